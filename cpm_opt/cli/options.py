@@ -1,0 +1,29 @@
+"""Arguments and options that several commands share."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Instance = Annotated[
+    str,
+    typer.Argument(
+        metavar="INSTANCE", help="An instance: the path of its folder, or its name.", show_default=False
+    ),
+]
+Model = Annotated[
+    str | None,
+    typer.Option("--model", metavar="MODEL", help="A model's file or name. [default: the instance's own]"),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--set", metavar="KEY=VALUE", help="Change a key of the model; may be repeated.", show_default=False
+    ),
+]
+Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="The folder of the runs.")]
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+RESULTS = Path("results")

@@ -1,0 +1,96 @@
+"""What goes to standard output and to standard error."""
+
+from __future__ import annotations
+
+import errno
+import sys
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, TextIO
+
+from cpm_opt.faults import Fault, InputError, shown
+
+if TYPE_CHECKING:
+    from cpm_opt.report import Explanation
+
+MOST_FAULTS = 50
+
+
+def write(text: str) -> None:
+    """Prints to standard output; what its encoding lacks is escaped. A full disk behind it is a fault of the call."""
+    _print(text, sys.stdout)
+
+
+def show(explanation: Explanation) -> None:
+    """Prints an explanation to standard output, as it fits the terminal or pipe behind it."""
+    from cpm_opt.report import text_of
+
+    if sys.stdout is not None:
+        write(text_of(explanation, sys.stdout))
+
+
+def write_json(value: Mapping[str, object]) -> None:
+    """Prints one JSON object to standard output."""
+    from cpm_opt.runs.plain import json_text
+
+    write(json_text(value))
+
+
+def write_error(text: str) -> None:
+    """Prints to standard error; nobody is left to tell where that fails."""
+    try:
+        _print(text, sys.stderr)
+    except (OSError, InputError):
+        return
+
+
+def write_faults(faults: Iterable[Fault]) -> None:
+    """Prints faults to standard error, one a line: the first 50, and how many there are."""
+    lines = [one_line(fault.line()) for fault in faults]
+    for line in lines[:MOST_FAULTS]:
+        write_error(line)
+    if len(lines) > MOST_FAULTS:
+        write_error(f"... and {len(lines) - MOST_FAULTS} more: {len(lines)} in all")
+
+
+def progress(text: str) -> None:
+    """Tells somebody who waits at a terminal what is going on; silent elsewhere."""
+    if sys.stderr is not None and sys.stderr.isatty():
+        write_error(text)
+
+
+def one_line(text: str) -> str:
+    """Text in one line, with what is not printable escaped."""
+    joined = " ".join(text.split())
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in joined)
+
+
+def check_words(**words: str | Iterable[str] | None) -> None:
+    """Raises InputError for words of the call that are empty or hold a line break or another control character."""
+    faults = []
+    for name, given in words.items():
+        for word in [given] if isinstance(given, str) else given or []:
+            option = name.upper() if name in ("instance", "run") else f"--{name.replace('_', '-')}"
+            if not word.strip():
+                faults.append(Fault(option, "is empty", "give it a value", code="call"))
+            elif any(ord(c) < 32 or ord(c) in (127, 0x85, 0x2028, 0x2029) for c in word):
+                message = "holds a line break or another control character"
+                faults.append(
+                    Fault(option, message, "write it in one line", value=shown(word)[1:-1], code="call")
+                )
+    if faults:
+        raise InputError(faults)
+
+
+def _print(text: str, stream: TextIO | None) -> None:
+    if stream is None:  # closed by the caller (`>&-`)
+        return
+    encoding = stream.encoding or "ascii"
+    safe = text.encode(encoding, errors="backslashreplace").decode(encoding)
+    try:
+        print(safe, file=stream, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        message = f"cannot be written: {(error.strerror or str(error)).lower()}"
+        remedy = "free some space" if error.errno == errno.ENOSPC else "direct it elsewhere"
+        raise InputError([Fault("standard output", message, remedy, code="output")]) from error

@@ -1,0 +1,128 @@
+"""`cpm solve`: from an instance to a plan in a run folder."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cpm_opt.cli.options import RESULTS, Instance, Json, Model, Results, Settings
+
+if TYPE_CHECKING:
+    from cpm_opt.pipeline import Problem
+    from cpm_opt.runs import RunFacts, RunRecord
+    from cpm_opt.solve.plan import Plan
+
+NO_PLAN, LIMIT = 3, 4
+CODES = {"infeasible": NO_PLAN, "unbounded": NO_PLAN, "no_solution": LIMIT}
+TIMES = ("read", "build", "solve", "total")
+
+TimeLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit", metavar="SECONDS", help="At most so long for the solve. [default: the model's]"
+    ),
+]
+
+
+def solve(
+    instance: Instance,
+    model: Model = None,
+    settings: Settings = None,
+    time_limit: TimeLimit = None,
+    results: Results = RESULTS,
+    json: Json = False,
+) -> int:
+    """Find the best plan for an instance and write it into a new run folder."""
+    from cpm_opt.cli.output import check_words, progress, write_json
+    from cpm_opt.pipeline import read_problem, solve_problem
+    from cpm_opt.runs import check_results, write_run
+
+    check_words(instance=instance, model=model, set=settings, results=str(results))
+    progress(f"reading {instance} ...")
+    problem = read_problem(instance, model, tuple(settings or ()), time_limit)
+    check_results(results)
+    progress("solving ...")
+    plan = solve_problem(problem)
+    run = write_run(results, plan, _facts(problem))
+    if json:
+        write_json(_answer(plan, run))
+    else:
+        _tell(run)
+    return _code(plan)
+
+
+def _facts(problem: Problem) -> RunFacts:
+    from cpm_opt.runs import RunFacts
+
+    return RunFacts(
+        instance=problem.tables.info.name,
+        folder=str(problem.folder),
+        model=problem.spec.name,
+        resolved=problem.spec.resolved(),
+        hashes=problem.hashes,
+        notes=problem.notes,
+    )
+
+
+def _code(plan: Plan) -> int:
+    from cpm_opt.cli.boundary import DEFECT, DONE
+    from cpm_opt.cli.output import write_error
+
+    if plan.status in CODES:
+        return CODES[plan.status]
+    if plan.shown:
+        return DONE
+    where = plan.certificate.where if plan.certificate is not None else "the certificate is missing"
+    write_error(f"cpm: a defect of ours: the plan did not pass its check ({where}) and is not shown")
+    return DEFECT
+
+
+def _answer(plan: Plan, run: RunRecord) -> dict[str, object]:
+    """The JSON of a solve: the run's main figures, absent ones None."""
+    facts = run.facts
+    names = (
+        "status",
+        "message",
+        "objective",
+        "bound",
+        "gap",
+        "profit",
+        "end_value",
+        "penalties",
+        "certificate",
+    )
+    return {
+        **{name: facts[name] for name in names},
+        "today": {name: facts["today"][name] for name in ("profit", "end_value", "objective")},
+        "conflict": facts["conflict"],
+        "shadow_prices": [
+            {
+                "rule": rule,
+                "subject": subject,
+                "period": period,
+                "price": price.price,
+                "low": price.low,
+                "high": price.high,
+            }
+            for (rule, subject, period), price in sorted(plan.shadow_prices.items())
+            if plan.shown
+        ],
+        "prices_from": facts["prices_from"],
+        "instance": facts["instance"]["name"],
+        "model": facts["model"]["name"],
+        "currency": facts["instance"]["currency"],
+        "money_unit": facts["instance"]["money_unit"],
+        "run": str(run.path),
+        "seconds": {**dict.fromkeys(TIMES), **facts["seconds"]},
+        "notes": facts["notes"],
+        "warnings": facts["warnings"],
+    }
+
+
+def _tell(run: RunRecord) -> None:
+    from cpm_opt.cli.output import show, write
+    from cpm_opt.report import explain
+
+    show(explain(run).brief())
+    write(f"\nRun: {run.path}\nMore: cpm explain {run.path}" if run.shown else f"\nRun: {run.path}")

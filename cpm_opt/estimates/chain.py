@@ -1,0 +1,71 @@
+"""The Markov chain of the states, counted from the panel.
+
+In: `StatePanel`. Out: `Chain`, rates with their standard errors and the money of the period that follows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpm_opt.estimates.states import NOT_YET, State, StatePanel
+
+Numbers = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Chain:
+    """What was counted, axes S = the states that were seen.
+
+    - `customers[S]`: in the state at the panel's end;
+    - `counts[S, S]`: moves from the row's state at the end of a period to the column's at the end of the next, every
+      customer and every pair of periods counted once; `observed[S]` their sums;
+    - `rates[S, S] = counts / observed` (nan where nothing was observed) and `rate_se = sqrt(rate (1 - rate) /
+      observed)`, the binomial error of each entry, as of a multinomial row;
+    - `revenue[S]`, `margin[S]`: mean money in the period after being in the state, per customer, those who bought
+      nothing included; `margin_se[S]` its standard error.
+    """
+
+    states: tuple[State, ...]
+    customers: Numbers
+    counts: Indices
+    observed: Indices
+    rates: Numbers
+    rate_se: Numbers
+    revenue: Numbers
+    margin: Numbers
+    margin_se: Numbers
+
+
+def count_chain(panel: StatePanel) -> Chain:
+    """Count the chain of the states that the panel shows; states nobody was ever in are left out."""
+    seen = np.unique(panel.state[panel.state != NOT_YET])
+    renumbered = np.searchsorted(seen, panel.state)
+    size = len(seen)
+    moves = panel.state[:, :-1] != NOT_YET
+    source, target = renumbered[:, :-1][moves], renumbered[:, 1:][moves]
+    counts = np.bincount(source * size + target, minlength=size * size).reshape(size, size)
+    observed = counts.sum(axis=1)
+    profit = panel.profit[:, 1:][moves]
+    with np.errstate(divide="ignore", invalid="ignore"):
+        rates = counts / observed[:, None]
+        rate_se = np.sqrt(rates * (1.0 - rates) / observed[:, None])
+        revenue = np.bincount(source, panel.revenue[:, 1:][moves], size) / observed
+        margin = np.bincount(source, profit, size) / observed
+        spread = np.bincount(source, (profit - margin[source]) ** 2, size) / (observed - 1)
+        margin_se = np.sqrt(spread / observed)
+    at_end = panel.state[:, -1] != NOT_YET
+    return Chain(
+        states=tuple(panel.states[number] for number in seen),
+        customers=np.bincount(renumbered[:, -1][at_end], minlength=size).astype(float),
+        counts=counts,
+        observed=observed,
+        rates=rates,
+        rate_se=rate_se,
+        revenue=revenue,
+        margin=margin,
+        margin_se=margin_se,
+    )

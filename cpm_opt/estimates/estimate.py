@@ -1,0 +1,85 @@
+"""Raw tables to planning tables: in come `Tables`, out go `Estimates`.
+
+Without raw tables the stated frames are handed on as they are, and nothing heavy is imported.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cpm_opt.costing.profitability import SALES, Profitability
+from cpm_opt.faults import Fault, InputError
+from cpm_opt.tables import Tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cpm_opt.estimates.chain import Chain
+
+ESTIMATED = ("segments", "migration")
+
+
+@dataclass(frozen=True)
+class Estimates:
+    """Every planning table of an instance, stated or estimated.
+
+    `frames`: the stated frames and, of `ESTIMATED`, those that are not stated but follow from raw tables, in the same
+    shape; `notes`: what was counted and assumed, for a report; `faults`: what kept a table from being estimated;
+    `profitability` and `chain`: what the estimates rest on, None where nothing was estimated.
+    """
+
+    frames: Mapping[str, pd.DataFrame]
+    notes: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    profitability: Profitability | None = None
+    chain: Chain | None = None
+
+
+def estimate(tables: Tables) -> Estimates:
+    """The planning tables of an instance, with those that follow from its raw tables. Faults are gathered, not raised.
+
+    A table that is stated as a file stands. Raw table `sales` gives `segments` (states by recency and frequency at
+    the end of the panel, with margin, revenue and end value per customer) and `migration` (the moves of one period).
+    """
+    missing = [name for name in ESTIMATED if name not in tables.frames]
+    if SALES not in tables.frames or not missing:
+        return Estimates(tables.frames, faults=_settings_faults(tables))
+    from cpm_opt.estimates.from_sales import estimate_from_sales
+
+    try:
+        found = estimate_from_sales(tables)
+    except InputError as error:
+        return Estimates(tables.frames, faults=_with_lines(tables, error.faults))
+    added = {name: found.frames[name] for name in missing}
+    kept = [f"table {name} is stated and was not estimated" for name in ESTIMATED if name not in missing]
+    return replace(found, frames={**tables.frames, **added}, notes=(*found.notes, *kept))
+
+
+def _settings_faults(tables: Tables) -> tuple[Fault, ...]:
+    """Faults of `[estimates]` where nothing is estimated: its keys are checked all the same."""
+    if not tables.info.estimates:
+        return ()
+    from cpm_opt.estimates.settings import read_rules
+
+    return _with_lines(tables, read_rules(tables.info.estimates)[1])
+
+
+def _with_lines(tables: Tables, faults: tuple[Fault, ...]) -> tuple[Fault, ...]:
+    """The faults, those of keys of instance.toml with the line of the key."""
+    from cpm_opt.toml_file import read_toml
+
+    path = tables.folder / "instance.toml"
+    if not any(fault.table == path.name for fault in faults):
+        return faults
+    try:
+        file = read_toml(path)
+    except InputError:  # changed since it was read: the faults hold without their lines
+        return faults
+    return tuple(
+        replace(fault, row=file.line_of(tuple(fault.column.split("."))))
+        if fault.table == path.name and fault.column
+        else fault
+        for fault in faults
+    )

@@ -1,0 +1,160 @@
+"""`[estimates]` of instance.toml as a closed, frozen model: what the estimates need to be told.
+
+[estimates]
+gross_margin = 0.3               # part of revenue left after the goods
+ledger_end = 1998-06-30          # last day that the ledger covers; without it the day of the last sale
+
+[estimates.states]
+frequency_periods = 4            # purchases of how many periods up to now make the frequency
+recency = { recent = 0, quiet = 1, silent = 4 }    # bands by whole periods since the last purchase: from
+frequency = { once = 1, few = 2, frequent = 4 }    # bands by transactions in those periods: from
+lost = ["silent"]                # recency bands whose customers count as lost
+
+[estimates.value]
+discount_rate = 0.025            # per period
+periods = 12                     # periods whose margins count; without it endless
+
+Periods are the instance's: months, quarters or years.
+"""
+
+from __future__ import annotations
+
+import datetime
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+
+from cpm_opt.costing.gross_margin import GROSS_MARGIN, REMEDY, checked_gross_margin
+from cpm_opt.faults import Fault, did_you_mean
+
+INSTANCE = "instance.toml"
+SECTION = "estimates"
+
+
+def _discount_rate(value: float) -> float:
+    if value >= 1:
+        raise ValueError("looks like a percent")
+    if value < 0:
+        raise ValueError("is negative")
+    return value
+
+
+def _rising(first: int) -> AfterValidator:
+    """Bands in a rising order that leave nothing below the first."""
+
+    def check(bands: dict[str, int]) -> dict[str, int]:
+        starts = list(bands.values())
+        if not starts or starts[0] != first:
+            raise ValueError(f"has to begin with a band from {first}")
+        if any(later <= earlier for earlier, later in pairwise(starts)):
+            raise ValueError("has bands whose starts do not rise")
+        if any(not name.strip() for name in bands):
+            raise ValueError("has a band without a name")
+        return bands
+
+    return AfterValidator(check)
+
+
+class _Closed(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class StateRules(_Closed):
+    """Which state a customer is in at the end of a period.
+
+    `recency`: band name -> whole periods since the period of the last purchase from which it holds (0: bought in this
+    very period). `frequency`: band name -> transactions in the last `frequency_periods` periods, this one included,
+    from which it holds. The state's name joins both, `recent-few`; customers without a purchase in those periods are
+    in the state of their recency band alone, `silent`. `lost` names recency bands whose states are of kind lost.
+    """
+
+    recency: Annotated[dict[str, int], _rising(0)]
+    frequency: Annotated[dict[str, int], _rising(1)]
+    frequency_periods: int = Field(default=4, ge=1, le=1000)
+    lost: tuple[str, ...] = Field(default=(), strict=False)
+
+
+class ValueRules(_Closed):
+    """How the margins to come are added: `discount_rate` a fraction per period; `periods` whose flows count."""
+
+    discount_rate: Annotated[float, AfterValidator(_discount_rate)]
+    periods: int | None = Field(default=None, ge=1, le=10_000)
+
+
+class EstimateRules(_Closed):
+    """The whole of `[estimates]`. Each part is needed only by the estimates that use it."""
+
+    gross_margin: Annotated[float, BeforeValidator(checked_gross_margin)] | None = None
+    ledger_end: datetime.date | None = None
+    states: StateRules | None = None
+    value: ValueRules | None = None
+
+
+_REMEDIES = {
+    GROSS_MARGIN: REMEDY,
+    "ledger_end": "write the last day of the ledger as a date, such as ledger_end = 1998-06-30",
+    "states": "write [estimates.states] with recency and frequency bands",
+    "states.recency": "write bands by periods since the last purchase, such as { recent = 0, quiet = 1, silent = 4 }",
+    "states.frequency": "write bands by transactions, such as { once = 1, few = 2, frequent = 4 }",
+    "states.frequency_periods": "write a whole number of periods, such as 4",
+    "states.lost": 'name recency bands, such as ["silent"]',
+    "value": "write [estimates.value] with a discount_rate per period",
+    "value.discount_rate": "write a fraction per period, such as 0.025",
+    "value.periods": "write a whole number of periods from 1 on, or leave it out for an endless value",
+}
+
+
+def read_rules(raw: Mapping[str, Any]) -> tuple[EstimateRules | None, tuple[Fault, ...]]:
+    """`[estimates]` as rules, or None with every fault in it."""
+    try:
+        rules = EstimateRules.model_validate(dict(raw))
+    except ValidationError as error:
+        return None, tuple(_fault(problem, raw) for problem in error.errors())
+    unknown = [] if rules.states is None else [b for b in rules.states.lost if b not in rules.states.recency]
+    if rules.states is not None and unknown:
+        known = rules.states.recency
+        return None, tuple(
+            rule_fault("states.lost", "is no recency band", did_you_mean(band, known), value=band)
+            for band in unknown
+        )
+    return rules, ()
+
+
+def missing_rules(rules: EstimateRules, needed: tuple[str, ...]) -> tuple[Fault, ...]:
+    """A fault for each part of `[estimates]` that an estimate needs and the instance does not state."""
+    return tuple(
+        rule_fault(part, "is missing, and the tables are to be estimated from sales", _REMEDIES[part])
+        for part in needed
+        if getattr(rules, part) is None
+    )
+
+
+def rule_fault(key: str, message: str, remedy: str, value: object = None) -> Fault:
+    """A fault of one key under `[estimates]`."""
+    shown = None if value is None else str(value)
+    return Fault(INSTANCE, message, remedy, column=f"{SECTION}.{key}", value=shown, code="estimates")
+
+
+def _fault(problem: Any, raw: Mapping[str, Any]) -> Fault:
+    """One complaint of pydantic in our words."""
+    path = [str(part) for part in problem["loc"] if "[" not in str(part)]
+    key = ".".join(path)
+    if problem["type"] == "extra_forbidden":
+        known = _fields_at(path[:-1])
+        return rule_fault(key, "is no key that is known here", did_you_mean(path[-1], known))
+    table_of_key = next((k for k in (key, ".".join(path[:2]), path[0]) if k in _REMEDIES), "states")
+    if problem["type"] == "missing":
+        return rule_fault(key, "is missing", _REMEDIES[table_of_key])
+    message = problem["msg"].removeprefix("Value error, ")
+    if problem["type"] != "value_error":
+        message = message[:1].lower() + message[1:].replace("Input ", "")
+    value = problem["input"]
+    return rule_fault(key, message, _REMEDIES[table_of_key], None if isinstance(value, Mapping) else value)
+
+
+def _fields_at(path: list[str]) -> list[str]:
+    nested: dict[str, type[BaseModel]] = {"states": StateRules, "value": ValueRules}
+    model = nested.get(path[0], EstimateRules) if path else EstimateRules
+    return list(model.model_fields)

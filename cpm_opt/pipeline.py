@@ -1,0 +1,166 @@
+"""The whole way, from an instance and a model to a certified plan; one page, read from top to bottom.
+
+    read_instance -> estimate -> build_portfolio -> solve
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from cpm_opt.faults import Fault, InputError
+
+if TYPE_CHECKING:
+    from cpm_opt.formulation.spec import ModelSpec
+    from cpm_opt.portfolio.portfolio import Portfolio
+    from cpm_opt.solve.engine import Engine
+    from cpm_opt.solve.plan import Plan
+    from cpm_opt.tables import Tables
+
+
+@dataclass(frozen=True)
+class Problem:
+    """An instance and a model, read, estimated and checked: ready to solve.
+
+    `notes` tell what was estimated from raw tables; `hashes` are the SHA-256 of every input file by name; `seconds` is
+    what reading took; `started` is when it began, on `time.monotonic`'s clock: the time limit runs from there.
+    """
+
+    folder: Path
+    tables: Tables
+    spec: ModelSpec
+    portfolio: Portfolio
+    notes: tuple[str, ...]
+    hashes: Mapping[str, str]
+    seconds: Mapping[str, float]
+    started: float
+
+
+def read_problem(
+    instance: str | Path,
+    model: str | Path | None = None,
+    settings: Sequence[str] = (),
+    time_limit: float | None = None,
+) -> Problem:
+    """Reads an instance (a folder or a name) and a model (a file or a name; without one, the instance's default).
+
+    `settings` are `key=value` changes of the model, `time_limit` in seconds goes before the model's own. Raises
+    InputError with every fault of tables, estimates and model at once.
+    """
+    problem, faults, _ = _examine(instance, model, settings, time_limit)
+    if problem is None:
+        raise InputError(faults)
+    return problem
+
+
+def check_instance(
+    instance: str | Path, model: str | Path | None = None, settings: Sequence[str] = ()
+) -> tuple[list[Fault], list[Fault]]:
+    """Every fault of an instance under a model, and every warning; nothing is solved."""
+    _, faults, warnings = _examine(instance, model, settings, None)
+    return faults, warnings
+
+
+def solve_problem(problem: Problem, engine: Engine | None = None) -> Plan:
+    """Solves a problem; `engine` may be one that was started while the problem was read."""
+    from cpm_opt.solve.solve import solve
+
+    plan = solve(problem.portfolio, problem.spec, engine, problem.started)
+    total = time.monotonic() - problem.started
+    return replace(plan, seconds={**problem.seconds, **plan.seconds, "total": total})
+
+
+def solve_instance(
+    instance: str | Path,
+    model: str | Path | None = None,
+    settings: Sequence[str] = (),
+    time_limit: float | None = None,
+) -> Plan:
+    """The whole way in one call; see `read_problem` for the arguments and what is raised."""
+    from cpm_opt.solve.engine import Engine
+
+    with Engine() as engine:
+        return solve_problem(read_problem(instance, model, settings, time_limit), engine)
+
+
+def _examine(
+    instance: str | Path, model: str | Path | None, settings: Sequence[str], time_limit: float | None
+) -> tuple[Problem | None, list[Fault], list[Fault]]:
+    """The problem where there is one, and the faults and warnings of everything that could be looked at."""
+    from cpm_opt.estimates import estimate
+    from cpm_opt.places import find_instance
+    from cpm_opt.tables import read_instance
+
+    started, began = time.monotonic(), time.perf_counter()
+    try:
+        folder = find_instance(instance)
+        tables = read_instance(folder)
+    except InputError as error:
+        return None, _with_model_faults(error.faults, model, settings, time_limit), []
+    spec, faults = _read_model(model or tables.info.default_model, settings, time_limit)
+    estimates = estimate(tables)
+    told = [*tables.faults, *faults, *estimates.faults]
+    # Without a model there is no horizon: one period still shows every fault that does not need it.
+    portfolio, found, warnings = _build(
+        estimates.frames, tables, 1 if spec is None else spec.horizon.periods, told
+    )
+    if portfolio is None or spec is None:
+        return None, found, warnings
+    rules = [fault for component in spec.components.values() for fault in component.check(portfolio)]
+    warnings = [*warnings, *(fault for fault in rules if fault.warning)]
+    broken = [fault for fault in rules if not fault.warning]
+    if broken:
+        return None, broken, warnings
+    portfolio = replace(portfolio, warnings=tuple(warnings))
+    hashes = {**tables.hashes, **_model_hash(model or tables.info.default_model)}
+    seconds = {"read": time.perf_counter() - began}
+    return Problem(folder, tables, spec, portfolio, estimates.notes, hashes, seconds, started), [], warnings
+
+
+def _build(
+    frames: Mapping[str, object], tables: Tables, periods: int, told: Sequence[Fault]
+) -> tuple[Portfolio | None, list[Fault], list[Fault]]:
+    from cpm_opt.portfolio import build_portfolio
+
+    try:
+        portfolio = build_portfolio(frames, tables.info, periods, told)  # type: ignore[arg-type]
+    except InputError as error:
+        faults = [fault for fault in error.faults if not fault.warning]
+        return None, faults, [fault for fault in error.faults if fault.warning]
+    return portfolio, [], list(portfolio.warnings)
+
+
+def _read_model(
+    model: str | Path | None, settings: Sequence[str], time_limit: float | None
+) -> tuple[ModelSpec | None, list[Fault]]:
+    from cpm_opt.formulation.spec import load_model
+
+    if model is None:
+        message = "the instance names no default_model"
+        return None, [Fault("--model", message, "name a model with --model, or add default_model", code="no_model")]
+    try:
+        return load_model(model, settings, time_limit), []
+    except InputError as error:
+        return None, list(error.faults)
+
+
+def _model_hash(model: str | Path | None) -> dict[str, str]:
+    """SHA-256 of the model's file; what it extends stands whole in the resolved model of a run."""
+    import hashlib
+
+    from cpm_opt.places import find_model
+
+    if model is None:
+        return {}
+    path = find_model(model)
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _with_model_faults(
+    faults: Sequence[Fault], model: str | Path | None, settings: Sequence[str], time_limit: float | None
+) -> list[Fault]:
+    """Faults of an instance that could not be read, and those of the model where one is named."""
+    return [*faults, *(_read_model(model, settings, time_limit)[1] if model is not None else ())]

@@ -1,0 +1,130 @@
+"""Tables to portfolio: `build_portfolio` reads like a table of contents of what a portfolio is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpm_opt.faults import Fault, shown
+from cpm_opt.portfolio.balance import read_balance
+from cpm_opt.portfolio.customers import read_customers
+from cpm_opt.portfolio.effects import read_effects, read_flows
+from cpm_opt.portfolio.factors import LARGEST, read_factors
+from cpm_opt.portfolio.findings import MISSING_TABLE, Findings
+from cpm_opt.portfolio.levers import read_choices, read_current
+from cpm_opt.portfolio.migration import read_migration, read_migration_effects
+from cpm_opt.portfolio.names import References, read_names
+from cpm_opt.portfolio.planned_rules import check_option_rules, check_price_rules, check_scenarios
+from cpm_opt.portfolio.portfolio import Numbers, Portfolio
+from cpm_opt.portfolio.reach import customer_ceiling, openings, read_reach
+from cpm_opt.portfolio.resources import read_resources, read_usage
+from cpm_opt.portfolio.rows import Rows
+from cpm_opt.portfolio.sealing import sealed_all
+from cpm_opt.portfolio.source import Source
+
+if TYPE_CHECKING:
+    from pandas import DataFrame
+
+    from cpm_opt.tables.info import InstanceInfo
+
+
+def build_portfolio(
+    frames: Mapping[str, DataFrame], info: InstanceInfo, periods: int, faults: Sequence[Fault] = ()
+) -> Portfolio:
+    """The planning problem of an instance over a horizon of `periods`.
+
+    `frames` are typed planning tables by name, each with the columns of the catalogue and `line`, the line of
+    the file on which a record starts; a table that is missing means nothing there, but for `segments`.
+    `faults` are those found while the tables were read. Raises InputError with all of these and all faults
+    across tables, at once; warnings, the given ones included, end up in `Portfolio.warnings`."""
+    source = _source(frames, info, periods, Findings(faults, frames))
+    customers = read_customers(source)
+    choices = read_choices(source, customers)
+    current = read_current(source, customers, choices.levers)
+    effects = read_effects(source, choices.levers)
+    flows = read_flows(source, customers, effects)
+    resources = read_resources(source)
+    usage = read_usage(source, customers, effects.offered)
+    migration = read_migration(source)
+    migration_effects = read_migration_effects(source, choices.levers, effects.offered, current)
+    open_to = openings(choices.levers, choices.lever_of, effects.offered, current, periods)
+    reach = read_reach(source, migration, migration_effects, open_to)
+    ceiling = customer_ceiling(source, customers.customers, customers.arrivals, reach)
+    _check_ceiling(source, ceiling)
+    balance = read_balance(source, customers)
+    check_price_rules(source, choices.levers)
+    check_option_rules(source, customers, choices.levers)
+    check_scenarios(source)
+    source.findings.raise_faults()
+    return sealed_all(
+        Portfolio(
+            name=info.name,
+            title=info.title,
+            currency=info.currency,
+            money_unit=info.money_unit,
+            period_name=info.period,
+            periods=periods,
+            segments=source.names.segments,
+            kinds=customers.kinds,
+            groupings=MappingProxyType(dict(customers.groupings)),
+            customers=customers.customers,
+            whole=customers.whole,
+            end_value=customers.end_value,
+            arrivals=customers.arrivals,
+            flows=MappingProxyType(dict(flows)),
+            measure_units=MappingProxyType(_units(info, source.measures)),
+            levers=choices.levers,
+            options=tuple(name for _, name in source.names.options),
+            lever_of=choices.lever_of,
+            offered=effects.offered,
+            current=current,
+            price_change=choices.price_change,
+            fixed_cost=choices.fixed_cost,
+            change_cost=choices.change_cost,
+            resources=resources,
+            usage=usage,
+            migration=migration,
+            migration_effects=migration_effects,
+            balance=balance,
+            ceiling=ceiling,
+            warnings=source.findings.warnings,
+        )
+    )
+
+
+def _source(frames: Mapping[str, DataFrame], info: InstanceInfo, periods: int, findings: Findings) -> Source:
+    tables = {name: Rows(name, frames.get(name)) for name in ("segments", "levers", "options", "resources")}
+    if not tables["segments"].present and not findings.incomplete("segments"):
+        findings.fault(
+            MISSING_TABLE, "segments", "is missing", "add table segments, with one row for each segment"
+        )
+    names = read_names(tables["segments"], tables["levers"], tables["options"], tables["resources"])
+    references = References(names, findings)
+    measures = tuple(sorted(info.measures))
+    factors = read_factors(Rows("factors", frames.get("factors")), references, measures, periods)
+    return Source(frames, measures, periods, names, references, factors, findings)
+
+
+def _units(info: InstanceInfo, measures: Sequence[str]) -> dict[str, str]:
+    """The unit of each flow: money, or what the instance says of its measure."""
+    return {
+        **dict.fromkeys(("margin", "revenue", "cash"), info.currency),
+        **{measure: info.measures[measure].unit for measure in measures},
+    }
+
+
+def _check_ceiling(source: Source, ceiling: Numbers) -> None:
+    """Customers who may come together in a segment must stay in the range of numbers too."""
+    wild = ~(ceiling < LARGEST).all(axis=1)
+    if wild.any():
+        segment = source.names.segments[int(np.flatnonzero(wild)[0])]
+        source.findings.fault(
+            "out_of_range",
+            "segments",
+            f"{ceiling[wild].max():g} customers may come together in segment {shown(segment)}",
+            f"stay below {LARGEST:g} customers in all; count them in thousands, say",
+            column="customers",
+        )

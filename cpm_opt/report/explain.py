@@ -1,0 +1,166 @@
+"""The explanation of a run: what to do, what it earns, what limits it, how it was checked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from cpm_opt.report.actions import actions
+from cpm_opt.report.explanation import NUMBER, Cell, Column, Explanation, Section, Table
+from cpm_opt.report.limits import limits
+from cpm_opt.report.numbers import optional
+from cpm_opt.report.words import Units, amount, counted, names, percent
+from cpm_opt.runs.record import RUN_FILE, RunRecord
+
+STEP_WORDS = {
+    "today": "profit if all stays as today",
+    "margin": "margin of the customers, by where they are",
+    "effects": "what the options change in margin",
+    "fixed cost": "fixed costs of options",
+    "change cost": "costs of changing options",
+    "resource cost": "costs of resources",
+    "extra capacity": "extra capacity",
+    "plan": "profit of the plan",
+}
+
+
+def explain(run: RunRecord) -> Explanation:
+    """Explains a run from its folder alone. Raises InputError where the folder is damaged."""
+    facts = run.facts
+    try:
+        units = Units(facts["instance"])
+        title = f"{_title(facts)}, {units.horizon}"
+        sections = _plan_sections(run, units) if run.shown else [_no_plan(run)]
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        raise run.damaged(RUN_FILE, "lacks a figure or holds a wrong one") from error
+    return Explanation(run.id, run.status, title, tuple(sections))
+
+
+def _title(facts: Mapping[str, Any]) -> str:
+    instance, model = facts["instance"], facts["model"]
+    what = "Plan" if facts["certificate"]["passed"] else "No plan"
+    return f"{what} for {instance['title'] or instance['name']}, model {model['name']}"
+
+
+def _plan_sections(run: RunRecord, units: Units) -> list[Section]:
+    return [
+        _earns(run, units),
+        actions(run, units),
+        limits(run, units),
+        _waterfall(run, units),
+        _checked(run, units),
+        *_remarks(run),
+    ]
+
+
+def _earns(run: RunRecord, units: Units) -> Section:
+    facts = run.facts
+    today, objective = facts["today"], facts["objective"]
+    gain = facts["profit"] - today["profit"]
+    than = f"{units.worth(abs(gain))} {'more' if gain >= 0 else 'less'} than if all stays as it is today"
+    if today["profit"] > 0:
+        than += f" ({'+' if gain >= 0 else '-'}{percent(abs(gain) / today['profit'])})"
+    rate = facts["model"]["horizon"]["discount_rate"]
+    sentences = [f"The plan earns {units.worth(facts['profit'])} over {units.horizon}: {than}."]
+    if rate:
+        sentences.append(f"Later money counts less: {percent(rate)} a {units.period}.")
+    sentences.append(_proof(run, units))
+    broken = today["broken"]
+    if broken:
+        rules = names(sorted({f"{row['rule']} {row['subject']}".strip() for row in broken}))
+        sentences.append(f"Leaving all as it is would break {counted(len(broken), 'limit')} ({rules}).")
+    columns = (
+        Column("figure", "figure"),
+        Column("today", "as today", NUMBER, units.money),
+        Column("plan", "plan", NUMBER, units.money),
+        Column("difference", "difference", NUMBER, units.money),
+    )
+    figures: list[tuple[str, float, float]] = [("profit", today["profit"], facts["profit"])]
+    if today["end_value"] or facts["end_value"]:
+        label = f"value of the customers after {units.period} {units.periods}"
+        figures.append((label, today["end_value"], facts["end_value"]))
+    if facts["penalties"]:
+        figures.append(("penalties for missed rules (not discounted)", 0.0, -facts["penalties"]))
+    if abs(objective - facts["profit"]) > 1e-6 * max(1.0, abs(objective)):
+        figures.append(("all that counts, as the model weighs it", today["objective"], objective))
+    rows = tuple((name, before, after, after - before) for name, before, after in figures)
+    return Section("earns", "What it earns", tuple(sentences), (Table("earns", columns, rows),))
+
+
+def _proof(run: RunRecord, units: Units) -> str:
+    bound, gap = run.facts["bound"], run.facts["gap"]
+    if run.status == "optimal":
+        best = "It is the best plan that the rules allow"
+        return f"{best}: proven." if not gap or gap < 1e-9 else f"{best}: proven to within {percent(gap)}."
+    if bound is None:
+        return "It keeps all rules; how much better a plan could be is not known."
+    return (
+        f"The time ran out before it was proven the best: no plan can be worth more than {units.worth(bound)}, "
+        f"which is {percent(gap)} above this one."
+    )
+
+
+def _waterfall(run: RunRecord, units: Units) -> Section:
+    rows: list[tuple[Cell, ...]] = []
+    for row in run.table("waterfall"):
+        step = STEP_WORDS.get(row["source"], row["source"])
+        step += f": {row['item']}" if row["item"] else ""
+        change = None if row["source"] in ("today", "plan") else optional(run, "waterfall", row, "amount")
+        rows.append((step, change, optional(run, "waterfall", row, "total")))
+    columns = (
+        Column("step", "step"),
+        Column("amount", "change", NUMBER, units.money),
+        Column("total", "profit so far", NUMBER, units.money),
+    )
+    table = Table("waterfall", columns, tuple(rows), file="waterfall.csv")
+    return Section("waterfall", "From today's profit to the plan's", (), (table,), brief=False)
+
+
+def _checked(run: RunRecord, units: Units) -> Section:
+    certificate = run.facts["certificate"]
+    largest = certificate["largest_violation"]
+    where = f" (at {certificate['where']})" if certificate["where"] and largest else ""
+    sentences = (
+        f"Recomputed from the tables alone, the plan keeps all {counted(certificate['checked'], 'condition')}: "
+        f"the largest miss is {amount(largest)} of a limit{where}, and 0.000001 is allowed.",
+        f"The recomputed total is {units.worth(certificate['objective'])}.",
+    )
+    return Section("checked", "How it was checked", sentences)
+
+
+def _remarks(run: RunRecord) -> list[Section]:
+    notes = [str(note) for note in run.facts["notes"]]
+    doubts = [
+        ": ".join(str(part) for part in (warning["table"], warning["message"]) if part)
+        for warning in run.facts["warnings"]
+    ]
+    if not notes and not doubts:
+        return []
+    return [Section("remarks", "Worth knowing", (*notes, *doubts), brief=False)]
+
+
+def _no_plan(run: RunRecord) -> Section:
+    facts = run.facts
+    sentences: list[str]
+    if run.status == "infeasible":
+        sentences = ["No plan keeps all the rules."]
+        if facts["conflict"]:
+            sentences.append(f"These contradict each other: {names(facts['conflict'], 20)}.")
+            sentences.append("Ease at least one of them, give it a penalty, or allow more capacity.")
+        else:
+            sentences.append("Ease a rule, give it a penalty, or allow more capacity.")
+    elif run.status == "unbounded":
+        sentences = [
+            "The profit can grow without end, so there is no best plan.",
+            "Something earns money that nothing limits: look for a missing capacity, cost or limit.",
+        ]
+    elif run.status == "no_solution":
+        sentences = ["The time ran out before any plan was found.", "Allow more with --time-limit."]
+    else:
+        sentences = [
+            "A plan was found but did not pass its check, so it is not shown. This is a defect of ours.",
+            f"The check failed at {facts['certificate']['where'] or 'the figures'}.",
+        ]
+    if facts["message"]:
+        sentences.append(f"({facts['message']})")
+    return Section("no_plan", "Why there is none", tuple(sentences))

@@ -1,0 +1,121 @@
+"""What limits a plan: resources in full use and rules at their limit, and what easing each by one unit is worth."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+
+from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Section, Table
+from cpm_opt.report.numbers import number, optional
+from cpm_opt.report.words import Range, Units, amount, names, percent
+from cpm_opt.runs.record import RunRecord
+
+CAPACITY = "capacity"
+TOLERANCE = 1e-6
+INTEGERS_FIXED = "fixed integers"
+SENSES = {"max": "at most", "min": "at least"}
+PRICES_NOTE = (
+    "What one more unit is worth counts everything that the plan is judged by, in money of today, and holds while the "
+    "limit stays within the range given."
+)
+FIXED_NOTE = "It is reckoned with the plan's yes-or-no choices kept as they are (integers fixed)."
+
+
+def limits(run: RunRecord, units: Units) -> Section:
+    """The section on what limits the plan."""
+    resources, spare = _resources(run, units)
+    rules, missed = _rules(run, units)
+    sentences = []
+    if spare:
+        sentences.append(f"Room to spare: {names(spare)}.")
+    sentences.extend(missed)
+    if not resources.rows and not rules.rows:
+        sentences.append("No capacity and no rule is at its limit.")
+    elif any(row[-2] for table in (resources, rules) for row in table.rows):
+        sentences.append(PRICES_NOTE)
+        if run.facts["prices_from"] == INTEGERS_FIXED:
+            sentences.append(FIXED_NOTE)
+    tables = tuple(table for table in (resources, rules) if table.rows)
+    return Section("limits", "What limits it", tuple(sentences), tables)
+
+
+def _resources(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
+    """Resources that are used up, and in words those that are not."""
+    rows: list[tuple[Cell, ...]] = []
+    fullest: dict[str, float] = defaultdict(float)
+    full: set[str] = set()
+    for row in run.table("resources"):
+        limit = optional(run, "resources", row, "limit")
+        if limit is None:
+            continue
+        use = number(run, "resources", row, "use")
+        price = optional(run, "resources", row, "shadow_price") or 0.0
+        share = use / limit if limit > 0 else float(use > 0)
+        name = row["resource"]
+        if limit - use <= TOLERANCE * max(1.0, limit) or price > TOLERANCE:
+            full.add(name)
+            period = int(number(run, "resources", row, "period"))
+            holds = _holds(run, "resources", row)
+            rows.append((name, period, use, limit, share, row["unit"] or "units", price, holds))
+        fullest[name] = max(fullest[name], share)
+    spare = [
+        f"{name} (at most {percent(share)} in use)" for name, share in fullest.items() if name not in full
+    ]
+    columns = (
+        Column("resource", "used up"),
+        Column("period", units.period),
+        Column("use", "in use", NUMBER),
+        Column("limit", "there is", NUMBER),
+        Column("share", "share", SHARE),
+        Column("unit", "unit"),
+        Column("shadow_price", "one more is worth", NUMBER, units.money),
+        Column("range", "while there is", NUMBER),
+    )
+    return Table("resources", columns, tuple(rows), most=20, file="resources.csv"), spare
+
+
+def _rules(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
+    """Rules at their limit, and in words those that the plan misses and pays a penalty for."""
+    rows: list[tuple[Cell, ...]] = []
+    missed = []
+    for row in run.table("rules"):
+        if row["rule"] == CAPACITY:
+            continue
+        limit, slack = number(run, "rules", row, "limit"), number(run, "rules", row, "slack")
+        price = abs(optional(run, "rules", row, "shadow_price") or 0.0)
+        period = int(number(run, "rules", row, "period"))
+        tolerance = TOLERANCE * max(1.0, abs(limit))
+        subject = f"{row['rule']} {row['subject']}".strip()
+        if row["penalty"] and slack < -tolerance:
+            missed.append(
+                f"Rule {subject} is missed by {amount(-slack)} {row['unit']} in {units.when(period, period)}, "
+                f"at a penalty of {units.worth(number(run, 'rules', row, 'penalty'))} a unit."
+            )
+        if slack <= tolerance or price > TOLERANCE:
+            sense = SENSES.get(row["sense"], row["sense"])
+            value = number(run, "rules", row, "value")
+            holds = _holds(run, "rules", row)
+            rows.append((subject, period, value, sense, limit, row["unit"], price, holds))
+    columns = (
+        Column("rule", "rule at its limit"),
+        Column("period", units.period),
+        Column("value", "is", NUMBER),
+        Column("sense", "has to be"),
+        Column("limit", "limit", NUMBER),
+        Column("unit", "unit"),
+        Column("shadow_price", "easing it by one is worth", NUMBER, units.money),
+        Column("range", "while the limit is", NUMBER),
+    )
+    if len(missed) > 5:
+        missed = [*missed[:5], f"{len(missed) - 5} more are missed (rules.csv)."]
+    return Table("rules", columns, tuple(rows), most=20, file="rules.csv"), missed
+
+
+def _holds(run: RunRecord, table: str, row: Mapping[str, str]) -> Cell:
+    """The range of the limit over which its worth holds; text where it is open on a side, None without one."""
+    low, high = optional(run, table, row, "range_low"), optional(run, table, row, "range_high")
+    if low is not None and high is not None:
+        return Range(low, high)
+    if low is not None:
+        return f"{amount(low)} or more"
+    return f"{amount(high)} or less" if high is not None else None

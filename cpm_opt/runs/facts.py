@@ -1,0 +1,159 @@
+"""What `run.json` says of a run: where it comes from, what it was solved with, and its figures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cpm_opt.portfolio.portfolio import Lever, Portfolio
+    from cpm_opt.solve.plan import Certificate, Plan, Recount
+
+FORMAT = 1
+PACKAGES = ("cpm_opt", "pyomo", "highspy", "pandas", "numpy")
+TOLERANCE = 1e-6
+
+
+@dataclass(frozen=True)
+class RunFacts:
+    """What a run was made from and a plan does not know.
+
+    `instance` and `model` are names; `folder` is where the instance lies; `resolved` is the whole model with every
+    default filled in; `hashes` gives the SHA-256 of each input by its name; `notes` tells what was estimated.
+    """
+
+    instance: str
+    folder: str
+    model: str
+    resolved: Mapping[str, object]
+    hashes: Mapping[str, str]
+    notes: tuple[str, ...] = ()
+
+    def has_component(self, name: str) -> bool:
+        """Whether the model has the component."""
+        components = self.resolved.get("components")
+        return isinstance(components, Mapping) and name in components
+
+
+def run_facts(plan: Plan, facts: RunFacts, run_id: str, created: str) -> dict[str, object]:
+    """The content of run.json. Figures of a plan whose certificate does not pass are left out: it is no plan."""
+    p = plan.portfolio
+    end = plan.recount if plan.shown else None
+    return {
+        "format": FORMAT,
+        "id": run_id,
+        "created": created,
+        "instance": {
+            "name": facts.instance,
+            "title": p.title,
+            "folder": facts.folder,
+            "currency": p.currency,
+            "money_unit": p.money_unit,
+            "period": p.period_name,
+            "periods": p.periods,
+        },
+        "model": {"name": facts.model, **facts.resolved},
+        "status": plan.status,
+        "message": plan.message,
+        "objective": plan.objective if plan.shown else None,
+        "bound": plan.bound,
+        "gap": plan.gap if plan.shown else None,
+        "profit": None if end is None else end.profit,
+        "end_value": None if end is None else end.end_value,
+        "penalties": None if end is None else sum(float(amount.sum()) for amount in end.penalties.values()),
+        "today": _today(plan.today),
+        "certificate": certificate_facts(plan.certificate),
+        "prices_from": plan.prices_from,
+        "conflict": list(plan.conflict),
+        "seconds": dict(plan.seconds),
+        "solver": dict(plan.solver),
+        "notes": list(facts.notes),
+        "warnings": [fault.as_dict() for fault in p.warnings],
+        "portfolio": _portfolio(p),
+        "hashes": dict(sorted(facts.hashes.items())),
+        "versions": versions(),
+    }
+
+
+def certificate_facts(certificate: Certificate | None) -> dict[str, object]:
+    """The certificate's fields; all of them None where there is nothing to certify."""
+    if certificate is None:
+        names = ("passed", "largest_violation", "where", "checked", "objective", "solver_objective", "bound")
+        return dict.fromkeys(names)
+    return {
+        "passed": certificate.passed,
+        "largest_violation": certificate.largest_violation,
+        "where": certificate.where,
+        "checked": certificate.checked,
+        "objective": certificate.objective,
+        "solver_objective": certificate.solver_objective,
+        "bound": certificate.bound,
+    }
+
+
+def versions() -> dict[str, str | None]:
+    """Versions of Python, of this program and of what it computes with; None for what is not installed."""
+    import platform
+    from importlib.metadata import PackageNotFoundError, version
+
+    found: dict[str, str | None] = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:  # cpm_opt run from a checkout that was never installed
+            found[package] = None
+    return found
+
+
+def _today(today: Recount) -> dict[str, object]:
+    broken = [
+        {
+            "rule": row.rule,
+            "subject": row.subject,
+            "period": row.period,
+            "missed_by": -row.slack,
+            "unit": row.unit,
+        }
+        for row in today.rows
+        if row.penalty is None and row.slack < -TOLERANCE * max(1.0, abs(row.limit))
+    ]
+    return {
+        "profit": today.profit,
+        "end_value": today.end_value,
+        "objective": today.objective,
+        "broken": broken,
+    }
+
+
+def _portfolio(p: Portfolio) -> dict[str, object]:
+    """The names that a report needs: segments with their groups, levers with their options."""
+    levers = [
+        {
+            "name": lever.name,
+            "choice": lever.choice,
+            "scope": lever.scope,
+            "base": p.options[lever.base],
+            "options": {p.options[option]: float(p.price_change[option]) for option in lever.options},
+            "today": _shares_today(p, lever),
+        }
+        for lever in p.levers
+    ]
+    return {
+        "segments": list(p.segments),
+        "kinds": list(p.kinds),
+        "groupings": {column: list(values) for column, values in p.groupings.items()},
+        "levers": levers,
+        "measure_units": dict(p.measure_units),
+    }
+
+
+def _shares_today(p: Portfolio, lever: Lever) -> dict[str, dict[str, float]]:
+    """By segment, the shares of its customers on options before period 1; segments all on the base are left out."""
+    shares: dict[str, dict[str, float]] = {}
+    for segment, name in enumerate(p.segments):
+        on = {p.options[option]: float(p.current[segment, option]) for option in lever.options}
+        total = sum(on.values())
+        if total > 0.0 and on[p.options[lever.base]] < total:
+            shares[name] = {option: customers / total for option, customers in on.items() if customers > 0.0}
+    return shares

@@ -1,0 +1,140 @@
+"""The tables of a run folder, as rows of text in a fixed order: equal plans give equal bytes.
+
+Numbers are rounded to 9 decimals and written in their shortest form; what is not there (no limit, no price) is blank.
+Customers are at the start of a period; margin and cash are undiscounted, in the tables' own money.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections.abc import Iterable, Iterator, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpm_opt.faults import DefectError
+from cpm_opt.runs.columns import CHOICES, PLAN, RESOURCES, RULES, SEGMENTS, WATERFALL
+from cpm_opt.runs.waterfall import waterfall
+
+if TYPE_CHECKING:
+    from cpm_opt.runs.facts import RunFacts
+    from cpm_opt.solve.plan import Decisions, Plan, Recount, ShadowPrice
+
+DECIMALS = 9
+CAPACITY = "capacity"
+
+Cell = str | int | float | None
+Row = Sequence[Cell]
+
+
+def sheets(plan: Plan, facts: RunFacts) -> dict[str, str]:
+    """The text of each CSV file of the run by its name without `.csv`; the plan must be one that may be shown."""
+    decisions, recount = plan.decisions, plan.recount
+    if decisions is None or recount is None:
+        raise DefectError("a plan without decisions was to be written")
+    steps = waterfall(plan.today, recount, plan.portfolio.money_unit)
+    measures = sorted(set(recount.flows) - set(SEGMENTS))
+    return {
+        "plan": csv_text(PLAN, _plan_rows(plan, decisions, recount)),
+        "segments": csv_text(
+            (*SEGMENTS, *measures), _segment_rows(plan, recount, ["margin", "cash", *measures])
+        ),
+        "resources": csv_text(RESOURCES, _resource_rows(plan, decisions, recount, facts)),
+        "choices": csv_text(CHOICES, _choice_rows(plan, decisions)),
+        "rules": csv_text(RULES, _rule_rows(plan, recount)),
+        "waterfall": csv_text(WATERFALL, steps),
+    }
+
+
+def csv_text(columns: Sequence[str], rows: Iterable[Row]) -> str:
+    """A CSV document: header and rows, quoted where needed, lines ended by a line feed."""
+    out = io.StringIO()
+    writer = csv.writer(out, lineterminator="\n")
+    writer.writerow(columns)
+    writer.writerows([number_text(cell) if isinstance(cell, float) else cell for cell in row] for row in rows)
+    return out.getvalue()
+
+
+def number_text(value: float) -> str:
+    """A number rounded to 9 decimals in its shortest form (`12`, `0.5`); blank where it is not finite."""
+    if not math.isfinite(value):
+        return ""
+    rounded = round(float(value), DECIMALS)
+    if rounded == int(rounded) and abs(rounded) < 1e15:
+        return str(int(rounded))
+    return repr(rounded)
+
+
+def _plan_rows(plan: Plan, decisions: Decisions, recount: Recount) -> Iterator[Row]:
+    p = plan.portfolio
+    on = np.round(decisions.customers_on, DECIMALS).transpose(0, 2, 1)
+    levers = [p.levers[lever].name for lever in p.lever_of.tolist()]
+    for segment, period, option in np.argwhere(on > 0.0).tolist():
+        customers = float(on[segment, period, option])
+        present = float(recount.customers[segment, period])
+        share = customers / present if present > 0.0 else 0.0
+        yield p.segments[segment], period + 1, levers[option], p.options[option], customers, share
+
+
+def _segment_rows(plan: Plan, recount: Recount, measures: Sequence[str]) -> Iterator[Row]:
+    p = plan.portfolio
+    flows = [recount.flows.get(measure) for measure in measures]
+    for segment, name in enumerate(p.segments):
+        for period in range(p.periods + 1):
+            values: list[Cell] = [
+                None if flow is None or period == p.periods else float(flow[segment, period])
+                for flow in flows
+            ]
+            yield name, period + 1, float(recount.customers[segment, period]), *values
+
+
+def _resource_rows(plan: Plan, decisions: Decisions, recount: Recount, facts: RunFacts) -> Iterator[Row]:
+    p, r = plan.portfolio, plan.portfolio.resources
+    limited = facts.has_component("capacity")
+    for resource, name in enumerate(r.names):
+        for period in range(p.periods):
+            capacity, extra = float(r.capacity[resource, period]), float(decisions.extra[resource, period])
+            usable = float(r.max_utilisation[resource, period])
+            bounds: tuple[Cell, ...] = (
+                (capacity, extra, usable * (capacity + extra)) if limited else (None,) * 3
+            )
+            price = plan.shadow_prices.get((CAPACITY, name, period + 1))
+            # The right side of the row is what is usable of the capacity; the reader is told of capacity itself.
+            prices = _price_cells(price, scale=usable)
+            yield name, r.units[resource], period + 1, float(recount.use[resource, period]), *bounds, *prices
+
+
+def _choice_rows(plan: Plan, decisions: Decisions) -> Iterator[Row]:
+    p = plan.portfolio
+    singles = [number for number, lever in enumerate(p.levers) if lever.single]
+    rows = [
+        (group, period + 1, p.levers[number].name, p.options[int(decisions.chosen[number][position, period])])
+        for number in singles
+        for position, group in enumerate(p.levers[number].groups)
+        for period in range(p.periods)
+    ]
+    yield from sorted(rows)
+
+
+def _rule_rows(plan: Plan, recount: Recount) -> Iterator[Row]:
+    relative = {rule.name for rule in plan.portfolio.balance if rule.basis != "amount"}
+    for row in sorted(recount.rows, key=lambda row: row.key):
+        # A rule of shares or means has 0 on its right side; its limit here is the amount that the plan makes of it.
+        shift = float(row.limit) if row.rule in relative else 0.0
+        prices = _price_cells(plan.shadow_prices.get(row.key), shift=shift)
+        sides = (float(row.value), row.sense, float(row.limit), float(row.slack))
+        yield row.rule, row.subject, row.period, *sides, row.unit, row.penalty, *prices
+
+
+def _price_cells(
+    price: ShadowPrice | None, scale: float = 1.0, shift: float = 0.0
+) -> tuple[Cell, Cell, Cell]:
+    """Price, low and high of a right side that is `scale` times what the reader sees, less `shift`."""
+    if price is None:
+        return None, None, None
+    low, high = (
+        None if end is None or scale <= 0.0 else (end + shift) / scale for end in (price.low, price.high)
+    )
+    return price.price * scale, low, high

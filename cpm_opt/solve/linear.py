@@ -1,0 +1,222 @@
+"""The model as the solver takes it: arrays, compiled from the Pyomo model and compared with the draft."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cpm_opt.faults import DefectError
+from cpm_opt.formulation.draft import Draft, Key
+from cpm_opt.portfolio.portfolio import Indices, Numbers
+
+# HiGHS refuses a whole batch of rows over one number as large as this.
+BEYOND = 1e15
+
+
+@dataclass(frozen=True)
+class LinearProgram:
+    """`max cost x + offset` subject to `row_lower <= A x <= row_upper` and `lower <= x <= upper`.
+
+    A is by column (`start[columns + 1]`, `index`, `value`). `position[j]` is where column j of the draft stands, -1
+    where no row and no objective uses it. `keys` names rows by position; `choice_sets` are positions of columns.
+    """
+
+    cost: Numbers
+    offset: float
+    row_lower: Numbers
+    row_upper: Numbers
+    lower: Numbers
+    upper: Numbers
+    integer: np.ndarray
+    start: Indices
+    index: Indices
+    value: Numbers
+    position: Indices
+    row_position: tuple[Indices, ...]
+    keys: dict[Key, int]
+    choice_sets: tuple[tuple[Indices, int], ...]
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Rows, columns, non-zeros."""
+        return len(self.row_lower), len(self.cost), len(self.value)
+
+
+def compile_model(model: Any, draft: Draft) -> LinearProgram:
+    """Compiles the Pyomo model to arrays and holds them against the draft.
+
+    Raises DefectError where rows, columns or non-zeros got lost or doubled on the way, a right side changed, or a
+    number is not finite.
+    """
+    columns = {id(variable): number for number, variable in enumerate(model.draft_columns)}
+    if len(columns) != draft.columns:
+        raise DefectError(f"the model has {len(columns)} variables, the draft {draft.columns}")
+    read = _read_rows(model, columns)
+    cost, offset = _read_objective(model, columns)
+    used = np.zeros(draft.columns, dtype=bool)
+    used[read.column] = True
+    used[cost != 0.0] = True
+    position = np.where(used, np.cumsum(used) - 1, -1)
+    order = np.lexsort((read.row, position[read.column]))
+    start = np.searchsorted(position[read.column][order], np.arange(int(used.sum()) + 1))
+    lower, upper, integer = (_column_property(draft, name) for name in ("lower", "upper", "integer"))
+    row_position = _row_positions(draft)
+    program = LinearProgram(
+        cost[used],
+        offset,
+        read.lower,
+        read.upper,
+        lower[used],
+        upper[used],
+        integer[used].astype(bool),
+        start,
+        read.row[order],
+        read.value[order],
+        position,
+        row_position,
+        _row_keys(draft, row_position),
+        tuple((position[choice.columns], choice.today) for choice in draft.choice_sets),
+    )
+    _hold_against(program, draft, model)
+    return program
+
+
+@dataclass(frozen=True)
+class _ReadRows:
+    """Rows as Pyomo holds them: entries (row, column of the draft, value) and the two sides."""
+
+    row: Indices
+    column: Indices
+    value: Numbers
+    lower: Numbers
+    upper: Numbers
+
+
+def _read_rows(model: Any, columns: dict[int, int]) -> _ReadRows:
+    where: list[int] = []
+    value: list[float] = []
+    count: list[int] = []
+    lower: list[float] = []
+    upper: list[float] = []
+    for family in model.draft_rows:
+        for row in family.values():
+            low, body, high = row.to_bounded_expression()
+            where.extend([columns[id(variable)] for variable in body.linear_vars])
+            value.extend(body.linear_coefs)
+            count.append(len(body.linear_vars))
+            lower.append(-np.inf if low is None else low)
+            upper.append(np.inf if high is None else high)
+    return _ReadRows(
+        np.repeat(np.arange(len(count)), count),
+        np.array(where, dtype=np.int64),
+        np.array(value, dtype=np.float64),
+        np.array(lower, dtype=np.float64),
+        np.array(upper, dtype=np.float64),
+    )
+
+
+def _read_objective(model: Any, columns: dict[int, int]) -> tuple[Numbers, float]:
+    expression = model.objective.expr
+    cost = np.zeros(len(columns))
+    cost[[columns[id(variable)] for variable in expression.linear_vars]] = expression.linear_coefs
+    return cost, float(expression.constant)
+
+
+def _column_property(draft: Draft, name: str) -> Numbers:
+    return np.concatenate(
+        [np.broadcast_to(getattr(family, name), len(family.index)) for family in draft.variables]
+    )
+
+
+def _row_positions(draft: Draft) -> tuple[Indices, ...]:
+    ends = np.cumsum([0, *(family.terms.size for family in draft.rows)])
+    return tuple(np.arange(first, last) for first, last in zip(ends[:-1], ends[1:], strict=True))
+
+
+def _by_row(draft: Draft, row_position: tuple[Indices, ...], rows: int) -> tuple[Numbers, Numbers]:
+    lower, upper = np.full(rows, np.nan), np.full(rows, np.nan)
+    for family, where in zip(draft.rows, row_position, strict=True):
+        lower[where], upper[where] = family.lower, family.upper
+    return lower, upper
+
+
+def _row_keys(draft: Draft, row_position: tuple[Indices, ...]) -> dict[Key, int]:
+    keys: dict[Key, int] = {}
+    for family, where in zip(draft.rows, row_position, strict=True):
+        keys.update(zip(family.keys, where.tolist(), strict=False))
+    return keys
+
+
+def _hold_against(program: LinearProgram, draft: Draft, model: Any) -> None:
+    stated = sum(1 for block in model.component_data_objects(_constraint(), active=True) if block is not None)
+    drafted = sum(family.terms.size for family in draft.rows)
+    if not stated == drafted == len(program.row_lower):
+        raise DefectError(f"the model has {stated} rows, the draft {drafted}")
+    lower, upper = _by_row(draft, program.row_position, drafted)
+    if not (np.array_equal(lower, program.row_lower) and np.array_equal(upper, program.row_upper)):
+        raise DefectError("right sides changed between the draft and the model")
+    entries = sum(len(family.terms.cell) for family in draft.rows)
+    if len(program.value) != entries:
+        raise DefectError(f"the model has {len(program.value)} non-zeros, the draft {entries}")
+    sides = np.where(np.isfinite(program.row_lower), program.row_lower, program.row_upper)
+    for array in (program.cost, program.value, program.lower, sides, np.array([program.offset])):
+        if not np.isfinite(array).all() or np.abs(array).max(initial=0.0) >= BEYOND:
+            raise DefectError("a number of the model is not finite, or beyond what the solver takes (1e15)")
+
+
+def _constraint() -> Any:
+    import pyomo.environ as pyo
+
+    return pyo.Constraint
+
+
+def edited(program: LinearProgram, draft: Draft) -> LinearProgram | None:
+    """The program with the numbers of another draft; None where that has other variables, rows or non-zeros.
+
+    Needs no Pyomo model: the first compilation proved that draft and model hold the same numbers.
+    """
+    if draft.columns != len(program.position) or len(draft.rows) != len(program.row_position):
+        return None
+    if any(f.terms.size != len(w) for f, w in zip(draft.rows, program.row_position, strict=True)):
+        return None
+    value = _values_in_place(program, draft)
+    objective = draft.objective_terms()
+    if value is None or (program.position[objective.column] < 0).any():
+        return None
+    cost = np.zeros_like(program.cost)
+    cost[program.position[objective.column]] = objective.coefficient
+    row_lower, row_upper = _by_row(draft, program.row_position, len(program.row_lower))
+    bounds = [_in_place(program, draft, side) for side in ("lower", "upper")]
+    return replace(
+        program,
+        cost=cost,
+        offset=float(objective.constant[0]),
+        row_lower=row_lower,
+        row_upper=row_upper,
+        lower=bounds[0],
+        upper=bounds[1],
+        value=value,
+    )
+
+
+def _in_place(program: LinearProgram, draft: Draft, side: str) -> Numbers:
+    drafted = np.concatenate([getattr(family, side) for family in draft.variables])
+    used = program.position >= 0
+    result = np.empty(len(program.cost))
+    result[program.position[used]] = drafted[used]
+    return result
+
+
+def _values_in_place(program: LinearProgram, draft: Draft) -> Numbers | None:
+    families = list(zip(draft.rows, program.row_position, strict=True))
+    if sum(len(family.terms.cell) for family, _ in families) != len(program.value):
+        return None
+    row = np.concatenate([where[family.terms.cell] for family, where in families])
+    column = program.position[np.concatenate([family.terms.column for family, _ in families])]
+    value = np.concatenate([family.terms.coefficient for family, _ in families])
+    order = np.lexsort((row, column))
+    start = np.searchsorted(column[order], np.arange(len(program.cost) + 1))
+    same = np.array_equal(start, program.start) and np.array_equal(row[order], program.index)
+    return value[order] if same else None

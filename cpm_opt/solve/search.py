@@ -1,0 +1,237 @@
+"""How a plan is searched for: requests to the solver in the order that gives the user an answer by the time limit.
+
+A linear model is one run. With whole numbers: the relaxed model first (its optimum is a proven bound), then its
+choices rounded and the rest solved (a plan within moments), then the search from there, then the integers of the best
+plan fixed and the rest solved once more, which gives the final figures and the prices.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cpm_opt.portfolio.portfolio import Numbers
+from cpm_opt.solve.engine import Engine, OutOfTime
+from cpm_opt.solve.linear import LinearProgram
+
+# Simplex is fastest below about this many non-zeros, interior points above (benchmarks/large_model.py).
+LARGE = 100_000
+METHODS = {"simplex": "simplex", "ipm": "ipx", "hipo": "hipo", "pdlp": "pdlp"}
+INFEASIBLE, UNBOUNDED, OPTIMAL = "Infeasible", "Unbounded", "Optimal"
+EITHER, UNKNOWN = "Primal infeasible or unbounded", "Unknown"
+MOMENT = 0.05
+
+
+@dataclass(frozen=True)
+class Found:
+    """What the search found, in the solver's terms: `status` is that of a plan, `values` one number a column, prices
+    one a row; `bound` is proven, None where nothing is."""
+
+    status: str
+    message: str = ""
+    values: Numbers | None = None
+    objective: float | None = None
+    bound: float | None = None
+    row_duals: Numbers | None = None
+    ranges: tuple[Numbers, Numbers] | None = None
+    prices_from: str = ""
+    conflict: tuple[int, ...] = ()
+    nodes: int = 0
+    iterations: int = 0
+
+
+@dataclass(frozen=True)
+class Limits:
+    """When to stop: `deadline` on `time.monotonic`'s clock, `grace` seconds after it the solver is killed; `gap` is
+    the relative gap at which a plan counts as optimal."""
+
+    deadline: float
+    grace: float
+    gap: float
+    method: str
+
+    @property
+    def left(self) -> float:
+        """Seconds until the deadline, at least a moment."""
+        return max(MOMENT, self.deadline - time.monotonic())
+
+    @property
+    def killing(self) -> float:
+        """When the solver is killed if it has not answered."""
+        return self.deadline + self.grace
+
+
+def search(engine: Engine, program: LinearProgram, limits: Limits, again: bool) -> Found:
+    """Searches for the best plan of the loaded model; `again` where the solver holds a basis of a solve before."""
+    try:
+        engine.ask("whole_numbers", False, deadline=limits.killing)
+        engine.ask("fix", None, deadline=limits.killing)
+        relaxed = _run(engine, limits, _solver(program, limits.method, again))
+    except OutOfTime:
+        return Found("no_solution", "the time limit was reached before any plan; allow more time")
+    if relaxed["status"] != OPTIMAL:
+        return _without_optimum(engine, limits, relaxed)
+    if not program.integer.any():
+        return _with_ranges(engine, limits, _finished("optimal", relaxed, relaxed["objective"], "lp"))
+    return _search_integers(engine, program, limits, relaxed)
+
+
+def _solver(program: LinearProgram, method: str, again: bool) -> str:
+    if again and method == "auto":
+        return "simplex"
+    if method == "auto":
+        return "hipo" if len(program.value) >= LARGE else "choose"
+    return METHODS[method]
+
+
+def _run(engine: Engine, limits: Limits, solver: str, seconds: float | None = None) -> dict[str, Any]:
+    options = {
+        "solver": solver,
+        "time_limit": limits.left if seconds is None else max(MOMENT, seconds),
+        "mip_rel_gap": limits.gap,
+        "mip_abs_gap": limits.gap,
+    }
+    answer: dict[str, Any] = engine.ask("run", options, deadline=limits.killing)
+    if answer["status"] == UNKNOWN and limits.left > MOMENT:
+        # Numerical trouble, mostly of presolve's making: once more the plain way.
+        engine.ask("change_option", "presolve", "off", deadline=limits.killing)
+        answer = engine.ask("run", {**options, "solver": "choose", "time_limit": limits.left}, deadline=limits.killing)
+        engine.ask("change_option", "presolve", "choose", deadline=limits.killing)
+    return answer
+
+
+def _without_optimum(engine: Engine, limits: Limits, answer: dict[str, Any]) -> Found:
+    status = answer["status"]
+    if status == EITHER:
+        # Only presolve leaves this open.
+        engine.ask("change_option", "presolve", "off", deadline=limits.killing)
+        status = _run(engine, limits, "simplex")["status"]
+    if status == INFEASIBLE:
+        return Found("infeasible", "no plan keeps all the rules", conflict=_conflict(engine, limits))
+    if status in (UNBOUNDED, EITHER):
+        return Found("unbounded", "the objective has no limit; a cost or a limit is missing in the tables")
+    return Found("no_solution", f"the solver stopped before any plan ({status.lower()}); allow more time")
+
+
+def _conflict(engine: Engine, limits: Limits) -> tuple[int, ...]:
+    try:
+        options = {"iis_strategy": 6, "time_limit": min(10.0, limits.left)}
+        return tuple(engine.ask("conflict", options, deadline=time.monotonic() + 10.0 + limits.grace))
+    except OutOfTime:
+        return ()
+
+
+def _finished(status: str, answer: dict[str, Any], bound: float | None, prices_from: str) -> Found:
+    return Found(
+        status,
+        "",
+        answer["values"],
+        answer["objective"],
+        bound,
+        answer["row_duals"],
+        None,
+        prices_from,
+        (),
+        answer["nodes"],
+        answer["iterations"],
+    )
+
+
+def _with_ranges(engine: Engine, limits: Limits, found: Found) -> Found:
+    try:
+        return replace(found, ranges=engine.ask("ranges", deadline=limits.killing))
+    except OutOfTime:
+        return found
+
+
+def gap_of(objective: float, bound: float) -> float:
+    """|bound - objective| / max(1, |objective|)."""
+    return abs(bound - objective) / max(1.0, abs(objective))
+
+
+def _search_integers(engine: Engine, program: LinearProgram, limits: Limits, relaxed: dict[str, Any]) -> Found:
+    bound, took = relaxed["objective"], relaxed["seconds"]
+    best: Found | None = None
+    try:
+        best = _rounded(engine, program, limits, relaxed)
+        if best is not None and best.objective is not None and gap_of(best.objective, bound) <= limits.gap:
+            return replace(best, status="optimal")
+        engine.ask("fix", None, deadline=limits.killing)
+        engine.ask("whole_numbers", True, deadline=limits.killing)
+        engine.ask("watch", deadline=limits.killing)
+        if best is not None:
+            engine.ask("start_from", best.values, deadline=limits.killing)
+        # Keep enough of the time to solve the rest once more with the integers of the best plan.
+        reserve = min(1.5 * took, 0.4 * limits.left)
+        answer = _run(engine, limits, "choose", limits.left - reserve)
+    except OutOfTime:
+        return _after_kill(engine, program, limits, best, bound)
+    if answer["status"] == INFEASIBLE or (answer["status"] == EITHER and best is None):
+        return Found("infeasible", "no plan keeps all the rules", conflict=_conflict(engine, limits))
+    if np.isfinite(answer["bound"]):
+        bound = min(bound, answer["bound"])
+    if answer["values"] is None:
+        return _ended(best, bound)
+    status = "optimal" if answer["status"] == OPTIMAL else "feasible"
+    fixed = _fixed(engine, program, limits, answer["values"], bound, status)
+    return fixed if fixed is not None else _ended(best, bound)
+
+
+def _ended(best: Found | None, bound: float) -> Found:
+    if best is None:
+        return Found(
+            "no_solution", "the time limit was reached before any plan; allow more time", bound=bound
+        )
+    return replace(best, status="feasible", bound=bound, message="the time limit was reached")
+
+
+def _after_kill(
+    engine: Engine, program: LinearProgram, limits: Limits, best: Found | None, bound: float
+) -> Found:
+    """The solver had to be killed: the best plan that it told of before, else the rounded one."""
+    told = engine.incumbents[-1] if engine.incumbents else None
+    engine.restart()
+    if told is None or (best is not None and best.objective is not None and told["objective"] <= best.objective):
+        return _ended(best, bound)
+    if np.isfinite(told["bound"]):
+        bound = min(bound, told["bound"])
+    answer = {"values": told["values"], "objective": told["objective"], "row_duals": None, "nodes": 0, "iterations": 0}
+    return _ended(_finished("feasible", answer, bound, ""), bound)
+
+
+def _rounded(
+    engine: Engine, program: LinearProgram, limits: Limits, relaxed: dict[str, Any]
+) -> Found | None:
+    """A plan from the relaxed one: each choice goes to its largest share; failing that, to what is in force today."""
+    values = relaxed["values"]
+    chosen = [columns for columns, _ in program.choice_sets]
+    covered = np.concatenate([columns.ravel() for columns in chosen]) if chosen else np.zeros(0, dtype=np.int64)
+    if len(covered) != int(program.integer.sum()):
+        return None
+    today = [now for _, now in program.choice_sets]
+    for favourite in (lambda n: int(np.argmax(values[chosen[n]].sum(axis=1))), lambda n: today[n]):
+        picks = [favourite(number) for number in range(len(chosen))]
+        if min(picks, default=0) < 0:
+            continue
+        rounded = np.zeros_like(values)
+        for columns, pick in zip(chosen, picks, strict=True):
+            rounded[columns[pick]] = 1.0
+        found = _fixed(engine, program, limits, rounded, relaxed["objective"], "feasible")
+        if found is not None:
+            return found
+    return None
+
+
+def _fixed(
+    engine: Engine, program: LinearProgram, limits: Limits, values: Numbers, bound: float, status: str
+) -> Found | None:
+    """The plan with its integers fixed at rounded values and the rest solved; None where that has no solution."""
+    engine.ask("whole_numbers", False, deadline=limits.killing)
+    engine.ask("fix", np.round(values[program.integer]), deadline=limits.killing)
+    answer = _run(engine, limits, "choose")
+    if answer["status"] != OPTIMAL:
+        return None
+    return _with_ranges(engine, limits, _finished(status, answer, bound, "fixed integers"))

@@ -1,0 +1,219 @@
+"""One model on one portfolio, kept in the solver: the first solve, and solves again with other numbers."""
+
+from __future__ import annotations
+
+import contextlib
+import tempfile
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+
+from cpm_opt.faults import DefectError
+from cpm_opt.formulation.compose import compose
+from cpm_opt.formulation.draft import Draft, Weights
+from cpm_opt.formulation.spec import ModelSpec
+from cpm_opt.portfolio.portfolio import Numbers, Portfolio
+from cpm_opt.solve.certificate import certify
+from cpm_opt.solve.engine import Engine
+from cpm_opt.solve.linear import LinearProgram, compile_model, edited
+from cpm_opt.solve.plan import Decisions, Plan, ShadowPrice
+from cpm_opt.solve.recount import doing_nothing, recount
+from cpm_opt.solve.search import Found, Limits, gap_of, search
+
+# Seconds after the time limit before the solver is killed, and the share of a long limit.
+GRACE, GRACE_SHARE = 1.0, 0.05
+
+
+class Session:
+    """Solves one model on a portfolio and, cheaply, on others that differ in numbers only.
+
+    Use it as a context manager. `engine` may be one that was started earlier, to let it warm up meanwhile.
+    """
+
+    def __init__(self, spec: ModelSpec, engine: Engine | None = None) -> None:
+        self.spec = spec
+        self.engine = engine or Engine()
+        self._program: LinearProgram | None = None
+        self._folder = tempfile.TemporaryDirectory(prefix="cpm-")
+        self._log = Path(self._folder.name) / "solver.log"
+        self.rebuilt = 0
+
+    @property
+    def weights(self) -> Weights:
+        """The objective's weights and the discount rate of the model."""
+        spec = self.spec
+        return Weights(spec.objective.profit, spec.objective.end_value, spec.horizon.discount_rate)
+
+    def solve(self, portfolio: Portfolio, started: float | None = None) -> Plan:
+        """Solves the model on the portfolio; `started` (on `time.monotonic`'s clock) is when the time limit began.
+
+        Raises DefectError where the program or the solver contradicts itself.
+        """
+        began = time.perf_counter()
+        limits = self._limits(time.monotonic() if started is None else started)
+        draft = compose(portfolio, self.spec.components.values(), self.weights)
+        again = self._take(draft)
+        built = time.perf_counter()
+        assert self._program is not None
+        found = search(self.engine, self._program, limits, again)
+        plan = self._plan(portfolio, draft, found)
+        seconds = {"build": built - began, "solve": time.perf_counter() - built}
+        if not self.engine.alive:
+            self._program = None
+        return Plan(**{**plan.__dict__, "seconds": seconds})
+
+    def _limits(self, started: float) -> Limits:
+        solver = self.spec.solver
+        grace = max(GRACE, GRACE_SHARE * solver.time_limit)
+        return Limits(started + solver.time_limit, grace, solver.mip_gap, solver.method)
+
+    def _take(self, draft: Draft) -> bool:
+        """Gives the draft to the solver: as edits where only numbers changed, else whole. Whether it was edits."""
+        fresh = None if self._program is None else edited(self._program, draft)
+        if fresh is not None and self._program is not None:
+            self.engine.ask("change", _edits(self._program, fresh))
+            self._program = fresh
+            return True
+        from cpm_opt.formulation.statement import state
+
+        program = compile_model(state(draft), draft)
+        if self._program is not None:
+            self.engine.restart()
+        shape = self.engine.ask("load", _loadable(program), self._options())
+        if tuple(shape) != program.shape:
+            raise DefectError(f"the solver holds {shape} rows, columns and non-zeros, the model {program.shape}")
+        self._program = program
+        self.rebuilt += 1
+        return False
+
+    def _options(self) -> dict[str, Any]:
+        solver = self.spec.solver
+        return {
+            "log_file": str(self._log),
+            "random_seed": solver.seed,
+            "threads": solver.threads,
+        }
+
+    def _plan(self, portfolio: Portfolio, draft: Draft, found: Found) -> Plan:
+        components = tuple(self.spec.components.values())
+        today = recount(portfolio, doing_nothing(portfolio), components, self.weights)[0]
+        common: dict[str, Any] = {
+            "portfolio": portfolio,
+            "status": found.status,
+            "message": found.message,
+            "bound": found.bound,
+            "today": today,
+            "solver_log": self._log.read_text("utf-8", "replace") if self._log.exists() else "",
+            "solver": self._solver_facts(found),
+        }
+        if found.values is None or found.objective is None or self._program is None:
+            conflict = self._names(found.conflict)
+            return Plan(
+                **common, objective=None, gap=None, decisions=None, recount=None, certificate=None, conflict=conflict
+            )
+        decisions = decode(portfolio, draft, self._program, found.values)
+        certificate, counted = certify(
+            portfolio, decisions, components, self.weights, found.objective, found.bound
+        )
+        return Plan(
+            **common,
+            objective=counted.objective,
+            gap=None if found.bound is None else gap_of(counted.objective, found.bound),
+            decisions=decisions,
+            recount=counted,
+            certificate=certificate,
+            shadow_prices=self._prices(found),
+            prices_from=found.prices_from,
+        )
+
+    def _solver_facts(self, found: Found) -> dict[str, object]:
+        rows, columns, nonzeros = self._program.shape if self._program else (0, 0, 0)
+        integers = int(self._program.integer.sum()) if self._program else 0
+        return {
+            "rows": rows,
+            "columns": columns,
+            "nonzeros": nonzeros,
+            "integers": integers,
+            "nodes": found.nodes,
+            "iterations": found.iterations,
+        }
+
+    def _names(self, rows: tuple[int, ...]) -> tuple[str, ...]:
+        names = {position: key for key, position in self._program.keys.items()} if self._program else {}
+        rules = [names[row] for row in rows if row in names]
+        return tuple(dict.fromkeys(" ".join(filter(None, (rule, subject))) for rule, subject, _ in sorted(rules)))
+
+    def _prices(self, found: Found) -> dict[tuple[str, str, int], ShadowPrice]:
+        if found.row_duals is None or self._program is None:
+            return {}
+        low, high = found.ranges if found.ranges is not None else (None, None)
+        return {
+            key: ShadowPrice(float(found.row_duals[row]), _finite(low, row), _finite(high, row))
+            for key, row in self._program.keys.items()
+        }
+
+    def close(self) -> None:
+        """Ends the solver's process and removes its log."""
+        self.engine.close()
+        with contextlib.suppress(OSError):
+            self._folder.cleanup()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def decode(portfolio: Portfolio, draft: Draft, program: LinearProgram, values: Numbers) -> Decisions:
+    """The decisions in a solver's answer; columns that no row uses stand at their bound nearest to 0."""
+    lower = np.concatenate([family.lower for family in draft.variables])
+    upper = np.concatenate([family.upper for family in draft.variables])
+    every = np.clip(np.zeros(draft.columns), lower, upper)
+    used = program.position >= 0
+    every[used] = np.clip(values[program.position[used]], lower[used], upper[used])
+    on = np.where(draft.core.on >= 0, every[draft.core.on], 0.0)
+    chosen = []
+    for lever, columns in zip(portfolio.levers, draft.core.chosen, strict=True):
+        share = np.where(columns >= 0, every[columns], -1.0)
+        options = np.array(lever.options)
+        picked = options[np.argmax(share, axis=1)] if lever.single else np.zeros((0, portfolio.periods))
+        chosen.append(picked.astype(np.int64))
+    extra = np.where(draft.extra >= 0, every[draft.extra], 0.0)
+    return Decisions(on, tuple(chosen), extra)
+
+
+def _loadable(program: LinearProgram) -> dict[str, Any]:
+    names = ("cost", "offset", "row_lower", "row_upper", "lower", "upper", "integer", "start", "index", "value")
+    return {name: getattr(program, name) for name in names}
+
+
+def _edits(old: LinearProgram, new: LinearProgram) -> dict[str, tuple[Any, ...]]:
+    edits: dict[str, tuple[Any, ...]] = {}
+    rows = np.flatnonzero((old.row_lower != new.row_lower) | (old.row_upper != new.row_upper)).astype(np.int32)
+    if len(rows):
+        edits["row_bounds"] = (rows, new.row_lower[rows], new.row_upper[rows])
+    columns = np.flatnonzero((old.lower != new.lower) | (old.upper != new.upper)).astype(np.int32)
+    if len(columns):
+        edits["column_bounds"] = (columns, new.lower[columns], new.upper[columns])
+    costs = np.flatnonzero(old.cost != new.cost).astype(np.int32)
+    if len(costs):
+        edits["cost"] = (costs, new.cost[costs])
+    values = np.flatnonzero(old.value != new.value)
+    if len(values):
+        column = np.searchsorted(new.start, values, side="right") - 1
+        edits["coefficients"] = (new.index[values], column, new.value[values])
+    if old.offset != new.offset:
+        edits["offset"] = (new.offset,)
+    return edits
+
+
+def _finite(bounds: Numbers | None, row: int) -> float | None:
+    if bounds is None or not np.isfinite(bounds[row]) or abs(bounds[row]) >= 1e20:
+        return None
+    return float(bounds[row])

@@ -1,0 +1,281 @@
+"""From records to a checked frame, by the catalogue: columns, values, keys and what the cells of a row say together.
+
+Tables that were read and tables that were estimated come through this one door.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cpm_opt.faults import Fault, did_you_mean
+from cpm_opt.tables import names, values
+from cpm_opt.tables.catalogue import ALL, LINE
+from cpm_opt.tables.column import Column, Table
+from cpm_opt.tables.info import InstanceInfo
+from cpm_opt.tables.records import Records
+from cpm_opt.tables.rows import row_faults
+from cpm_opt.tables.values import Problem
+
+MAX_FAULTS = 1000
+
+Cells = Sequence[str] | NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Checked:
+    """One column done: its values, the cells it refused, and the faults told about it."""
+
+    values: Sequence[str] | NDArray[Any]
+    refused: frozenset[int]
+    faults: list[Fault]
+
+
+def check_records(
+    table: Table, records: Records, info: InstanceInfo, measures_known: bool = True
+) -> tuple[pd.DataFrame | None, list[Fault]]:
+    """Check the text of a file; the frame is None where a column of the key is missing.
+
+    Where the instance's measures are not known (its file is broken), columns that may be measures are not judged.
+    """
+    cells = dict(zip(records.header, records.cells, strict=True))
+    return _check(table, cells, np.asarray(records.lines, dtype=np.int64), info, measures_known)
+
+
+def check_frame(name: str, frame: pd.DataFrame, info: InstanceInfo) -> tuple[pd.DataFrame, list[Fault]]:
+    """Check a table that was estimated instead of read: ranges, keys, duplicates, references to no column.
+
+    Cells may be text or typed. Column `line` is kept where it is there, else the first row counts as line 2, as in a
+    file. Numbers nearer to 0 than 1e-9 become 0: they are noise of a computation here, while in a file they are a
+    fault. Returns the frame in the catalogue's shape (without rows, where a column of the key is missing) and the
+    faults; raises KeyError for a name that is no table.
+    """
+    table = ALL[name]
+    lines = np.arange(2, len(frame) + 2, dtype=np.int64)
+    if LINE in frame.columns:
+        lines = frame[LINE].to_numpy(dtype=np.int64)
+    cells: dict[str, Cells] = {}
+    for label in frame.columns:
+        if label != LINE:
+            cells[str(label)] = _as_cells(frame[label])
+    checked, faults = _check(table, cells, lines, info, True)
+    return (_without_rows(table, info) if checked is None else checked), faults
+
+
+def _as_cells(series: pd.Series[Any]) -> Cells:
+    """Numbers and days as arrays, everything else as text; missing cells are blank."""
+    if pd.api.types.is_bool_dtype(series.dtype):
+        return ["" if pd.isna(flag) else str(flag).lower() for flag in series]
+    if pd.api.types.is_numeric_dtype(series.dtype):
+        return series.to_numpy(dtype=np.float64, na_value=np.nan)
+    if pd.api.types.is_datetime64_any_dtype(series.dtype):
+        return ["" if pd.isna(day) else day.strftime("%Y-%m-%d") for day in series]
+    return ["" if pd.isna(cell) else str(cell) for cell in series]
+
+
+def _without_rows(table: Table, info: InstanceInfo) -> pd.DataFrame:
+    columns = {column.name: _series(column, []) for column in table.with_measures(info.measures)}
+    return pd.DataFrame({**columns, LINE: pd.Series([], dtype="int64")})
+
+
+def _check(
+    table: Table,
+    cells: Mapping[str, Cells],
+    lines: NDArray[np.int64],
+    info: InstanceInfo,
+    measures_known: bool,
+) -> tuple[pd.DataFrame | None, list[Fault]]:
+    known = table.with_measures(info.measures)
+    groupings, faults = _extra_columns(table, known, tuple(cells), measures_known)
+    missing = [column.name for column in known if column.required and column.name not in cells]
+    for name in missing:
+        remedy = _misspelt_as(name, cells, known) or "add it to the header and fill it in"
+        faults.append(
+            Fault(table.name, "the column is missing", remedy, row=1, column=name, code="missing_column")
+        )
+    drop = np.zeros(len(lines), dtype=bool)
+    done: dict[str, _Checked] = {}
+    for column in (*known, *groupings):
+        if column.name not in cells:
+            continue
+        checked = _column(table.name, column, cells[column.name], lines)
+        done[column.name] = checked
+        faults += checked.faults
+        if column.name in table.key:
+            drop[[at for at in checked.refused if checked.values[at] == "" or column.kind != "id"]] = True
+    if not set(table.key).isdisjoint(missing):
+        return None, faults
+    series = {}
+    for column in (*known, *groupings):
+        filled: Any = done[column.name].values if column.name in done else [column.stands_in] * len(lines)
+        series[column.name] = _series(column, filled)
+    series[LINE] = pd.Series(lines, dtype="int64")
+    frame = pd.DataFrame(series)
+    if drop.any():
+        frame = frame.loc[~drop].reset_index(drop=True)
+    frame, repeated = _unique(table, frame)
+    faults += repeated
+    refused = {name: {int(lines[at]) for at in checked.refused} for name, checked in done.items()}
+    faults += row_faults(table.name, frame, refused)
+    return frame, faults
+
+
+def _extra_columns(
+    table: Table, known: Sequence[Column], there: Sequence[str], measures_known: bool
+) -> tuple[list[Column], list[Fault]]:
+    """Grouping columns among those that the catalogue does not know, and a fault for each other one."""
+    groupings = []
+    faults = []
+    by_name = [column.name for column in known]
+    for name in there:
+        if name in by_name:
+            continue
+        slip = names.misspelt(name, by_name)
+        if table.extra == "groupings" and slip is None and name != LINE:
+            wrong = names.texts([name], Column(name, "id", ""))[1]
+            if wrong:
+                message = f"its name {wrong[0].message}"
+                faults.append(_column_fault(table, name, message, wrong[0].remedy, "unknown_column"))
+            groupings.append(Column(name, "id", "grouping", default=""))
+        elif name == LINE and table.extra == "groupings":
+            message = "the name is kept for the lines of files"
+            faults.append(
+                _column_fault(table, name, message, "rename it, to product_line say", "unknown_column")
+            )
+        elif table.extra == "groupings":
+            message = f"is neither the known column '{slip}' nor unlike it enough to be a grouping column"
+            faults.append(
+                _column_fault(table, name, message, f"write '{slip}', or rename it", "unknown_column")
+            )
+        elif measures_known or table.extra == "none":
+            remedy = f"did you mean '{slip}'?" if slip else did_you_mean(name, by_name)
+            faults.append(_column_fault(table, name, "unknown column", remedy, "unknown_column"))
+    return groupings, faults
+
+
+def _column_fault(table: Table, column: str, message: str, remedy: str, code: str) -> Fault:
+    return Fault(table.name, message, remedy, row=1, column=column, code=code)
+
+
+def _misspelt_as(name: str, there: Mapping[str, Cells], known: Sequence[Column]) -> str | None:
+    """The remedy where an unknown column looks like the missing one."""
+    by_name = {column.name for column in known}
+    for other in there:
+        if other not in by_name and names.misspelt(other, [name]):
+            return f"is '{other}' meant? then rename that"
+    return None
+
+
+def _column(table: str, column: Column, cells: Cells, lines: NDArray[np.int64]) -> _Checked:
+    """Convert one column and tell what is wrong in it."""
+    found: Sequence[str] | NDArray[Any]
+    problems: list[Problem]
+    if column.numeric:
+        typed = isinstance(cells, np.ndarray)
+        found, problems = _typed_numbers(cells, column) if typed else values.numbers(list(cells), column)
+    else:
+        words = [_plain(cell) for cell in cells] if isinstance(cells, np.ndarray) else cells
+        if column.kind == "flag":
+            found, problems = values.flags(words, column)
+        elif column.kind == "choice":
+            found, problems = values.choices(words, column)
+        elif column.kind == "date":
+            found, problems = values.days(words, column)
+        else:
+            found, problems = names.texts(words, column)
+    faults = [_told(table, column, problem, cells, lines) for problem in problems[:MAX_FAULTS]]
+    if len(problems) > MAX_FAULTS:
+        message = f"{len(problems) - MAX_FAULTS:,} more cells of the column are faulty"
+        faults.append(Fault(table, message, "correct them likewise", column=column.name, code="more"))
+    if column.kind == "id":
+        faults += _alike(table, column, found, lines)
+    refused = frozenset(problem.at for problem in problems if not problem.warning)
+    return _Checked(found, refused, faults)
+
+
+def _typed_numbers(cells: Cells, column: Column) -> tuple[NDArray[np.float64], list[Problem]]:
+    numbers = np.array(cells, dtype=np.float64)
+    numbers[np.abs(numbers) < values.TOO_SMALL] = 0.0
+    return values.settled(numbers, np.isnan(numbers), column, [])
+
+
+def _plain(number: float) -> str:
+    """A number that stands for a name (customer 7, period 3.0) as text; NaN is blank."""
+    if np.isnan(number):
+        return ""
+    return str(int(number)) if float(number).is_integer() and abs(number) < values.TOO_LARGE else str(number)
+
+
+def _told(table: str, column: Column, problem: Problem, cells: Cells, lines: NDArray[np.int64]) -> Fault:
+    return Fault(
+        table,
+        problem.message,
+        problem.remedy,
+        row=int(lines[problem.at]),
+        column=column.name,
+        value=None if problem.code == "blank" else str(cells[problem.at]),
+        code=problem.code,
+        warning=problem.warning,
+    )
+
+
+def _alike(
+    table: str, column: Column, found: Sequence[str] | NDArray[Any], lines: NDArray[np.int64]
+) -> list[Fault]:
+    """A fault for each name that differs from an earlier one of its column in nothing that can be seen."""
+    distinct = dict.fromkeys(found)
+    # Options of two levers, and groupings of two columns, have nothing to do with one another.
+    if len(distinct) < 2 or column.name in ("option", "other_option", "members", "measure", "target"):
+        return []
+    first = {name: int(lines[at]) for at, name in reversed(list(enumerate(found)))}
+    faults = []
+    for name, earlier in list(names.confusable(distinct).items())[:MAX_FAULTS]:
+        message = f"differs only in case, spaces or Unicode form from '{earlier}' of line {first[earlier]}"
+        remedy = "write one of them everywhere, or make them differ plainly"
+        faults.append(
+            Fault(table, message, remedy, row=first[name], column=column.name, value=name, code="confusable")
+        )
+    return faults
+
+
+def _series(column: Column, found: Any) -> pd.Series[Any]:
+    # An explicit object dtype: pandas 2 and 3 differ in what they make of text.
+    dtypes: dict[str, Any] = {
+        "number": "float64",
+        "integer": "int64",
+        "flag": "bool",
+        "date": "datetime64[ns]",
+    }
+    series: pd.Series[Any] = pd.Series(found, dtype=dtypes.get(column.kind, object))
+    return series
+
+
+def _unique(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Fault]]:
+    """The frame without rows that repeat the key of an earlier one, and a fault for each of them."""
+    if not table.key or frame.empty:
+        return frame, []
+    key = list(table.key)
+    again = frame.duplicated(key, keep="first").to_numpy()
+    if not again.any():
+        return frame, []
+    first = frame.loc[~again].set_index(key)[LINE].to_dict()
+    faults = []
+    repeated = frame.loc[again]
+    for row in repeated.head(MAX_FAULTS).to_dict("records"):
+        place = tuple(row[name] for name in key)
+        named = ", ".join(f"{name} {_shown_key(row[name])}" for name in key if row[name] not in ("", 0))
+        message = f"the row repeats the key of line {first[place if len(key) > 1 else place[0]]} ({named})"
+        faults.append(Fault(table.name, message, "keep one of the two", row=int(row[LINE]), code="duplicate"))
+    if len(repeated) > MAX_FAULTS:
+        message = f"{len(repeated) - MAX_FAULTS:,} more rows repeat the key of another"
+        faults.append(Fault(table.name, message, "keep one of each", code="duplicate"))
+    return frame.loc[~again].reset_index(drop=True), faults
+
+
+def _shown_key(cell: object) -> str:
+    return f"'{cell}'" if isinstance(cell, str) else str(cell)

@@ -1,0 +1,160 @@
+"""From a folder to `Tables`: every table of the catalogue that is there, checked, with all faults gathered."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from cpm_opt.faults import Fault, InputError, did_you_mean
+from cpm_opt.tables.catalogue import ALL, RAW
+from cpm_opt.tables.check import check_records
+from cpm_opt.tables.column import Table
+from cpm_opt.tables.files import Unreadable, read_text
+from cpm_opt.tables.info import FILE, Described, InstanceInfo, read_info
+from cpm_opt.tables.records import parse
+
+_OTHER_FORMATS = frozenset(
+    (
+        ".xlsx",
+        ".xlsm",
+        ".xlsb",
+        ".xls",
+        ".ods",
+        ".parquet",
+        ".feather",
+        ".tsv",
+        ".txt",
+        ".json",
+        ".gz",
+        ".zip",
+        ".db",
+    )
+)
+
+
+@dataclass(frozen=True)
+class Tables:
+    """An instance as it was read: typed frames by table name, and everything that is wrong with it.
+
+    A frame has the catalogue's columns (absent ones filled with their default), the grouping columns and measures of
+    the instance, and `line`, on which each record starts. Names are text of dtype object ("" where blank), numbers
+    float64, integers int64, flags bool, days datetime64[ns]. A table whose file could not be cut into a frame has
+    faults and no frame. `hashes` maps each file that was read to the sha256 of its bytes.
+    """
+
+    folder: Path
+    info: InstanceInfo
+    frames: Mapping[str, pd.DataFrame] = field(repr=False)
+    faults: tuple[Fault, ...]
+    hashes: Mapping[str, str] = field(repr=False)
+
+
+def read_instance(folder: Path) -> Tables:
+    """Read an instance's folder. Faults of its data are gathered in `faults`, never raised; `InputError` only where
+    the folder is no instance (it is not there, or holds no instance.toml)."""
+    folder = Path(folder)
+    _refuse_no_instance(folder)
+    described = read_info(folder)
+    faults = list(described.faults)
+    hashes = {FILE: described.sha256} if described.sha256 else {}
+    frames: dict[str, pd.DataFrame] = {}
+    files = _files(folder, described)
+    for name, path in files.items():
+        frame, wrong, sha256 = _read_table(ALL[name], path, described)
+        faults += wrong
+        if frame is not None:
+            frames[name] = frame
+        if sha256:
+            hashes[described.paths.get(name) or path.name] = sha256
+    stated = {name for name, path in described.paths.items() if path is None}
+    faults += _strays(folder, files, described)
+    if "segments" not in files and "segments" not in stated and not (RAW.keys() & files.keys()):
+        message = "the table is missing, and there are no raw tables to estimate it from"
+        faults.append(Fault("segments", message, "add segments.csv", code="missing_table"))
+    return Tables(folder, described.info, frames, tuple(faults), hashes)
+
+
+def _refuse_no_instance(folder: Path) -> None:
+    remedy = f"name a folder that holds {FILE}"
+    place = str(folder)
+    try:
+        there, described = folder.is_dir(), os.path.lexists(folder / FILE)
+    except (OSError, ValueError) as error:
+        raise InputError(
+            [Fault("instance", "cannot be looked at", remedy, value=place, code="no_instance")]
+        ) from error
+    if not there:
+        message = "is a file, not a folder" if os.path.lexists(folder) else "there is no such folder"
+        raise InputError([Fault("instance", message, remedy, value=place, code="no_instance")])
+    if not described:
+        message = f"the folder is no instance: it has no {FILE}"
+        raise InputError([Fault("instance", message, remedy, value=place, code="no_instance")])
+
+
+def _files(folder: Path, described: Described) -> dict[str, Path]:
+    """The file of each table, in the catalogue's order: where instance.toml says, else beside it if it is there."""
+    files = {}
+    for name in ALL:
+        if name in described.paths:
+            stated = described.paths[name]
+            if stated is not None:
+                files[name] = folder / stated
+        elif os.path.lexists(folder / f"{name}.csv"):
+            files[name] = folder / f"{name}.csv"
+    return files
+
+
+def _read_table(
+    table: Table, path: Path, described: Described
+) -> tuple[pd.DataFrame | None, list[Fault], str]:
+    try:
+        source = read_text(path, table.name)
+    except Unreadable as error:
+        return None, [error.fault], ""
+    known = [column.name for column in table.with_measures(described.info.measures)]
+    records, faults = parse(source.text, table.name, known)
+    if records is None:
+        return None, faults, source.sha256
+    frame, wrong = check_records(table, records, described.info, described.parsed)
+    return frame, faults + wrong, source.sha256
+
+
+def _strays(folder: Path, files: Mapping[str, Path], described: Described) -> list[Fault]:
+    """Faults for files that look like tables and would not be read."""
+    try:
+        present = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith((".", "~")))
+    except OSError as error:
+        return [
+            Fault(
+                "instance",
+                f"the folder cannot be listed: {error.strerror}",
+                "check its rights",
+                code="unreadable",
+            )
+        ]
+    if not described.parsed:
+        return []
+    named = {os.path.normpath(folder / path) for path in described.paths.values() if path is not None}
+    faults = []
+    for name in present:
+        stem, suffix = name.partition(".")[0], Path(name).suffix.lower()
+        if os.path.normpath(folder / name) in named:
+            continue
+        if name == f"{stem}.csv" and stem in ALL:
+            if stem in described.paths:
+                message = f"{name} is not read, because [tables.{stem}] names another file"
+                faults.append(
+                    Fault(stem, message, "delete the one that does not count", code="unused", warning=True)
+                )
+        elif suffix == ".csv":
+            message = f"{name} is no table of the catalogue"
+            remedy = did_you_mean(Path(name).stem.casefold(), ALL)
+            faults.append(Fault("instance", message, remedy, code="unknown_table"))
+        elif suffix in _OTHER_FORMATS and stem in ALL and stem not in files:
+            message = f"{name} is not read: only CSV files are in this version"
+            faults.append(Fault(stem, message, f"export the sheet as {stem}.csv", code="only_csv"))
+    return faults
