@@ -82,8 +82,12 @@ def portfolio(segments: tuple[str, str] = ("gold", "silver"), money_unit: float 
         change_cost=np.zeros(4),
         resources=_hours(),
         usage=Usage(np.array([0, 0]), np.array([0, 1]), np.array([1, 1]), np.full((2, 2), 0.5)),
-        migration=Migration(np.array([0, 0, 1]), np.array([0, 1, 1]), np.repeat([[0.9], [0.1], [1.0]], 2, axis=1), True),
-        migration_effects=MigrationEffects(no_moves, no_moves, no_moves, no_moves.astype(bool), np.zeros((0, 2))),
+        migration=Migration(
+            np.array([0, 0, 1]), np.array([0, 1, 1]), np.repeat([[0.9], [0.1], [1.0]], 2, axis=1), True
+        ),
+        migration_effects=MigrationEffects(
+            no_moves, no_moves, no_moves, no_moves.astype(bool), np.zeros((0, 2))
+        ),
         balance=(),
         ceiling=np.full((2, 3), 500.0),
         warnings=(Fault("migration", "silver never leaves", "state a rate below 1", warning=True),),
@@ -114,7 +118,9 @@ def decisions(p: Portfolio) -> Decisions:
     on[1, 1] = [96.0, 112.0]
     on[0, 3] = [100.0, 90.0]
     on[1, 2] = [400.0, 410.0]
-    return Decisions(on, (np.zeros((0, 2), dtype=np.int64), np.array([[3, 3], [2, 2]])), np.array([[0.0, 10.0]]))
+    return Decisions(
+        on, (np.zeros((0, 2), dtype=np.int64), np.array([[3, 3], [2, 2]])), np.array([[0.0, 10.0]])
+    )
 
 
 def plan(p: Portfolio | None = None, passed: bool = True, status: str = "optimal") -> Plan:
@@ -133,7 +139,9 @@ def plan(p: Portfolio | None = None, passed: bool = True, status: str = "optimal
         gap=1e-7,
         decisions=chosen,
         recount=done,
-        certificate=Certificate(passed, 1e-9 if passed else 3.0, "", done.objective, done.objective, None, 20),
+        certificate=Certificate(
+            passed, 1e-9 if passed else 3.0, "", done.objective, done.objective, None, 20
+        ),
         today=today,
         shadow_prices={
             ("capacity", "hours", 1): ShadowPrice(15.0, 0.0, 200.0),

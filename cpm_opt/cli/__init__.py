@@ -27,7 +27,7 @@ def main() -> None:
 
     try:
         signal.signal(signal.SIGTERM, stop)
-        from cpm_opt.cli.app import app
+        from cpm_opt.cli.application import app
 
         app(prog_name="cpm")
     except KeyboardInterrupt:
@@ -39,7 +39,7 @@ def main() -> None:
 def __getattr__(name: str) -> object:
     # Typer is imported when the application is first asked for, so that `main` is ready for signals before.
     if name == "app":
-        from cpm_opt.cli.app import app
+        from cpm_opt.cli.application import app
 
         return app
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

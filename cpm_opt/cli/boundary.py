@@ -43,6 +43,13 @@ class CommandGroup(TyperGroup):
             sys.exit(code)
         return code
 
+    def invoke(self, ctx: Any) -> Any:
+        """Runs the command; Ctrl-C becomes the program's own error, or Typer would swallow it."""
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise Interrupted(signal.SIGINT) from error
+
     def _answered(self, words: list[str], name: str, extra: dict[str, Any]) -> int:
         as_json = "--json" in words
         try:
@@ -58,13 +65,11 @@ class CommandGroup(TyperGroup):
                 return _faults([_call_fault(error)], as_json)
             except InputError as error:
                 return _faults(error.faults, as_json)
-            except KeyboardInterrupt:
-                return _stopped(signal.SIGINT)
             except Interrupted as error:
                 return _stopped(error.signal)
             except Exception as error:
                 return _defect(error, as_json)
-        except BrokenPipeError:
+        except (BrokenPipeError, SystemExit):  # Typer leaves with SystemExit where a pipe is closed
             _silence()
             return SIGNAL + signal.SIGPIPE
         except InputError:  # standard output cannot take even the JSON of the faults

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, TextIO
 
-from cpm_opt.faults import Fault, InputError, shown
+from cpm_opt.faults import Fault, InputError
 
 if TYPE_CHECKING:
     from cpm_opt.report import Explanation
@@ -74,9 +74,7 @@ def check_words(**words: str | Iterable[str] | None) -> None:
                 faults.append(Fault(option, "is empty", "give it a value", code="call"))
             elif any(ord(c) < 32 or ord(c) in (127, 0x85, 0x2028, 0x2029) for c in word):
                 message = "holds a line break or another control character"
-                faults.append(
-                    Fault(option, message, "write it in one line", value=shown(word)[1:-1], code="call")
-                )
+                faults.append(Fault(option, message, "write it in one line", value=word, code="call"))
     if faults:
         raise InputError(faults)
 

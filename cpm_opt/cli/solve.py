@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -35,21 +36,44 @@ def solve(
 ) -> int:
     """Find the best plan for an instance and write it into a new run folder."""
     from cpm_opt.cli.output import check_words, progress, write_json
-    from cpm_opt.pipeline import read_problem, solve_problem
-    from cpm_opt.runs import check_results, write_run
+    from cpm_opt.pipeline import solve_problem
+    from cpm_opt.runs import write_run
+    from cpm_opt.solve.engine import Engine
 
     check_words(instance=instance, model=model, set=settings, results=str(results))
     progress(f"reading {instance} ...")
-    problem = read_problem(instance, model, tuple(settings or ()), time_limit)
-    check_results(results)
-    progress("solving ...")
-    plan = solve_problem(problem)
+    with Engine() as engine:  # the solver starts up while the instance is read
+        problem = _read(instance, model, settings or [], time_limit, results)
+        progress(f"solving, {problem.spec.solver.time_limit:g} seconds at most ...")
+        plan = solve_problem(problem, engine)
     run = write_run(results, plan, _facts(problem))
     if json:
         write_json(_answer(plan, run))
     else:
         _tell(run)
     return _code(plan)
+
+
+def _read(
+    instance: str, model: str | None, settings: list[str], time_limit: float | None, results: Path
+) -> Problem:
+    """The problem, once it is known that its run can be written; tells the faults of both at once."""
+    from cpm_opt.faults import Fault, InputError
+    from cpm_opt.pipeline import read_problem
+    from cpm_opt.runs import check_results
+
+    faults: list[Fault] = []
+    try:
+        check_results(results)
+    except InputError as error:
+        faults.extend(error.faults)
+    try:
+        problem = read_problem(instance, model, settings, time_limit)
+    except InputError as error:
+        raise InputError([*error.faults, *faults]) from error
+    if faults:
+        raise InputError(faults)
+    return problem
 
 
 def _facts(problem: Problem) -> RunFacts:

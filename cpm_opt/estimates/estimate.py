@@ -45,16 +45,26 @@ def estimate(tables: Tables) -> Estimates:
     """
     missing = [name for name in ESTIMATED if name not in tables.frames]
     if SALES not in tables.frames or not missing:
-        return Estimates(tables.frames, faults=_settings_faults(tables))
+        unread = any(fault.table == SALES and not fault.warning for fault in tables.faults)
+        told = _not_estimated(missing) if unread and SALES not in tables.frames else ()
+        return Estimates(tables.frames, faults=(*_settings_faults(tables), *told))
     from cpm_opt.estimates.from_sales import estimate_from_sales
 
     try:
         found = estimate_from_sales(tables)
     except InputError as error:
-        return Estimates(tables.frames, faults=_with_lines(tables, error.faults))
+        return Estimates(tables.frames, faults=(*_with_lines(tables, error.faults), *_not_estimated(missing)))
     added = {name: found.frames[name] for name in missing}
     kept = [f"table {name} is stated and was not estimated" for name in ESTIMATED if name not in missing]
     return replace(found, frames={**tables.frames, **added}, notes=(*found.notes, *kept))
+
+
+def _not_estimated(missing: list[str]) -> tuple[Fault, ...]:
+    """Says of table `segments`, without which there is no plan, why it is not there."""
+    if "segments" not in missing:
+        return ()
+    remedy = f"correct {SALES} and [estimates] in instance.toml first"
+    return (Fault("segments", f"could not be estimated from {SALES}", remedy, code="not-estimated"),)
 
 
 def _settings_faults(tables: Tables) -> tuple[Fault, ...]:

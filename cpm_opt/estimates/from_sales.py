@@ -50,10 +50,10 @@ def estimate_from_sales(tables: Tables) -> Estimates:
     for name, frame in (("segments", _segments(chain, end_value)), ("migration", _migration(chain))):
         frames[name], found = check_frame(name, frame, tables.info)
         faults += found
-    if faults:
+    if any(not fault.warning for fault in faults):
         raise InputError(faults)
     notes = _notes(tables, profit, panel, chain, value, any(service))
-    return Estimates(frames, notes, profitability=profit, chain=chain)
+    return Estimates(frames, notes, tuple(faults), profitability=profit, chain=chain)
 
 
 def _rules(tables: Tables) -> tuple[StateRules, ValueRules, EstimateRules]:
@@ -103,15 +103,14 @@ def _end_fault(message: str, end: pd.Timestamp) -> InputError:
 def _check(panel: StatePanel, chain: Chain, period: str) -> None:
     """Raises InputError where there is nobody, or no move, to count."""
     if len(panel.period_names) < 2:
-        message = f"is too short: one whole {period}, and moves between states need two"
-        raise InputError(
-            [Fault(SALES, message, "add sales of more periods", column="date", code="estimates")]
-        )
+        message = f"shows one whole {period}, and moves between states need two"
+        remedy = "add sales of more periods, or check estimates.ledger_end"
+        raise InputError([Fault(SALES, message, remedy, code="estimates")])
     faults = [
         rule_fault(
             "states",
-            f"state '{state.name}' has {customers:.0f} customers, but nobody was in it a {period} before the end, "
-            "so where they go cannot be counted",
+            f"nobody was in state '{state.name}' before the end of the ledger, and {customers:.0f} are then: "
+            "where they go cannot be counted",
             "make its bands wider, or give a longer ledger",
         )
         for state, customers, observed in zip(chain.states, chain.customers, chain.observed, strict=True)

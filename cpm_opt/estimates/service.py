@@ -24,9 +24,13 @@ def base_service_cost(
     resources = frames.get("resources")
     if usage is None or resources is None:
         return [0.0] * len(segments)
-    rows = usage[_is_base(usage, frames.get("options"))]
+    # Sorted, because a sum of floats depends on its order, and the order of rows must never matter.
+    rows = usage[_is_base(usage, frames.get("options"))].sort_values(
+        ["segment", "resource", "lever", "option"]
+    )
     # The blank period reads as 0; it goes last, so that it is the one that stays.
-    priced = resources.assign(order=resources["period"].where(resources["period"] > 0, float("inf")))
+    period = resources["period"].astype("float64")
+    priced = resources.assign(order=period.where(period > 0, float("inf")))
     unit_cost = priced.sort_values("order").groupby("resource")["unit_cost"].last()
     cost = rows["amount"] * rows["resource"].map(unit_cost).fillna(0.0)
     by_segment = cost.groupby(rows["segment"]).sum()

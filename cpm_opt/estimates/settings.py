@@ -24,7 +24,16 @@ from collections.abc import Mapping
 from itertools import pairwise
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
 
 from cpm_opt.costing.gross_margin import GROSS_MARGIN, REMEDY, checked_gross_margin
 from cpm_opt.faults import Fault, did_you_mean
@@ -75,6 +84,15 @@ class StateRules(_Closed):
     frequency_periods: int = Field(default=4, ge=1, le=1000)
     lost: tuple[str, ...] = Field(default=(), strict=False)
 
+    @field_validator("lost")
+    @classmethod
+    def _known_bands(cls, lost: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        known = info.data.get("recency")  # absent where it is faulty itself
+        for band in lost:
+            if known is not None and band not in known:
+                raise ValueError(f"names '{band}', which is no recency band ({did_you_mean(band, known)})")
+        return lost
+
 
 class ValueRules(_Closed):
     """How the margins to come are added: `discount_rate` a fraction per period; `periods` whose flows count."""
@@ -112,13 +130,6 @@ def read_rules(raw: Mapping[str, Any]) -> tuple[EstimateRules | None, tuple[Faul
         rules = EstimateRules.model_validate(dict(raw))
     except ValidationError as error:
         return None, tuple(_fault(problem, raw) for problem in error.errors())
-    unknown = [] if rules.states is None else [b for b in rules.states.lost if b not in rules.states.recency]
-    if rules.states is not None and unknown:
-        known = rules.states.recency
-        return None, tuple(
-            rule_fault("states.lost", "is no recency band", did_you_mean(band, known), value=band)
-            for band in unknown
-        )
     return rules, ()
 
 

@@ -67,7 +67,7 @@ def declare(draft: Draft) -> None:
         lower[:, 0] = upper[:, 0] = p.customers
     customers = draft.add_variables(BLOCK, "customers", [p.segments, periods_of(p, 1)], True, lower, upper)
     on = _declare_on(draft)
-    chosen = tuple(_declare_chosen(draft, number) for number in range(len(p.levers)))
+    chosen = tuple(_declare_chosen(draft, number, on) for number in range(len(p.levers)))
     draft.core = Core(customers, on, chosen)
     ledger = draft.customers
     ledger.post(BLOCK, "customers", Terms.of(ledger.size, ledger.cells, customers, 1.0))
@@ -87,7 +87,7 @@ def _declare_on(draft: Draft) -> Indices:
     return np.maximum(parts, wholes)
 
 
-def _declare_chosen(draft: Draft, number: int) -> Indices:
+def _declare_chosen(draft: Draft, number: int, on: Indices) -> Indices:
     p = draft.portfolio
     lever = p.levers[number]
     if not lever.single:
@@ -103,9 +103,12 @@ def _declare_chosen(draft: Draft, number: int) -> Indices:
     for group in range(len(lever.groups)):
         alternatives = np.flatnonzero(offered[group])
         now = np.flatnonzero(options[alternatives] == today[group])
+        members = np.flatnonzero(lever.group_of == group)
         for first in range(0, p.periods, lever.hold):
-            columns = chosen[group, alternatives, first : first + lever.hold]
-            draft.choice_sets.append(ChoiceSet(columns, int(now[0]) if len(now) else -1))
+            held = slice(first, first + lever.hold)
+            columns = chosen[group, alternatives, held]
+            served = on[members[:, None], options[alternatives], held].swapaxes(0, 1).reshape(len(alternatives), -1)
+            draft.choice_sets.append(ChoiceSet(columns, served, int(now[0]) if len(now) else -1))
     return chosen
 
 

@@ -66,9 +66,12 @@ class Rows:
 @dataclass(frozen=True)
 class ChoiceSet:
     """Columns of which one must be 1: `columns[alternative, position]` stand or fall together (the periods of a hold);
-    what rounding of a relaxed plan works on. `today` is the alternative in force before period 1, or -1."""
+    what rounding of a relaxed plan works on. `served[alternative, :]` are the columns of the customers whom each one
+    would serve: they tell more of a relaxed plan than fractions of a yes. `today` is the alternative in force before
+    period 1, or -1."""
 
     columns: Indices
+    served: Indices
     today: int
 
 

@@ -10,9 +10,9 @@ Rows are handed to Pyomo as ready-made linear expressions: summing term by term 
 from __future__ import annotations
 
 import gc
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pyomo.environ as pyo
@@ -21,17 +21,20 @@ from pyomo.core.expr import LinearExpression
 from cpm_opt.formulation.draft import Draft, Rows, Variables
 from cpm_opt.formulation.terms import Terms
 
+Family = TypeVar("Family", Variables, Rows)
+
 
 def state(draft: Draft) -> pyo.ConcreteModel:
     """Makes the Pyomo model; the plain lists `model.draft_columns` and `model.draft_rows` hold its variables and its
-    indexed constraints in the draft's order."""
+    rows in the draft's order."""
     with _collector_paused():
         model = pyo.ConcreteModel(name=draft.portfolio.name)
-        columns: list[Any] = []
-        for family in draft.variables:
-            columns += _state_variables(model, family)
+        columns: list[Any] = [None] * draft.columns
+        for variables in _by_name(draft.variables):
+            _state_variables(model, variables, columns)
+        stated = [_state_rows(model, rows, columns) for rows in _by_name(draft.rows)]
         model.draft_columns = columns
-        model.draft_rows = [_state_rows(model, rows, columns) for rows in draft.rows]
+        model.draft_rows = _in_order(draft.rows, stated)
         terms = draft.objective_terms()
         model.objective = pyo.Objective(
             expr=LinearExpression(
@@ -42,6 +45,19 @@ def state(draft: Draft) -> pyo.ConcreteModel:
             sense=pyo.maximize,
         )
     return model
+
+
+def _by_name(families: Sequence[Family]) -> list[list[Family]]:
+    """Families of one name together (those of each lever, or of each rule), in the order of their first."""
+    groups: dict[tuple[str, str], list[Family]] = {}
+    for family in families:
+        groups.setdefault((family.block, family.name), []).append(family)
+    return list(groups.values())
+
+
+def _in_order(families: Sequence[Rows], stated: Sequence[dict[int, list[Any]]]) -> list[Any]:
+    rows = {number: each for group in stated for number, each in group.items()}
+    return [row for family in families for row in rows[id(family)]]
 
 
 @contextmanager
@@ -65,44 +81,44 @@ def _block(model: pyo.ConcreteModel, name: str) -> Any:
     return block
 
 
-def _free_name(block: Any, name: str) -> str:
-    """`name`, or `name_2`, ... where the block has it already (one family a lever, say)."""
-    number, free = 1, name
-    while block.component(free) is not None:
-        number += 1
-        free = f"{name}_{number}"
-    return free
-
-
-def _state_variables(model: pyo.ConcreteModel, family: Variables) -> list[Any]:
-    block = _block(model, family.block)
-    name = _free_name(block, family.name)
-    bounds = dict(
-        zip(family.index, zip(family.lower.tolist(), _open(family.upper), strict=True), strict=True)
-    )
+def _state_variables(
+    model: pyo.ConcreteModel, families: Sequence[Variables], columns: list[Any]
+) -> None:
+    index = [label for family in families for label in family.index]
+    lower = [bound for family in families for bound in family.lower.tolist()]
+    upper = [bound for family in families for bound in _open(family.upper)]
+    bounds = dict(zip(index, zip(lower, upper, strict=True), strict=True))
+    first = families[0]
     variable = pyo.Var(
-        list(family.index),
-        domain=pyo.Integers if family.integer else pyo.Reals,
-        bounds=lambda _block, *index: bounds[index],
+        index,
+        domain=pyo.Integers if first.integer else pyo.Reals,
+        bounds=lambda _block, *label: bounds[label],
     )
-    block.add_component(name, variable)
-    return list(variable.values())
+    _block(model, first.block).add_component(first.name, variable)
+    made, used = list(variable.values()), 0
+    for family in families:
+        columns[family.start : family.start + len(family.index)] = made[used : used + len(family.index)]
+        used += len(family.index)
 
 
 def _open(bounds: np.ndarray) -> list[float | None]:
     return [bound if np.isfinite(bound) else None for bound in bounds.tolist()]
 
 
-def _state_rows(model: pyo.ConcreteModel, rows: Rows, columns: list[Any]) -> Any:
-    block = _block(model, rows.block)
-    constraint = pyo.Constraint(list(rows.index))
-    block.add_component(_free_name(block, rows.name), constraint)
-    lower, upper = _open(rows.lower), _open(rows.upper)
-    for position, expression in enumerate(_expressions(rows.terms, columns)):
-        low, high = lower[position], upper[position]
-        sides = (low, expression, low) if low == high else (low, expression, high)
-        constraint.add(rows.index[position], sides)
-    return constraint
+def _state_rows(model: pyo.ConcreteModel, families: Sequence[Rows], columns: list[Any]) -> dict[int, list[Any]]:
+    """States families of one name as one constraint; returns the rows of each by its `id`."""
+    constraint = pyo.Constraint([label for family in families for label in family.index])
+    _block(model, families[0].block).add_component(families[0].name, constraint)
+    made: dict[int, list[Any]] = {}
+    for family in families:
+        lower, upper = _open(family.lower), _open(family.upper)
+        made[id(family)] = [
+            constraint.add(family.index[position], (low, expression, low if low == high else high))
+            for position, (expression, low, high) in enumerate(
+                zip(_expressions(family.terms, columns), lower, upper, strict=True)
+            )
+        ]
+    return made
 
 
 def _expressions(terms: Terms, columns: list[Any]) -> Iterator[LinearExpression]:

@@ -6,19 +6,17 @@ from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-import numpy as np
-
-from cpm_opt.faults import Fault, shown
+from cpm_opt.faults import Fault
 from cpm_opt.portfolio.balance import read_balance
 from cpm_opt.portfolio.customers import read_customers
 from cpm_opt.portfolio.effects import read_effects, read_flows
-from cpm_opt.portfolio.factors import LARGEST, read_factors
+from cpm_opt.portfolio.factors import read_factors
 from cpm_opt.portfolio.findings import MISSING_TABLE, Findings
 from cpm_opt.portfolio.levers import read_choices, read_current
 from cpm_opt.portfolio.migration import read_migration, read_migration_effects
 from cpm_opt.portfolio.names import References, read_names
-from cpm_opt.portfolio.planned_rules import check_option_rules, check_price_rules, check_scenarios
-from cpm_opt.portfolio.portfolio import Numbers, Portfolio
+from cpm_opt.portfolio.planned_rules import check_planned_rules
+from cpm_opt.portfolio.portfolio import Portfolio
 from cpm_opt.portfolio.reach import customer_ceiling, openings, read_reach
 from cpm_opt.portfolio.resources import read_resources, read_usage
 from cpm_opt.portfolio.rows import Rows
@@ -53,11 +51,8 @@ def build_portfolio(
     open_to = openings(choices.levers, choices.lever_of, effects.offered, current, periods)
     reach = read_reach(source, migration, migration_effects, open_to)
     ceiling = customer_ceiling(source, customers.customers, customers.arrivals, reach)
-    _check_ceiling(source, ceiling)
     balance = read_balance(source, customers)
-    check_price_rules(source, choices.levers)
-    check_option_rules(source, customers, choices.levers)
-    check_scenarios(source)
+    check_planned_rules(source, customers, choices.levers)
     source.findings.raise_faults()
     return sealed_all(
         Portfolio(
@@ -114,17 +109,3 @@ def _units(info: InstanceInfo, measures: Sequence[str]) -> dict[str, str]:
         **dict.fromkeys(("margin", "revenue", "cash"), info.currency),
         **{measure: info.measures[measure].unit for measure in measures},
     }
-
-
-def _check_ceiling(source: Source, ceiling: Numbers) -> None:
-    """Customers who may come together in a segment must stay in the range of numbers too."""
-    wild = ~(ceiling < LARGEST).all(axis=1)
-    if wild.any():
-        segment = source.names.segments[int(np.flatnonzero(wild)[0])]
-        source.findings.fault(
-            "out_of_range",
-            "segments",
-            f"{ceiling[wild].max():g} customers may come together in segment {shown(segment)}",
-            f"stay below {LARGEST:g} customers in all; count them in thousands, say",
-            column="customers",
-        )

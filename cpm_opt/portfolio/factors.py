@@ -60,7 +60,7 @@ class Cells:
 @dataclass(frozen=True)
 class FactorTable:
     """The factors of one target: `keys[C, 4]` (positions in the order of `KEYS`, the option by its name
-    alone, -1 for all), their product by period `growth[C, T]`, and the first line of each in the file."""
+    alone, -1 for all), the factor by period `growth[C, T]`, and the first line of each in the file."""
 
     keys: Indices
     growth: Numbers
@@ -177,13 +177,14 @@ def _option_names(rows: Rows, references: References, lever: Indices) -> Indices
     found = found.reshape(len(texts))
     free = np.array([owner == BLANK for owner in lever.tolist()], dtype=np.bool_)
     lost = sorted({texts[k] for k in np.flatnonzero(free & (found == UNKNOWN))})
-    for text in lost if not references.findings.incomplete("options") else ():
+    unsure = references.findings.incomplete("options") or references.findings.incomplete("levers")
+    for text in () if unsure else lost:
         where = np.array([free[k] and texts[k] == text for k in range(len(texts))], dtype=np.bool_)
         references.findings.fault(
             "unknown_reference",
             rows.table,
             "no lever has such an option",
-            did_you_mean(text, at),
+            references.suggestion(text, at),
             row=rows.first_line(where),
             column="option",
             value=text,
@@ -221,7 +222,7 @@ def _tell_key(
 
 
 def read_factors(rows: Rows, references: References, measures: Sequence[str], periods: int) -> Factors:
-    """Table `factors`, checked and multiplied up by target and keys; rows after the last period are
+    """Table `factors`, checked and laid out by target and keys; rows after the last period are
     ignored."""
     names = references.names
     keys, sound = check_targets(rows, references, measures)
@@ -231,19 +232,18 @@ def read_factors(rows: Rows, references: References, measures: Sequence[str], pe
     targets = np.array(rows.text("target"), dtype=object)
     sound = sound & (period >= 1) & (period <= periods)
     tables = {
-        target: _multiplied(keys[mask], period[mask], factor[mask], lines[mask], periods)
+        target: _by_period(keys[mask], period[mask], factor[mask], lines[mask], periods)
         for target in sorted(set(targets[sound].tolist()))
         for mask in [sound & (targets == target)]
     }
     return Factors(tables, lever_positions(names), option_names(names), key_sizes(names), references.findings)
 
 
-def _multiplied(keys: Indices, period: Indices, factor: Numbers, lines: Indices, periods: int) -> FactorTable:
+def _by_period(keys: Indices, period: Indices, factor: Numbers, lines: Indices, periods: int) -> FactorTable:
     combos, which = np.unique(keys, axis=0, return_inverse=True)
     which = which.reshape(len(keys))
-    order = np.lexsort((factor, period, which))
     growth = np.ones((len(combos), periods))
-    np.multiply.at(growth, (which[order], period[order] - 1), factor[order])
+    growth[which, period - 1] = factor
     first = np.full(len(combos), np.iinfo(np.int64).max)
     np.minimum.at(first, which, lines)
     return FactorTable(combos, growth, first)

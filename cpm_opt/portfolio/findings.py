@@ -18,6 +18,7 @@ class Findings:
         self._given = tuple(given)
         self._present = frozenset(present)
         self._found: list[Fault] = []
+        self._spent = 0
 
     def fault(
         self,
@@ -46,6 +47,11 @@ class Findings:
     ) -> None:
         """Note something doubtful; it travels with the portfolio."""
         self._found.append(Fault(table, message, remedy, row, column, value, code, warning=True))
+
+    def spend(self, effort: int) -> int:
+        """Count effort that goes into the wording of messages, so that a broken file stays quick; the sum so far."""
+        self._spent += effort
+        return self._spent
 
     @property
     def warnings(self) -> tuple[Fault, ...]:

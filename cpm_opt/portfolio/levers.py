@@ -234,15 +234,16 @@ def option_before(lever: Lever, current: Numbers) -> Indices:
     portfolio."""
     on = np.zeros((len(lever.groups), len(lever.options)), dtype=np.bool_)
     np.logical_or.at(on, lever.group_of, current[:, lever.options] > 0)
-    options = np.array(lever.options, dtype=np.int64)
     count = on.sum(axis=1)
-    return np.where(count == 0, lever.base, np.where(count == 1, options[on.argmax(axis=1)], SPLIT))
+    alone = on @ np.array(lever.options, dtype=np.int64)
+    return np.where(count == 0, lever.base, np.where(count == 1, alone, SPLIT))
 
 
 def check_one_before(source: Source, lever: Lever, current: Numbers, why: str) -> None:
     """A fault for the groups that are on two options before period 1, where a rule must know the one."""
     split = [lever.groups[g] for g in np.flatnonzero(option_before(lever, current) == SPLIT)]
-    if split:
+    # Without a base (a fault by itself) nobody knows where those are whom `current` does not name.
+    if split and lever.base >= 0:
         rows = source.rows("current")
         source.findings.fault(
             "split_group",

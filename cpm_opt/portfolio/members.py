@@ -4,17 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpm_opt.faults import did_you_mean, nearest, shown
+from cpm_opt.faults import shown
 from cpm_opt.portfolio.customers import Customers
 from cpm_opt.portfolio.portfolio import Flags
-from cpm_opt.portfolio.rows import Rows
 from cpm_opt.portfolio.source import Source
 
 
-def read_members(source: Source, customers: Customers, rows: Rows, k: int) -> Flags:
-    """`[S]`: the segments that row `k` names in its column `members`. `all` and COLUMN=VALUE hold active
-    segments only; members that are not there, or a group without an active segment, are a fault."""
-    text = rows.text("members", "all")[k]
+def read_members(source: Source, customers: Customers, table: str, text: str, line: int | None) -> Flags:
+    """`[S]`: the segments that a cell of column `members` names, on that line of the table. `all` and COLUMN=VALUE
+    hold active segments only; members that are not there, or a group without an active segment, are a fault."""
     names = source.names.segments
     members = np.zeros(len(names), dtype=np.bool_)
     column, equals, value = text.partition("=")
@@ -28,25 +26,16 @@ def read_members(source: Source, customers: Customers, rows: Rows, k: int) -> Fl
         members = np.asarray(values == value, dtype=np.bool_) & customers.active
         if value not in customers.groupings[column]:
             problem = f"no segment has {shown(value)} in column {column}"
-            remedy = did_you_mean(value, {other for other in customers.groupings[column] if other})
-    elif equals and nearest(text, names) is None:
-        problem = f"table segments has no grouping column {shown(column)}"
-        remedy = did_you_mean(column, customers.groupings)
+            remedy = source.references.suggestion(
+                value, {other for other in customers.groupings[column] if other}
+            )
     else:
-        problem = "is neither a segment, `all` nor COLUMN=VALUE"
-        remedy = did_you_mean(text, ("all", *names, *groups_of(customers)))
+        problem = "is neither a segment, `all` nor COLUMN=VALUE of a grouping column"
+        remedy = source.references.suggestion(text, ("all", *names, *groups_of(customers)))
     if not problem and not members.any():
         problem, remedy = "holds no active segment", "name a group that holds one, or a single segment"
     if problem and not source.findings.incomplete("segments", column if equals else "segment", "kind"):
-        source.findings.fault(
-            "members",
-            rows.table,
-            problem,
-            remedy,
-            row=rows.first_line([int(k)]),
-            column="members",
-            value=text,
-        )
+        source.findings.fault("members", table, problem, remedy, row=line, column="members", value=text)
     return members
 
 

@@ -5,7 +5,7 @@ A reference to a name that is not there is told once for each distinct (table, c
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,6 +16,9 @@ from cpm_opt.portfolio.portfolio import Indices
 from cpm_opt.portfolio.rows import Rows
 
 BLANK = -1
+SUGGESTION_EFFORT = 50_000
+"""Comparisons of names that a build may spend on finding what misspelt ones may have meant; each takes some 10 us."""
+
 UNKNOWN = -2
 
 
@@ -105,9 +108,15 @@ class References:
             )
         return np.array(found, dtype=np.int64).reshape(len(found))
 
+    def suggestion(self, text: str, known: Collection[str]) -> str:
+        """A remedy for an unknown name, as long as there is time to look for one."""
+        if self.findings.spend(len(known)) > SUGGESTION_EFFORT:
+            return "correct it"
+        return did_you_mean(text, known)
+
     def _no_such_option(self, lever: int, option: str) -> tuple[str, str]:
         known = [name for owner, name in self.names.options if owner == lever]
-        return f"lever {shown(self.names.levers[lever])} has no such option", did_you_mean(option, known)
+        return f"lever {shown(self.names.levers[lever])} has no such option", self.suggestion(option, known)
 
     def _look_up(self, rows: Rows, column: str, at: Mapping[str, int], home: str) -> Indices:
         texts = rows.text(column)
@@ -116,7 +125,7 @@ class References:
         if missing and not self.findings.incomplete(home):
 
             def message(_: int, text: str) -> tuple[str, str]:
-                return f"is not in table {home}", did_you_mean(text, at)
+                return f"is not in table {home}", self.suggestion(text, at)
 
             self._tell(rows, column, missing, [(BLANK, texts[k]) for k in missing], message)
         return np.array(found, dtype=np.int64).reshape(len(found))

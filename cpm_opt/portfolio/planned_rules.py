@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpm_opt.faults import did_you_mean, shown
+from cpm_opt.faults import shown
 from cpm_opt.portfolio.customers import Customers
 from cpm_opt.portfolio.factors import check_targets
 from cpm_opt.portfolio.members import read_members
@@ -16,7 +16,14 @@ from cpm_opt.portfolio.rows import Rows
 from cpm_opt.portfolio.source import Source
 
 
-def check_price_rules(source: Source, levers: tuple[Lever, ...]) -> None:
+def check_planned_rules(source: Source, customers: Customers, levers: tuple[Lever, ...]) -> None:
+    """Every name in the three tables; what is not there, or does not fit, is a fault."""
+    _check_price_rules(source, levers)
+    _check_option_rules(source, customers, levers)
+    check_targets(source.rows("scenarios"), source.references, source.measures)
+
+
+def _check_price_rules(source: Source, levers: tuple[Lever, ...]) -> None:
     """Their levers are there and of choice single, and the levers have their groups."""
     rows = source.rows("price_rules")
     lever = source.references.lever(rows)
@@ -34,14 +41,14 @@ def check_price_rules(source: Source, levers: tuple[Lever, ...]) -> None:
                 "unknown_reference",
                 rows.table,
                 f"is no group of lever {shown(of.name)}, whose scope is {of.scope}",
-                did_you_mean(group, of.groups),
+                source.references.suggestion(group, of.groups),
                 row=rows.first_line([int(k)]),
                 column=column,
                 value=group,
             )
 
 
-def check_option_rules(source: Source, customers: Customers, levers: tuple[Lever, ...]) -> None:
+def _check_option_rules(source: Source, customers: Customers, levers: tuple[Lever, ...]) -> None:
     """Their levers, options and members are there; `once` is about a single choice."""
     rows = source.rows("option_rules")
     lever = source.references.lever(rows)
@@ -50,8 +57,8 @@ def check_option_rules(source: Source, customers: Customers, levers: tuple[Lever
     source.references.option(rows, other, "other_option")
     once = np.array([kind == "once" for kind in rows.text("kind")], dtype=np.bool_)
     _check_single(source, rows, levers, once & (lever >= 0), lever.tolist(), "a rule of kind once")
-    for k in range(rows.size):
-        read_members(source, customers, rows, k)
+    for k, text in enumerate(rows.text("members", "all")):
+        read_members(source, customers, rows.table, text, rows.first_line([k]))
 
 
 def _check_single(
@@ -70,8 +77,3 @@ def _check_single(
                 column="lever",
                 value=levers[lever[k]].name,
             )
-
-
-def check_scenarios(source: Source) -> None:
-    """Their targets and keys are there."""
-    check_targets(source.rows("scenarios"), source.references, source.measures)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cpm_opt.faults import shown
+from cpm_opt.portfolio.factors import LARGEST
 from cpm_opt.portfolio.levers import option_before
 from cpm_opt.portfolio.portfolio import Flags, Indices, Lever, Migration, MigrationEffects, Numbers
 from cpm_opt.portfolio.source import Source
@@ -183,7 +184,7 @@ def _combination(
         if open_to.stays[s, option, period] and stay * sign > best[lever][0] * sign:
             best[lever] = (stay, title)
         if open_to.changes[s, option, period] and change * sign > best[lever][0] * sign:
-            best[lever] = (change, f"a change to {title}")
+            best[lever] = (change, title if change == stay else f"a change to {title}")
     return " and ".join(best[lever][1] for lever in sorted(best) if best[lever][1])
 
 
@@ -204,4 +205,19 @@ def customer_ceiling(source: Source, customers: Numbers, arrivals: Numbers, reac
         inflow = np.bincount(reach.target, weights=moved, minlength=size)[:size]
         ceiling[:, period + 1] = np.minimum(inflow, total) + arrived
         total += arrived.sum()
+    _check_ceiling(source, ceiling)
     return ceiling
+
+
+def _check_ceiling(source: Source, ceiling: Numbers) -> None:
+    """Customers who may come together in a segment must stay in the range of numbers too."""
+    wild = ~(ceiling < LARGEST).all(axis=1)
+    if wild.any():
+        segment = source.names.segments[int(np.flatnonzero(wild)[0])]
+        source.findings.fault(
+            "out_of_range",
+            "segments",
+            f"{ceiling[wild].max():g} customers may come together in segment {shown(segment)}",
+            f"stay below {LARGEST:g} customers in all; count them in thousands, say",
+            column="customers",
+        )

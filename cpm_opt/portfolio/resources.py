@@ -118,9 +118,9 @@ def read_usage(source: Source, customers: Customers, offered: Flags) -> Usage:
     triples, place = np.unique(
         (resource[row] * segments + who) * needs + option[row] + 1, return_inverse=True
     )
-    order = np.lexsort((amount[row], place))
     total = np.zeros(len(triples))
-    np.add.at(total, place[order], amount[row][order])
+    # At most a named and a blank row meet here, so their order does not show in the sum.
+    np.add.at(total, place, amount[row])
     axes = (triples // needs // segments, triples // needs % segments, triples % needs - 1)
     cells = Cells(resource=axes[0], segment=axes[1], option=axes[2])
     return Usage(*axes, amount=source.scaled("usage.amount", total, cells))

@@ -12,6 +12,7 @@ from cpm_opt.report.numbers import optional
 from cpm_opt.report.words import Units, amount, counted, names, percent
 from cpm_opt.runs.record import RUN_FILE, RunRecord
 
+ALLOWED = 1e-6
 STEP_WORDS = {
     "today": "profit if all stays as today",
     "margin": "margin of the customers, by where they are",
@@ -29,17 +30,17 @@ def explain(run: RunRecord) -> Explanation:
     facts = run.facts
     try:
         units = Units(facts["instance"])
-        title = f"{_title(facts)}, {units.horizon}"
+        title = _title(facts, units)
         sections = _plan_sections(run, units) if run.shown else [_no_plan(run)]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise run.damaged(RUN_FILE, "lacks a figure or holds a wrong one") from error
     return Explanation(run.id, run.status, title, tuple(sections))
 
 
-def _title(facts: Mapping[str, Any]) -> str:
+def _title(facts: Mapping[str, Any], units: Units) -> str:
     instance, model = facts["instance"], facts["model"]
     what = "Plan" if facts["certificate"]["passed"] else "No plan"
-    return f"{what} for {instance['title'] or instance['name']}, model {model['name']}"
+    return f"{what} for {units.horizon}, model {model['name']}: {instance['title'] or instance['name']}"
 
 
 def _plan_sections(run: RunRecord, units: Units) -> list[Section]:
@@ -80,7 +81,7 @@ def _earns(run: RunRecord, units: Units) -> Section:
         label = f"value of the customers after {units.period} {units.periods}"
         figures.append((label, today["end_value"], facts["end_value"]))
     if facts["penalties"]:
-        figures.append(("penalties for missed rules (not discounted)", 0.0, -facts["penalties"]))
+        figures.append(("penalties for missed rules", 0.0, -facts["penalties"]))
     if abs(objective - facts["profit"]) > 1e-6 * max(1.0, abs(objective)):
         figures.append(("all that counts, as the model weighs it", today["objective"], objective))
     rows = tuple((name, before, after, after - before) for name, before, after in figures)
@@ -118,11 +119,9 @@ def _waterfall(run: RunRecord, units: Units) -> Section:
 
 def _checked(run: RunRecord, units: Units) -> Section:
     certificate = run.facts["certificate"]
-    largest = certificate["largest_violation"]
-    where = f" (at {certificate['where']})" if certificate["where"] and largest else ""
     sentences = (
-        f"Recomputed from the tables alone, the plan keeps all {counted(certificate['checked'], 'condition')}: "
-        f"the largest miss is {amount(largest)} of a limit{where}, and 0.000001 is allowed.",
+        f"Recomputed from the tables alone, all {counted(certificate['checked'], 'condition')} of the plan hold; none "
+        f"is missed by more than {amount(ALLOWED)} of its limit.",
         f"The recomputed total is {units.worth(certificate['objective'])}.",
     )
     return Section("checked", "How it was checked", sentences)

@@ -10,7 +10,6 @@ from cpm_opt.report.numbers import number, optional
 from cpm_opt.report.words import Range, Units, amount, names, percent
 from cpm_opt.runs.record import RunRecord
 
-CAPACITY = "capacity"
 TOLERANCE = 1e-6
 INTEGERS_FIXED = "fixed integers"
 SENSES = {"max": "at most", "min": "at least"}
@@ -62,7 +61,7 @@ def _resources(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
         f"{name} (at most {percent(share)} in use)" for name, share in fullest.items() if name not in full
     ]
     columns = (
-        Column("resource", "used up"),
+        Column("resource", "resource in full use"),
         Column("period", units.period),
         Column("use", "in use", NUMBER),
         Column("limit", "there is", NUMBER),
@@ -79,23 +78,22 @@ def _rules(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
     rows: list[tuple[Cell, ...]] = []
     missed = []
     for row in run.table("rules"):
-        if row["rule"] == CAPACITY:
-            continue
         limit, slack = number(run, "rules", row, "limit"), number(run, "rules", row, "slack")
         price = abs(optional(run, "rules", row, "shadow_price") or 0.0)
         period = int(number(run, "rules", row, "period"))
         tolerance = TOLERANCE * max(1.0, abs(limit))
+        unit = units.unit(row["unit"])
         subject = f"{row['rule']} {row['subject']}".strip()
         if row["penalty"] and slack < -tolerance:
             missed.append(
-                f"Rule {subject} is missed by {amount(-slack)} {row['unit']} in {units.when(period, period)}, "
+                f"Rule {subject} is missed by {amount(-slack)} {unit} in {units.when(period, period)}, "
                 f"at a penalty of {units.worth(number(run, 'rules', row, 'penalty'))} a unit."
             )
         if slack <= tolerance or price > TOLERANCE:
             sense = SENSES.get(row["sense"], row["sense"])
             value = number(run, "rules", row, "value")
             holds = _holds(run, "rules", row)
-            rows.append((subject, period, value, sense, limit, row["unit"], price, holds))
+            rows.append((subject, period, value, sense, limit, unit, price, holds))
     columns = (
         Column("rule", "rule at its limit"),
         Column("period", units.period),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from typing import Any, NamedTuple
 
 THOUSAND_WORDS = {1.0: "", 1e3: "thousand ", 1e6: "million ", 1e9: "billion "}
@@ -35,8 +36,8 @@ def amount(value: str | float | Range) -> str:
     elif size >= 0.01:
         text = f"{value:,.2f}"
     else:
-        text = f"{value:.2g}"
-    return "0" if text in ("-0", "-0.0", "-0.00") else text
+        text = format(Decimal(f"{value:.2g}"), "f")
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def percent(value: str | float | Range) -> str:
@@ -48,9 +49,12 @@ def percent(value: str | float | Range) -> str:
         return low if low == high else f"{low[:-2]} to {high}"
     hundredfold = value * 100
     size = abs(hundredfold)
-    digits = 0 if size >= 1000 or abs(hundredfold - round(hundredfold)) < 0.005 else 1 if size >= 1 else 2
-    text = f"{hundredfold:,.{digits}f}"
-    return ("0" if float(text.replace(",", "")) == 0.0 else text) + " %"
+    if size >= 0.01:
+        digits = 0 if size >= 1000 or abs(hundredfold - round(hundredfold)) < 0.005 else 1 if size >= 1 else 2
+        text = f"{hundredfold:,.{digits}f}"
+    else:
+        text = format(Decimal(f"{hundredfold:.1g}"), "f") if hundredfold else "0"
+    return f"{text} %"
 
 
 def whole_periods(value: Range) -> str:
@@ -78,14 +82,18 @@ class Units:
 
     def __init__(self, instance: Mapping[str, Any]) -> None:
         unit = float(instance["money_unit"])
-        currency = str(instance["currency"])
-        self.money = (THOUSAND_WORDS[unit] if unit in THOUSAND_WORDS else f"x {amount(unit)} ") + currency
+        self.currency = str(instance["currency"])
+        self.money = (THOUSAND_WORDS[unit] if unit in THOUSAND_WORDS else f"x {amount(unit)} ") + self.currency
         self.period = str(instance["period"])
         self.periods = int(instance["periods"])
 
     def worth(self, value: float) -> str:
         """An amount of money with its unit: `1,204 thousand RUB`."""
         return f"{amount(value)} {self.money}"
+
+    def unit(self, text: str) -> str:
+        """The unit of a rule's figures; money stands in the tables' own unit of it."""
+        return self.money if text == self.currency else text
 
     def when(self, first: int, last: int) -> str:
         """`quarter 2`, `quarters 2 to 4`."""

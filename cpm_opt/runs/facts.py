@@ -61,7 +61,7 @@ def run_facts(plan: Plan, facts: RunFacts, run_id: str, created: str) -> dict[st
         "gap": plan.gap if plan.shown else None,
         "profit": None if end is None else end.profit,
         "end_value": None if end is None else end.end_value,
-        "penalties": None if end is None else sum(float(amount.sum()) for amount in end.penalties.values()),
+        "penalties": None if end is None else _discounted_penalties(end),
         "today": _today(plan.today),
         "certificate": certificate_facts(plan.certificate),
         "prices_from": plan.prices_from,
@@ -104,6 +104,10 @@ def versions() -> dict[str, str | None]:
         except PackageNotFoundError:  # cpm_opt run from a checkout that was never installed
             found[package] = None
     return found
+
+
+def _discounted_penalties(recount: Recount) -> float:
+    return float(sum(amount @ recount.discount[:-1] for amount in recount.penalties.values()))
 
 
 def _today(today: Recount) -> dict[str, object]:

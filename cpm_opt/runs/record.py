@@ -81,7 +81,7 @@ class RunRecord:
         return InputError([self._fault(file, message, "the run is damaged: solve again")])
 
     def _fault(self, file: str, message: str, remedy: str) -> Fault:
-        return Fault(file, message, remedy, value=self.id, code="run")
+        return Fault(f"{self.id}/{file}", message, remedy, code="run")
 
 
 def read_run(path: Path) -> RunRecord:
@@ -98,7 +98,8 @@ def read_run(path: Path) -> RunRecord:
 
 def list_runs(results: Path) -> tuple[tuple[RunRecord, ...], tuple[Fault, ...]]:
     """The runs in folder `results`, newest first, and a fault for each that is damaged. A missing folder has none."""
-    records, faults = [], []
+    records: list[RunRecord] = []
+    faults: list[Fault] = []
     for path in _run_folders(results):
         try:
             records.append(read_run(path))

@@ -121,6 +121,8 @@ def _choice_rows(plan: Plan, decisions: Decisions) -> Iterator[Row]:
 def _rule_rows(plan: Plan, recount: Recount) -> Iterator[Row]:
     relative = {rule.name for rule in plan.portfolio.balance if rule.basis != "amount"}
     for row in sorted(recount.rows, key=lambda row: row.key):
+        if row.rule == CAPACITY:  # these are in the table of resources
+            continue
         # A rule of shares or means has 0 on its right side; its limit here is the amount that the plan makes of it.
         shift = float(row.limit) if row.rule in relative else 0.0
         prices = _price_cells(plan.shadow_prices.get(row.key), shift=shift)

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cpm_opt.faults import DefectError
-from cpm_opt.formulation.draft import Draft, Key
+from cpm_opt.formulation.draft import ChoiceSet, Draft, Key
 from cpm_opt.portfolio.portfolio import Indices, Numbers
 
 # HiGHS refuses a whole batch of rows over one number as large as this.
@@ -36,7 +36,7 @@ class LinearProgram:
     position: Indices
     row_position: tuple[Indices, ...]
     keys: dict[Key, int]
-    choice_sets: tuple[tuple[Indices, int], ...]
+    choice_sets: tuple[ChoiceSet, ...]
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -77,7 +77,10 @@ def compile_model(model: Any, draft: Draft) -> LinearProgram:
         position,
         row_position,
         _row_keys(draft, row_position),
-        tuple((position[choice.columns], choice.today) for choice in draft.choice_sets),
+        tuple(
+            ChoiceSet(position[choice.columns], position[choice.served], choice.today)
+            for choice in draft.choice_sets
+        ),
     )
     _hold_against(program, draft, model)
     return program
@@ -100,14 +103,13 @@ def _read_rows(model: Any, columns: dict[int, int]) -> _ReadRows:
     count: list[int] = []
     lower: list[float] = []
     upper: list[float] = []
-    for family in model.draft_rows:
-        for row in family.values():
-            low, body, high = row.to_bounded_expression()
-            where.extend([columns[id(variable)] for variable in body.linear_vars])
-            value.extend(body.linear_coefs)
-            count.append(len(body.linear_vars))
-            lower.append(-np.inf if low is None else low)
-            upper.append(np.inf if high is None else high)
+    for row in model.draft_rows:
+        low, body, high = row.to_bounded_expression()
+        where.extend([columns[id(variable)] for variable in body.linear_vars])
+        value.extend(body.linear_coefs)
+        count.append(len(body.linear_vars))
+        lower.append(-np.inf if low is None else low)
+        upper.append(np.inf if high is None else high)
     return _ReadRows(
         np.repeat(np.arange(len(count)), count),
         np.array(where, dtype=np.int64),

@@ -1,8 +1,8 @@
 """How a plan is searched for: requests to the solver in the order that gives the user an answer by the time limit.
 
-A linear model is one run. With whole numbers: the relaxed model first (its optimum is a proven bound), then its
-choices rounded and the rest solved (a plan within moments), then the search from there, then the integers of the best
-plan fixed and the rest solved once more, which gives the final figures and the prices.
+A linear model is one run. With whole numbers: the relaxed model first (its optimum is a proven bound); where
+there are many, a plan near the relaxed one; then the full search from there; then the integers of the best plan fixed
+and the rest solved once more, which gives the final figures and the prices.
 """
 
 from __future__ import annotations
@@ -18,11 +18,16 @@ from cpm_opt.solve.engine import Engine, OutOfTime
 from cpm_opt.solve.linear import LinearProgram
 
 # Simplex is fastest below about this many non-zeros, interior points above (benchmarks/large_model.py).
-LARGE = 100_000
+LARGE = 50_000
 METHODS = {"simplex": "simplex", "ipm": "ipx", "hipo": "hipo", "pdlp": "pdlp"}
 INFEASIBLE, UNBOUNDED, OPTIMAL = "Infeasible", "Unbounded", "Optimal"
 EITHER, UNKNOWN = "Primal infeasible or unbounded", "Unknown"
 MOMENT = 0.05
+# From so many integers on, a plan near the relaxed one is looked for before the full search.
+MANY = 500
+# A group whose share of customers on one option is at least this has decided; the search among the undecided gets this
+# share of the time, and stops at this gap.
+DECIDED, NEAR_SHARE, NEAR_GAP = 0.999, 0.4, 1e-4
 
 
 @dataclass(frozen=True)
@@ -87,11 +92,13 @@ def _solver(program: LinearProgram, method: str, again: bool) -> str:
     return METHODS[method]
 
 
-def _run(engine: Engine, limits: Limits, solver: str, seconds: float | None = None) -> dict[str, Any]:
+def _run(
+    engine: Engine, limits: Limits, solver: str, seconds: float | None = None, gap: float | None = None
+) -> dict[str, Any]:
     options = {
         "solver": solver,
         "time_limit": limits.left if seconds is None else max(MOMENT, seconds),
-        "mip_rel_gap": limits.gap,
+        "mip_rel_gap": limits.gap if gap is None else gap,
         "mip_abs_gap": limits.gap,
     }
     answer: dict[str, Any] = engine.ask("run", options, deadline=limits.killing)
@@ -153,10 +160,14 @@ def gap_of(objective: float, bound: float) -> float:
 
 
 def _search_integers(engine: Engine, program: LinearProgram, limits: Limits, relaxed: dict[str, Any]) -> Found:
-    bound, took = relaxed["objective"], relaxed["seconds"]
-    best: Found | None = None
+    bound, best = relaxed["objective"], None
+    # Keep enough of the time to solve the rest once more with the integers of the best plan.
+    reserve = min(1.5 * relaxed["seconds"], 0.3 * limits.left)
     try:
-        best = _rounded(engine, program, limits, relaxed)
+        if int(program.integer.sum()) >= MANY:
+            best = _near_relaxed(engine, program, limits, relaxed, reserve)
+        elif _all_whole(program, relaxed["values"]):
+            best = _fixed(engine, program, limits, relaxed["values"], bound, "feasible")
         if best is not None and best.objective is not None and gap_of(best.objective, bound) <= limits.gap:
             return replace(best, status="optimal")
         engine.ask("fix", None, deadline=limits.killing)
@@ -164,20 +175,23 @@ def _search_integers(engine: Engine, program: LinearProgram, limits: Limits, rel
         engine.ask("watch", deadline=limits.killing)
         if best is not None:
             engine.ask("start_from", best.values, deadline=limits.killing)
-        # Keep enough of the time to solve the rest once more with the integers of the best plan.
-        reserve = min(1.5 * took, 0.4 * limits.left)
         answer = _run(engine, limits, "choose", limits.left - reserve)
+        if answer["status"] in (INFEASIBLE, EITHER) and best is None:
+            return Found("infeasible", "no plan keeps all the rules", conflict=_conflict(engine, limits))
+        if np.isfinite(answer["bound"]):
+            bound = min(bound, answer["bound"])
+        if answer["values"] is None:
+            return _ended(best, bound)
+        status = "optimal" if answer["status"] == OPTIMAL else "feasible"
+        fixed = _fixed(engine, program, limits, answer["values"], bound, status)
+        return _ended(best, bound) if fixed is None else fixed
     except OutOfTime:
-        return _after_kill(engine, program, limits, best, bound)
-    if answer["status"] == INFEASIBLE or (answer["status"] == EITHER and best is None):
-        return Found("infeasible", "no plan keeps all the rules", conflict=_conflict(engine, limits))
-    if np.isfinite(answer["bound"]):
-        bound = min(bound, answer["bound"])
-    if answer["values"] is None:
-        return _ended(best, bound)
-    status = "optimal" if answer["status"] == OPTIMAL else "feasible"
-    fixed = _fixed(engine, program, limits, answer["values"], bound, status)
-    return fixed if fixed is not None else _ended(best, bound)
+        return _after_kill(engine, limits, best, bound)
+
+
+def _all_whole(program: LinearProgram, values: Numbers) -> bool:
+    integers = values[program.integer]
+    return bool(np.abs(integers - np.round(integers)).max(initial=0.0) <= 1e-9)
 
 
 def _ended(best: Found | None, bound: float) -> Found:
@@ -188,41 +202,38 @@ def _ended(best: Found | None, bound: float) -> Found:
     return replace(best, status="feasible", bound=bound, message="the time limit was reached")
 
 
-def _after_kill(
-    engine: Engine, program: LinearProgram, limits: Limits, best: Found | None, bound: float
-) -> Found:
-    """The solver had to be killed: the best plan that it told of before, else the rounded one."""
+def _after_kill(engine: Engine, limits: Limits, best: Found | None, bound: float) -> Found:
+    """The solver had to be killed: the best plan that it told of before, else the one found earlier."""
     told = engine.incumbents[-1] if engine.incumbents else None
-    engine.restart()
+    engine.kill()
     if told is None or (best is not None and best.objective is not None and told["objective"] <= best.objective):
         return _ended(best, bound)
     if np.isfinite(told["bound"]):
         bound = min(bound, told["bound"])
-    answer = {"values": told["values"], "objective": told["objective"], "row_duals": None, "nodes": 0, "iterations": 0}
+    answer = {"row_duals": None, "nodes": 0, "iterations": 0, **told}
     return _ended(_finished("feasible", answer, bound, ""), bound)
 
 
-def _rounded(
-    engine: Engine, program: LinearProgram, limits: Limits, relaxed: dict[str, Any]
+def _near_relaxed(
+    engine: Engine, program: LinearProgram, limits: Limits, relaxed: dict[str, Any], reserve: float
 ) -> Found | None:
-    """A plan from the relaxed one: each choice goes to its largest share; failing that, to what is in force today."""
+    """A plan near the relaxed one: groups whose customers are all on one option there keep it, the few others are
+    searched. Where the full search needs minutes for any plan at all, this takes seconds and ends close to the bound.
+    """
     values = relaxed["values"]
-    chosen = [columns for columns, _ in program.choice_sets]
-    covered = np.concatenate([columns.ravel() for columns in chosen]) if chosen else np.zeros(0, dtype=np.int64)
-    if len(covered) != int(program.integer.sum()):
+    settled = np.full(len(values), np.nan)
+    for choice in program.choice_sets:
+        served = values[choice.served].sum(axis=1)
+        favourite = int(np.argmax(served))
+        if served[favourite] >= DECIDED * served.sum():
+            settled[choice.columns.ravel()] = 0.0
+            settled[choice.columns[favourite]] = 1.0
+    engine.ask("fix", settled[program.integer], deadline=limits.killing)
+    engine.ask("whole_numbers", True, deadline=limits.killing)
+    answer = _run(engine, limits, "choose", NEAR_SHARE * (limits.left - reserve), max(limits.gap, NEAR_GAP))
+    if answer["values"] is None:
         return None
-    today = [now for _, now in program.choice_sets]
-    for favourite in (lambda n: int(np.argmax(values[chosen[n]].sum(axis=1))), lambda n: today[n]):
-        picks = [favourite(number) for number in range(len(chosen))]
-        if min(picks, default=0) < 0:
-            continue
-        rounded = np.zeros_like(values)
-        for columns, pick in zip(chosen, picks, strict=True):
-            rounded[columns[pick]] = 1.0
-        found = _fixed(engine, program, limits, rounded, relaxed["objective"], "feasible")
-        if found is not None:
-            return found
-    return None
+    return _fixed(engine, program, limits, answer["values"], relaxed["objective"], "feasible")
 
 
 def _fixed(
@@ -231,7 +242,7 @@ def _fixed(
     """The plan with its integers fixed at rounded values and the rest solved; None where that has no solution."""
     engine.ask("whole_numbers", False, deadline=limits.killing)
     engine.ask("fix", np.round(values[program.integer]), deadline=limits.killing)
-    answer = _run(engine, limits, "choose")
+    answer = _run(engine, limits, _solver(program, limits.method, False))
     if answer["status"] != OPTIMAL:
         return None
     return _with_ranges(engine, limits, _finished(status, answer, bound, "fixed integers"))

@@ -13,13 +13,13 @@ import numpy as np
 
 from cpm_opt.faults import DefectError
 from cpm_opt.formulation.compose import compose
-from cpm_opt.formulation.draft import Draft, Weights
+from cpm_opt.formulation.draft import Draft, Key, Weights
 from cpm_opt.formulation.spec import ModelSpec
 from cpm_opt.portfolio.portfolio import Numbers, Portfolio
 from cpm_opt.solve.certificate import certify
 from cpm_opt.solve.engine import Engine
 from cpm_opt.solve.linear import LinearProgram, compile_model, edited
-from cpm_opt.solve.plan import Decisions, Plan, ShadowPrice
+from cpm_opt.solve.plan import Decisions, Plan, Recount, ShadowPrice
 from cpm_opt.solve.recount import doing_nothing, recount
 from cpm_opt.solve.search import Found, Limits, gap_of, search
 
@@ -62,6 +62,7 @@ class Session:
         plan = self._plan(portfolio, draft, found)
         seconds = {"build": built - began, "solve": time.perf_counter() - built}
         if not self.engine.alive:
+            self.engine.restart()
             self._program = None
         return Plan(**{**plan.__dict__, "seconds": seconds})
 
@@ -109,6 +110,8 @@ class Session:
             "solver_log": self._log.read_text("utf-8", "replace") if self._log.exists() else "",
             "solver": self._solver_facts(found),
         }
+        if found.status == "no_solution" and (idle := self._idle(portfolio, common)) is not None:
+            return idle
         if found.values is None or found.objective is None or self._program is None:
             conflict = self._names(found.conflict)
             return Plan(
@@ -125,8 +128,25 @@ class Session:
             decisions=decisions,
             recount=counted,
             certificate=certificate,
-            shadow_prices=self._prices(found),
+            shadow_prices=self._prices(found, counted),
             prices_from=found.prices_from,
+        )
+
+    def _idle(self, portfolio: Portfolio, common: dict[str, Any]) -> Plan | None:
+        """Doing nothing, as a plan for want of a better one, where it keeps all the rules."""
+        decisions, components = doing_nothing(portfolio), tuple(self.spec.components.values())
+        value, bound = common["today"].objective, common["bound"]
+        certificate, counted = certify(portfolio, decisions, components, self.weights, value, bound)
+        if not certificate.passed:
+            return None
+        told = {"status": "feasible", "message": "the time limit was reached; leaving all as it is keeps every rule"}
+        return Plan(
+            **{**common, **told},
+            objective=counted.objective,
+            gap=None if bound is None else gap_of(counted.objective, bound),
+            decisions=decisions,
+            recount=counted,
+            certificate=certificate,
         )
 
     def _solver_facts(self, found: Found) -> dict[str, object]:
@@ -146,14 +166,26 @@ class Session:
         rules = [names[row] for row in rows if row in names]
         return tuple(dict.fromkeys(" ".join(filter(None, (rule, subject))) for rule, subject, _ in sorted(rules)))
 
-    def _prices(self, found: Found) -> dict[tuple[str, str, int], ShadowPrice]:
+    def _prices(self, found: Found, counted: Recount) -> dict[Key, ShadowPrice]:
+        """Prices of the rows that a manager can name, each with the right sides between which it holds."""
         if found.row_duals is None or self._program is None:
             return {}
-        low, high = found.ranges if found.ranges is not None else (None, None)
-        return {
-            key: ShadowPrice(float(found.row_duals[row]), _finite(low, row), _finite(high, row))
-            for key, row in self._program.keys.items()
-        }
+        slack = {row.key: row.slack for row in counted.rows}
+        prices: dict[Key, ShadowPrice] = {}
+        for key, row in self._program.keys.items():
+            price = float(found.row_duals[row])
+            side, most = float(self._program.row_upper[row]), np.isfinite(self._program.row_upper[row])
+            if price == 0.0:
+                # Nothing presses on the row: its price stays 0 until its right side has moved by all its slack.
+                room = max(0.0, slack.get(key, 0.0))
+                side = side if most else float(self._program.row_lower[row])
+                ends = (side - room, None) if most else (None, side + room)
+            elif found.ranges is None:
+                ends = (None, None)
+            else:
+                ends = (_finite(found.ranges[0][row]), _finite(found.ranges[1][row]))
+            prices[key] = ShadowPrice(price, *ends)
+        return prices
 
     def close(self) -> None:
         """Ends the solver's process and removes its log."""
@@ -213,7 +245,5 @@ def _edits(old: LinearProgram, new: LinearProgram) -> dict[str, tuple[Any, ...]]
     return edits
 
 
-def _finite(bounds: Numbers | None, row: int) -> float | None:
-    if bounds is None or not np.isfinite(bounds[row]) or abs(bounds[row]) >= 1e20:
-        return None
-    return float(bounds[row])
+def _finite(bound: float) -> float | None:
+    return float(bound) if abs(bound) < 1e20 else None

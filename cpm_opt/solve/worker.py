@@ -87,11 +87,12 @@ class Worker:
             self._taken(self.highs.changeColsIntegrality(count, self.integer, kind), "integrality")
 
     def fix(self, values: np.ndarray | None) -> None:
-        """Fixes the integer columns at `values`, or frees them again (None)."""
+        """Fixes the integer columns at `values`, one a column, where they are numbers (nan: free); None frees all."""
         if not len(self.integer):
             return
-        lower = self.lower[self.integer] if values is None else values
-        upper = self.upper[self.integer] if values is None else values
+        wanted = np.full(len(self.integer), np.nan) if values is None else values
+        lower = np.where(np.isnan(wanted), self.lower[self.integer], wanted)
+        upper = np.where(np.isnan(wanted), self.upper[self.integer], wanted)
         self._taken(self.highs.changeColsBounds(len(self.integer), self.integer, lower, upper), "bounds")
 
     def start_from(self, values: np.ndarray) -> None:

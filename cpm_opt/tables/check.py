@@ -201,7 +201,16 @@ def _column(table: str, column: Column, cells: Cells, lines: NDArray[np.int64]) 
 def _typed_numbers(cells: Cells, column: Column) -> tuple[NDArray[np.float64], list[Problem]]:
     numbers = np.array(cells, dtype=np.float64)
     numbers[np.abs(numbers) < values.TOO_SMALL] = 0.0
-    return values.settled(numbers, np.isnan(numbers), column, [])
+    missing = np.isnan(numbers)
+    if column.kind == "integer" and column.default is not None:
+        # In a frame that was read, a blank period is its default already, and that may lie below the range.
+        missing |= numbers == float(column.default)
+    if not column.required or column.blank_is_nan:
+        return values.settled(numbers, missing, column, [])
+    # A computation that gave no number is no cell that somebody left blank.
+    message, remedy = "is not a number", "the data do not determine it: state the table, or give it more data"
+    problems = [Problem(int(at), "not_a_number", message, remedy) for at in np.flatnonzero(missing)]
+    return values.settled(numbers, np.zeros(len(numbers), dtype=bool), column, problems)
 
 
 def _plain(number: float) -> str:
@@ -232,9 +241,12 @@ def _alike(
     # Options of two levers, and groupings of two columns, have nothing to do with one another.
     if len(distinct) < 2 or column.name in ("option", "other_option", "members", "measure", "target"):
         return []
+    confusable = names.confusable(distinct)
+    if not confusable:
+        return []
     first = {name: int(lines[at]) for at, name in reversed(list(enumerate(found)))}
     faults = []
-    for name, earlier in list(names.confusable(distinct).items())[:MAX_FAULTS]:
+    for name, earlier in list(confusable.items())[:MAX_FAULTS]:
         message = f"differs only in case, spaces or Unicode form from '{earlier}' of line {first[earlier]}"
         remedy = "write one of them everywhere, or make them differ plainly"
         faults.append(

@@ -81,8 +81,7 @@ class Described:
 
 def read_info(folder: Path) -> Described:
     """Read the folder's `instance.toml`. Never raises for what is in it."""
-    name = folder.resolve().name or "instance"
-    stand_in = {"name": name[:200], "title": name[:200], **_FALLBACK}
+    stand_in = _stand_in(folder)
     try:
         file = read_toml(folder / FILE)
         sha256 = hashlib.sha256((folder / FILE).read_bytes()).hexdigest()
@@ -111,6 +110,14 @@ def read_info(folder: Path) -> Described:
     faults += _doubts(file)
     info = InstanceInfo(**document.instance.model_dump(), measures=measures, estimates=document.estimates)
     return Described(info, paths, sha256, True, tuple(faults))
+
+
+def _stand_in(folder: Path) -> dict[str, str]:
+    """What takes the place of required keys that are missing or faulty, so that the tables can be checked too."""
+    # The name of a folder may hold line breaks, and bytes that are no text.
+    words = folder.resolve().name.encode("utf-8", "replace").decode("utf-8").split()
+    name = " ".join(words)[:200] or "instance"
+    return {"name": name, "title": name, **_FALLBACK}
 
 
 def _unreadable(error: OSError) -> Fault:
@@ -225,8 +232,10 @@ def _path(file: TomlFile, table: str, place: _Place) -> tuple[str | None, list[F
         return None, [file.fault(at, "is no table", did_you_mean(table, ALL), "unknown_table")]
     only = "only CSV files are read in this version"
     if place.url is not None or place.query is not None:
-        at = (*at, "url" if place.url is not None else "query")
-        return None, [file.fault(at, only, 'export the table as CSV and write path = "x.csv"', "only_csv")]
+        key = "url" if place.url is not None else "query"
+        return None, [
+            file.fault((*at, key), only, 'export the table as CSV and write path = "x.csv"', "only_csv")
+        ]
     if place.path is None:
         return None, [file.fault(at, "does not say where the table is", _hint("path"), "missing_key")]
     if not place.path.lower().endswith(".csv") or "://" in place.path:

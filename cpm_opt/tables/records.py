@@ -11,6 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from cpm_opt.faults import Fault
+from cpm_opt.tables.names import misspelt
 
 MAX_COLUMNS = 1000
 MAX_LINE = 1_000_000
@@ -36,10 +37,11 @@ def parse(text: str, table: str, known: Iterable[str]) -> tuple[Records | None, 
     with a wrong number of fields are told and left out. Blank lines are skipped.
     """
     lines = text.split("\n")
-    longest = max(range(len(lines)), key=lambda at: len(lines[at]))
-    if len(lines[longest]) > MAX_LINE:
-        message = f"the line has {len(lines[longest]):,} characters, over the limit of {MAX_LINE:,}"
-        return None, [Fault(table, message, "the file is not a table", row=longest + 1, code="line_too_long")]
+    longest = max(map(len, lines))
+    if longest > MAX_LINE:
+        message = f"the line has {longest:,} characters, over the limit of {MAX_LINE:,}"
+        row = next(at for at, line in enumerate(lines, start=1) if len(line) == longest)
+        return None, [Fault(table, message, "the file is not a table", row=row, code="line_too_long")]
     rows, starts, broken = _rows(lines, table)
     if not rows:
         if broken:
@@ -69,7 +71,7 @@ def _rows(lines: list[str], table: str) -> tuple[list[list[str]], list[int], lis
     line = 1
     try:
         for row in reader:
-            if row and (row[0] or any(cell.strip() for cell in row)):
+            if row and (row[0].strip() or any(cell.strip() for cell in row)):
                 rows.append(row)
                 starts.append(line)
             line = reader.line_num + 1
@@ -80,6 +82,9 @@ def _rows(lines: list[str], table: str) -> tuple[list[list[str]], list[int], lis
 
 def _quote_fault(reason: str, line: int, lines: list[str], table: str) -> Fault:
     remedy = "close it, and write a quote inside a quoted cell twice"
+    if "field limit" in reason and '"' not in lines[line - 1]:
+        message = f"a cell has more than {csv.field_size_limit():,} characters"
+        return Fault(table, message, "shorten it", row=line, code="cell_too_long")
     if "expected after" in reason and lines[line - 1].count('"') % 2 == 0 and '"' in lines[line - 1]:
         message = "a closing quote is followed by more text in the same cell"
     elif "expected after" in reason or "unexpected end" in reason or "field limit" in reason:
@@ -94,7 +99,7 @@ def _header_faults(header: tuple[str, ...], line: str, table: str, known: Iterab
     if len(header) > MAX_COLUMNS:
         message = f"has {len(header):,} columns, over the limit of {MAX_COLUMNS:,}"
         return [Fault(table, message, "leave out what is not needed", row=1, code="too_many_columns")]
-    if not {name.casefold() for name in header} & {name.casefold() for name in names}:
+    if not any(misspelt(cell, names) for cell in header) and not set(header) & set(names):
         for mark, called in _OTHER_DELIMITERS.items():
             cells = [cell.strip().strip('"').casefold() for cell in line.split(mark)]
             if len(cells) > 1 and set(cells) & {name.casefold() for name in names}:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from cpm_opt.faults import Fault, shown
 from cpm_opt.tables.catalogue import LINE
+from cpm_opt.tables.names import confusable
 
 Refused = Mapping[str, Set[int]]
 
@@ -74,7 +75,23 @@ def _probabilities(frame: pd.DataFrame) -> list[Fault]:
     return faults
 
 
+def _options(frame: pd.DataFrame, _: Refused) -> list[Fault]:
+    faults = []
+    for lever, rows in frame.groupby("lever", sort=False):
+        line = dict(zip(rows["option"], rows[LINE], strict=True))
+        for option, earlier in confusable(line).items():
+            message = (
+                f"differs only in case, spaces or Unicode form from '{earlier}' of lever {shown(str(lever))}"
+            )
+            remedy = "make them differ plainly"
+            faults.append(
+                Fault("options", message, remedy, int(line[option]), "option", option, code="confusable")
+            )
+    return faults
+
+
 _CHECKS: Mapping[str, Callable[[pd.DataFrame, Refused], list[Fault]]] = {
     "balance": _balance,
+    "options": _options,
     "scenarios": _scenarios,
 }

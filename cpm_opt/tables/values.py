@@ -98,19 +98,19 @@ def _out_of_range(values: NDArray[np.float64], judged: NDArray[np.bool_], column
     size = np.abs(values)
     problems: list[Problem] = []
 
-    def tell(where: NDArray[np.bool_], code: str, message: str, remedy: str, warning: bool = False) -> None:
+    def _tell(where: NDArray[np.bool_], code: str, message: str, remedy: str, warning: bool = False) -> None:
         at = np.flatnonzero(where & judged)
         problems.extend(Problem(int(i), code, message, remedy, warning) for i in at)
         if not warning:
             judged[at] = False
 
     judged = judged.copy()
-    tell(
+    _tell(
         size >= TOO_LARGE, "too_large", "is 1e15 or more, beyond what can be solved", "count in a larger unit"
     )
-    tell((size > 0) & (size < TOO_SMALL), "too_small", *_SMALL)
+    _tell((size > 0) & (size < TOO_SMALL), "too_small", *_SMALL)
     if column.kind == "integer":
-        tell(values != np.floor(values), "integer", "is not a whole number", "write a whole number")
+        _tell(values != np.floor(values), "integer", "is not a whole number", "write a whole number")
     if column.high is not None:
         bounds = (
             f"{column.low:g} to {column.high:g}" if column.low is not None else f"at most {column.high:g}"
@@ -121,17 +121,17 @@ def _out_of_range(values: NDArray[np.float64], judged: NDArray[np.bool_], column
             else f"is over {column.high:g}"
         )
         remedy = "write a fraction: 0.15 for 15 percent" if column.fraction else f"write {bounds}"
-        tell(values > column.high, "percent" if column.fraction else "too_high", message, remedy)
+        _tell(values > column.high, "percent" if column.fraction else "too_high", message, remedy)
     if column.low is not None:
         below = "is negative" if column.low == 0 else f"is below {column.low:g}"
         remedy = f"write {column.low:g} or more" + (
             f", at most {column.high:g}" if column.high is not None else ""
         )
-        tell(values < column.low, "negative" if column.low == 0 else "too_low", below, remedy)
+        _tell(values < column.low, "negative" if column.low == 0 else "too_low", below, remedy)
     if column.doubtful_above is not None:
         message = f"is over {column.doubtful_above:g} and looks like a percent"
         remedy = "write a fraction (0.15 for 15 percent), or leave it if it is meant so"
-        tell(values > column.doubtful_above, "percent", message, remedy, warning=True)
+        _tell(values > column.doubtful_above, "percent", message, remedy, warning=True)
     return problems
 
 

@@ -144,7 +144,7 @@ def _levers(draft: Draft, rng: random.Random, features: frozenset[str]) -> None:
                 "lever": name,
                 "option": f"o{j}" if "ugly" not in features else ["NA", "full, plus", "3"][j],
             }
-            option["base"] = "true" if j == base else rng.choice(["", "false"])
+            option["base"] = "true" if j == base else "false"
             if single and "fixed_cost" in features and (j != base or rng.random() < 0.2):
                 option["fixed_cost"] = money(rng, 0, 300)
             if "change_cost" in features and rng.random() < 0.7:

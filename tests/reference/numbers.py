@@ -57,7 +57,7 @@ class Numbers:
     def _lever(self, row: Row) -> Lever:
         name, scope = row["lever"], row.get("scope", "") or "segment"
         options = [r for r in self.case.rows("options") if r["lever"] == name]
-        (base,) = (r["option"] for r in options if flag(r, "base"))
+        (base,) = (r["option"] for r in options if flag(r, "base", True))
         if scope == "segment":
             group = {s: s for s in self.segments}
         elif scope == "all":

@@ -97,7 +97,7 @@ class Play:
         }
         for s in self.segments:
             for d in self.levers:
-                (base,) = (row["option"] for row in self.options(d) if flag(row, "base"))
+                (base,) = (row["option"] for row in self.options(d) if flag(row, "base", True))
                 on[s, d, base] = self.there[s]
                 for row in self.case.rows("current"):
                     if row["segment"] == s and row["lever"] == d and row["option"] != base:
@@ -148,7 +148,7 @@ class Play:
         }
         if len(held) > 1:
             raise ValueError(f"{lever}: {group} begins on {held}")
-        (base,) = (row["option"] for row in self.options(lever) if flag(row, "base"))
+        (base,) = (row["option"] for row in self.options(lever) if flag(row, "base", True))
         return (held.pop() if held else base) != option
 
     def _move(self, period: int) -> dict[str, float]:

@@ -81,7 +81,7 @@ def _supply(rng: random.Random, features: frozenset[str], need: dict[int, float]
     if "extra" not in features:
         return row | {"capacity": _ceiling(max(need.values()) * (1 + rng.uniform(0, 0.08)))}
     if rng.random() < 0.1:
-        return row | {"capacity": ""}
+        return row | {"capacity": "", "capacity_cost": ""}
     utilisation, late = rng.choice([1.0, 0.9]), rng.choice([0, 0, 1, 2])
     row["max_utilisation"] = "" if utilisation == 1.0 else str(utilisation)
     row["lead_time"] = str(late) if late or rng.random() < 0.5 else ""
@@ -139,6 +139,8 @@ def _values(draft: Draft, rng: random.Random, features: frozenset[str], outcome:
         worst = max(sign * ratio for ratio in ratios) * sign
         room = rng.uniform(0.0, 0.05) if not row["penalty"] else rng.uniform(-0.2, 0.02)
         value = worst + sign * room * max(abs(worst), 0.01)
+        if row["basis"] == "share" and abs(value) > 0.999:
+            continue  # nothing bounds a share of margins, but it looks like a percent
         scale = 10**5
         row["value"] = str((math.ceil if sign > 0 else math.floor)(value * scale + sign * 1e-3) / scale)
         kept.append(row)

@@ -1,0 +1,100 @@
+"""The same explanation in a pipe, on a wide, a narrow and an old terminal; nothing in a table can act on it."""
+
+import io
+import os
+
+import pytest
+
+from cpm_opt.report import Column, Explanation, Section, Table, text_of
+from cpm_opt.report.words import Range, amount, names, percent, spans
+
+COLUMNS = (
+    Column("who", "for whom"),
+    Column("margin", "margin", "number", "RUB"),
+    Column("share", "share", "share"),
+)
+TABLE = Table(
+    "t", COLUMNS, (("gold", 1234.5, 0.125), ("\x1b[2J[red]x\u202e", None, Range(0.1, 0.2))), file="t.csv"
+)
+EXPLANATION = Explanation(
+    "run", "optimal", "A title\nin two", (Section("s", "Heading", ("A sentence.",), (TABLE,)),)
+)
+
+
+class Terminal(io.StringIO):
+    encoding = "utf-8"
+
+    def isatty(self) -> bool:
+        return True
+
+
+class OldTerminal(Terminal):
+    encoding = "ascii"
+
+
+def shown(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, width: int = 80) -> str:
+    monkeypatch.setattr("shutil.get_terminal_size", lambda _: os.terminal_size((width, 24)))
+    text = text_of(EXPLANATION, stream)
+    assert all(line.isprintable() for line in text.split("\n"))
+    return text
+
+
+def test_a_pipe_gets_aligned_text(monkeypatch):
+    assert shown(io.StringIO(), monkeypatch).split("\n") == [
+        "A title\\nin two",
+        "",
+        "Heading",
+        "A sentence.",
+        "",
+        "for whom             margin, RUB       share",
+        "-------------------  -----------  ----------",
+        "gold                     1,234.5      12.5 %",
+        "\\x1b[2J[red]x\\u202e               10 to 20 %",
+    ]
+
+
+def test_a_terminal_gets_a_table_that_fits(monkeypatch):
+    text = shown(Terminal(), monkeypatch)
+    assert "\u2500" in text
+    assert "[red]" in text
+    assert max(map(len, text.split("\n"))) <= 80
+    assert shown(OldTerminal(), monkeypatch).isascii()
+
+
+def test_a_narrow_terminal_gets_short_lines(monkeypatch):
+    text = shown(Terminal(), monkeypatch, width=30)
+    assert "- for whom: gold\n  margin, RUB: 1,234.5\n  share: 12.5 %" in text
+
+
+def test_a_long_table_is_cut_and_says_where_the_rest_is():
+    table = Table("t", COLUMNS, tuple(("gold", 1.0, 0.5) for _ in range(1045)), file="plan.csv")
+    text = text_of(Explanation("", "", "", (Section("s", "", (), (table,)),)), io.StringIO())
+    assert text.count("gold") == 40
+    assert text.endswith("... 1,005 more rows are in plan.csv")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [
+        (0.0, "0"),
+        (-0.001, "-0.001"),
+        (1e-9, "0.000000001"),
+        (12.345, "12.35"),
+        (1234.56, "1,234.6"),
+        (-98765.4, "-98,765"),
+        (1e20, "100,000,000,000,000,000,000"),
+        (float("inf"), "unlimited"),
+        (Range(2.0, 2.0), "2"),
+    ],
+)
+def test_amounts(value, text):
+    assert amount(value) == text
+
+
+def test_percents_names_and_spans():
+    assert [percent(value) for value in (0.5, 0.1234, 0.00123, 1e-7, 0.0, 12.0)] == [
+        "50 %", "12.3 %", "0.12 %", "0.00001 %", "0 %", "1,200 %"
+    ]  # fmt: skip
+    assert names(["a", "b", "c"]) == "a, b and c"
+    assert names([str(i) for i in range(9)], 3) == "0, 1 and 7 more"
+    assert spans([4, 1, 2, 6, 5]) == [(1, 2), (4, 6)]
