@@ -17,23 +17,20 @@ __all__ = ["app", "main"]
 
 def main() -> None:
     """Runs the command in sys.argv and exits with its code; stopped by a signal, with 128 and the signal's number."""
-    import signal
-    import sys
-
-    from cpm_opt.faults import Interrupted
-
-    def stop(number: int, frame: object) -> None:
-        raise Interrupted(number)
-
     try:
+        import signal
+        import sys
+
+        # Ctrl-C raises KeyboardInterrupt by itself. SIGTERM is to take the same way, which no library swallows.
+        def stop(number: int, frame: object) -> None:
+            raise KeyboardInterrupt(number)
+
         signal.signal(signal.SIGTERM, stop)
         from cpm_opt.cli.application import app
 
         app(prog_name="cpm")
-    except KeyboardInterrupt:
-        sys.exit(128 + signal.SIGINT)
-    except Interrupted as error:
-        sys.exit(128 + error.signal)
+    except KeyboardInterrupt as error:
+        sys.exit(128 + (error.args[0] if error.args else signal.SIGINT))
 
 
 def __getattr__(name: str) -> object:

@@ -20,7 +20,7 @@ from cpm_opt.faults import Fault, InputError, Interrupted
 
 DONE, DEFECT, FAULTS = 0, 1, 2
 SIGNAL = 128
-# Mistakes in the call. Typer has carried its own copy of click since 0.27 and exports of it only this subclass.
+# Mistakes in the call: ClickException. A newer Typer carries its own copy of click and exports only this subclass.
 CallError: type[Exception] = BadParameter.__mro__[2]
 
 
@@ -44,11 +44,11 @@ class CommandGroup(TyperGroup):
         return code
 
     def invoke(self, ctx: Any) -> Any:
-        """Runs the command; Ctrl-C becomes the program's own error, or Typer would swallow it."""
+        """Runs the command; being stopped becomes the program's own error, or Typer would swallow it."""
         try:
             return super().invoke(ctx)
         except KeyboardInterrupt as error:
-            raise Interrupted(signal.SIGINT) from error
+            raise Interrupted(error.args[0] if error.args else signal.SIGINT) from error
 
     def _answered(self, words: list[str], name: str, extra: dict[str, Any]) -> int:
         as_json = "--json" in words

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 NO_PLAN, LIMIT = 3, 4
 CODES = {"infeasible": NO_PLAN, "unbounded": NO_PLAN, "no_solution": LIMIT}
+PRICES = ("rule", "subject", "period", "shadow_price", "range_low", "range_high")
 TIMES = ("read", "build", "solve", "total")
 
 TimeLimit = Annotated[
@@ -104,6 +105,8 @@ def _code(plan: Plan) -> int:
 
 def _answer(plan: Plan, run: RunRecord) -> dict[str, object]:
     """The JSON of a solve: the run's main figures, absent ones None."""
+    from cpm_opt.runs.prices import reader_prices
+
     facts = run.facts
     names = (
         "status",
@@ -121,16 +124,7 @@ def _answer(plan: Plan, run: RunRecord) -> dict[str, object]:
         "today": {name: facts["today"][name] for name in ("profit", "end_value", "objective")},
         "conflict": facts["conflict"],
         "shadow_prices": [
-            {
-                "rule": rule,
-                "subject": subject,
-                "period": period,
-                "price": price.price,
-                "low": price.low,
-                "high": price.high,
-            }
-            for (rule, subject, period), price in sorted(plan.shadow_prices.items())
-            if plan.shown
+            dict(zip(PRICES, (*key, *price), strict=True)) for key, price in reader_prices(plan).items()
         ],
         "prices_from": facts["prices_from"],
         "instance": facts["instance"]["name"],

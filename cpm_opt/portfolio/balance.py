@@ -14,8 +14,7 @@ USE = "use:"
 
 
 def read_balance(source: Source, customers: Customers) -> tuple[BalanceRule, ...]:
-    """Table `balance` by the names of its rules; one that begins after the last period is left out, with a
-    warning."""
+    """Table `balance` by the names of its rules; one that begins after the last period is left out, with a warning."""
     rows = source.rows("balance")
     first, last = rows.integer("first_period", 1), rows.integer("last_period")
     value, penalty, repair_cost = (

@@ -35,9 +35,10 @@ def build_portfolio(
     """The planning problem of an instance over a horizon of `periods`.
 
     `frames` are typed planning tables by name, each with the columns of the catalogue and `line`, the line of
-    the file on which a record starts; a table that is missing means nothing there, but for `segments`.
-    `faults` are those found while the tables were read. Raises InputError with all of these and all faults
-    across tables, at once; warnings, the given ones included, end up in `Portfolio.warnings`."""
+    the file on which a record starts; a table that is missing means nothing there, but for `segments`. `faults`
+    are those found while the tables were read. Raises InputError with all of these and all faults across tables
+    at once, warnings last; without a fault, warnings (the given ones included) end up in `Portfolio.warnings`.
+    """
     source = _source(frames, info, periods, Findings(faults, frames))
     customers = read_customers(source)
     choices = read_choices(source, customers)

@@ -7,7 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cpm_opt.faults import shown
 from cpm_opt.portfolio.factors import Cells
+from cpm_opt.portfolio.names import positions
 from cpm_opt.portfolio.portfolio import Flags, Indices, Numbers
 from cpm_opt.portfolio.rows import Rows
 from cpm_opt.portfolio.source import Source
@@ -18,8 +20,7 @@ WHOLE_TOLERANCE = 1e-9
 
 @dataclass(frozen=True)
 class Customers:
-    """The segments in the order of their names; `place[N]` is the position of each row of table
-    `segments`."""
+    """The segments in the order of their names; `place[N]` is the position of each row of table `segments`."""
 
     rows: Rows
     place: Indices
@@ -43,8 +44,7 @@ class Customers:
 
 
 def read_customers(source: Source) -> Customers:
-    """Tables `segments` (but for its flows) and `arrivals`; segments given whole must be whole and stay
-    put."""
+    """Tables `segments` (but for its flows) and `arrivals`; segments given whole must be whole and stay put."""
     rows = source.rows("segments")
     size = len(source.names.segments)
     place = np.array(
@@ -97,6 +97,7 @@ def _arrivals(source: Source) -> Numbers:
 def _check_whole(source: Source, rows: Rows, whole: Flags, customers: Numbers, arrivals: Numbers) -> None:
     """Whole customers need whole numbers of them, and nobody may move."""
     names, findings = source.names.segments, source.findings
+    row_of = positions(rows.text("segment"))
     figures = {"customers": ("segments", customers[:, None]), "arrivals": ("arrivals", arrivals)}
     for what, (table, values) in figures.items():
         broken = np.abs(values - np.round(values)) > WHOLE_TOLERANCE * np.maximum(1.0, np.abs(values))
@@ -105,20 +106,18 @@ def _check_whole(source: Source, rows: Rows, whole: Flags, customers: Numbers, a
             findings.fault(
                 "whole",
                 table,
-                f"segment '{names[s]}' is given options in whole customers, but its {what} are {value:g}",
+                f"segment {shown(names[s])} is given options in whole customers, but its {what} are {value:g}",
                 "state a whole number, or leave `whole` out",
-                row=rows.first_line(np.array(rows.text("segment"), dtype=object) == names[s])
-                if table == "segments"
-                else None,
+                row=rows.first_line([row_of[names[s]]]) if table == "segments" else None,
                 column="customers",
             )
+    first = shown(names[int(np.flatnonzero(whole)[0])])
     for table in ("migration", "migration_effects"):
         if source.rows(table).present:
             findings.fault(
                 "whole",
                 "segments",
-                f"segment '{names[int(np.flatnonzero(whole)[0])]}' is given options in whole customers, which table "
-                f"{table} would split",
+                f"segment {first} is given options in whole customers, which table {table} would split",
                 f"leave out `whole`, or table {table}",
                 row=rows.first_line(rows.flag("whole", False)),
                 column="whole",

@@ -1,5 +1,4 @@
-"""What options change: who is offered what, and the flows of margin, revenue, cash and the instance's
-measures."""
+"""What options change: who is offered what, and the flows of margin, revenue, cash and the instance's measures."""
 
 from __future__ import annotations
 
@@ -18,8 +17,7 @@ from cpm_opt.portfolio.source import Source
 
 @dataclass(frozen=True)
 class Effects:
-    """Rows of table `effects` whose names are known: `segment[K]`, `option[K]`, and `offered[S, O]` of
-    all."""
+    """Rows of table `effects` whose names are known: `segment[K]`, `option[K]`, and `offered[S, O]` of all."""
 
     rows: Rows
     segment: Indices

@@ -11,7 +11,6 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cpm_opt.faults import did_you_mean
 from cpm_opt.portfolio.findings import Findings
 from cpm_opt.portfolio.names import BLANK, UNKNOWN, Names, References, positions
 from cpm_opt.portfolio.portfolio import Flags, Indices, Numbers
@@ -38,8 +37,7 @@ KEYS_OF: Mapping[str, tuple[str, ...]] = {
 
 @dataclass(frozen=True)
 class Cells:
-    """Where each row of an array stands: positions of its segment, option and resource, -1 where it has
-    none."""
+    """Where each row of an array stands: positions of its segment, option and resource, -1 where it has none."""
 
     segment: Indices
     option: Indices
@@ -115,8 +113,7 @@ class Factors:
         return np.stack([cells.segment, lever, name, cells.resource], axis=1)
 
     def _codes(self, keys: Indices, pattern: Flags) -> Indices:
-        """One number for the keys that the pattern uses; a cell without such a coordinate gets one no factor
-        has."""
+        """One number for the keys that the pattern uses; a cell without such a coordinate gets one no factor has."""
         code = np.zeros(len(keys), dtype=np.int64)
         for axis in np.flatnonzero(pattern):
             code = code * (self.sizes[axis] + 1) + keys[:, axis] + 1
@@ -152,34 +149,35 @@ def check_targets(rows: Rows, references: References, measures: Sequence[str]) -
     known = np.array([target in targets for target in named], dtype=np.bool_)
     sound = known & (keys != UNKNOWN).all(axis=1)
     filled = keys != BLANK
+    unknown: dict[str, list[int]] = {}
     told: set[tuple[str, str]] = set()
     for k, target in enumerate(named):
-        if target and not known[k] and (target, "") not in told:
-            told.add((target, ""))
-            _tell_target(rows, references.findings, named, target, targets)
+        if target and not known[k]:
+            unknown.setdefault(target, []).append(k)
         for axis, key in enumerate(KEYS):
             if known[k] and filled[k, axis] and key not in targets[target]:
                 sound[k] = False
                 if (target, key) not in told:
                     told.add((target, key))
                     _tell_key(rows, references.findings, k, target, key, targets[target])
+    for target, where in unknown.items():
+        _tell_target(rows, references, target, where, targets)
     return keys, sound
 
 
 def _option_names(rows: Rows, references: References, lever: Indices) -> Indices:
-    """Positions of the options' names; a row without a lever means the options of that name of every
-    lever."""
+    """Positions of the options' names; a row without a lever means the options of that name of every lever."""
     names = references.names
     at = positions(sorted({name for _, name in names.options}))
     texts = rows.text("option")
     references.option(rows.keep(lever >= 0), lever[lever >= 0])
     found = np.array([BLANK if text == "" else at.get(text, UNKNOWN) for text in texts], dtype=np.int64)
     found = found.reshape(len(texts))
-    free = np.array([owner == BLANK for owner in lever.tolist()], dtype=np.bool_)
-    lost = sorted({texts[k] for k in np.flatnonzero(free & (found == UNKNOWN))})
+    lost: dict[str, list[int]] = {}
+    for k in np.flatnonzero((lever == BLANK) & (found == UNKNOWN)).tolist():
+        lost.setdefault(texts[k], []).append(k)
     unsure = references.findings.incomplete("options") or references.findings.incomplete("levers")
-    for text in () if unsure else lost:
-        where = np.array([free[k] and texts[k] == text for k in range(len(texts))], dtype=np.bool_)
+    for text, where in ({} if unsure else lost).items():
         references.findings.fault(
             "unknown_reference",
             rows.table,
@@ -193,14 +191,14 @@ def _option_names(rows: Rows, references: References, lever: Indices) -> Indices
 
 
 def _tell_target(
-    rows: Rows, findings: Findings, named: Sequence[str], target: str, targets: Mapping[str, tuple[str, ...]]
+    rows: Rows, references: References, target: str, where: list[int], targets: Mapping[str, tuple[str, ...]]
 ) -> None:
-    where = np.array([text == target for text in named], dtype=np.bool_)
-    findings.fault(
+    count = f" ({len(where)} rows, this is the first)" if len(where) > 1 else ""
+    references.findings.fault(
         "unknown_target",
         rows.table,
-        f"is no column that {rows.table} can change" + (f" ({where.sum()} rows)" if where.sum() > 1 else ""),
-        did_you_mean(target, targets),
+        f"is no column that {rows.table} can change{count}",
+        references.suggestion(target, targets),
         row=rows.first_line(where),
         column="target",
         value=target,
@@ -215,15 +213,14 @@ def _tell_key(
         rows.table,
         f"target {target} has no {key}",
         f"leave {key} blank; this target answers to {', '.join(allowed)}",
-        row=rows.first_line([int(k)]),
+        row=rows.first_line([k]),
         column=key,
         value=rows.text(key)[k],
     )
 
 
 def read_factors(rows: Rows, references: References, measures: Sequence[str], periods: int) -> Factors:
-    """Table `factors`, checked and laid out by target and keys; rows after the last period are
-    ignored."""
+    """Table `factors`, checked and laid out by target and keys; rows after the last period are ignored."""
     names = references.names
     keys, sound = check_targets(rows, references, measures)
     period = rows.integer("period")

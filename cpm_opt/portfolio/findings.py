@@ -10,8 +10,7 @@ MISSING_TABLE = "missing_table"
 
 
 class Findings:
-    """What has been found wrong so far: the faults that came with the tables first, then those across
-    tables."""
+    """What has been found wrong so far: the faults that came with the tables first, then those across tables."""
 
     def __init__(self, given: Sequence[Fault] = (), present: Collection[str] = ()) -> None:
         """`given` came with the tables; `present` are the tables that could be read."""
@@ -58,9 +57,14 @@ class Findings:
         """The warnings, given ones first."""
         return tuple(fault for fault in (*self._given, *self._found) if fault.warning)
 
-    def blamed(self, *tables: str) -> bool:
-        """Whether any of the tables has a fault, so that sums over its rows prove nothing."""
-        return any(fault.table in tables and not fault.warning for fault in (*self._given, *self._found))
+    def blamed(self, table: str, *columns: str) -> bool:
+        """Whether the table has a fault, in one of the columns where some are named, so that it proves nothing."""
+        return any(
+            fault.table == table
+            and not fault.warning
+            and (not columns or fault.column is None or fault.column in columns)
+            for fault in (*self._given, *self._found)
+        )
 
     def incomplete(self, table: str, *columns: str) -> bool:
         """Whether the table lacks rows, or true values in those columns, that may well be in the file, so that what
@@ -73,7 +77,7 @@ class Findings:
         )
 
     def raise_faults(self) -> None:
-        """Raise InputError with every fault, given ones first, if there is any."""
+        """Raise InputError with every fault, given ones first, and after them the warnings, if there is any fault."""
         faults = [fault for fault in (*self._given, *self._found) if not fault.warning]
         if faults:
-            raise InputError(faults)
+            raise InputError([*faults, *self.warnings])

@@ -198,8 +198,7 @@ def _check_single(source: Source, rows: Rows, option_rows: Rows, levers: tuple[L
 
 
 def read_current(source: Source, customers: Customers, levers: tuple[Lever, ...]) -> Numbers:
-    """`[S, O]`: customers on each option before period 1; those whom table `current` does not name are on the
-    base."""
+    """`[S, O]`: customers on each option before period 1; those whom table `current` does not name are on the base."""
     rows = source.rows("current")
     segment = source.references.segment(rows)
     lever = source.references.lever(rows)

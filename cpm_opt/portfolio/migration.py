@@ -13,8 +13,7 @@ from cpm_opt.portfolio.source import Source
 
 
 def read_migration(source: Source) -> Migration:
-    """Table `migration`; without it everybody stays. Warns of segments that lose everybody for want of
-    rows."""
+    """Table `migration`; without it everybody stays. Warns of segments that lose everybody for want of rows."""
     rows = source.rows("migration")
     size = len(source.names.segments)
     if not rows.present:

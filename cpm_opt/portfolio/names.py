@@ -16,8 +16,8 @@ from cpm_opt.portfolio.portfolio import Indices
 from cpm_opt.portfolio.rows import Rows
 
 BLANK = -1
-SUGGESTION_EFFORT = 50_000
-"""Comparisons of names that a build may spend on finding what misspelt ones may have meant; each takes some 10 us."""
+SUGGESTION_EFFORT = 20_000
+"""Comparisons of names that a build may spend on finding what misspelt ones may have meant; each takes some 20 us."""
 
 UNKNOWN = -2
 
@@ -93,8 +93,7 @@ class References:
         return self._look_up(rows, column, self.names.resource_at, "resources")
 
     def option(self, rows: Rows, levers: Indices, column: str = "option") -> Indices:
-        """Positions of options, each within the lever of its row; -2 without a word where the lever is
-        unknown."""
+        """Positions of options, each within the lever of its row; -2 without a word where the lever is unknown."""
         texts = rows.text(column)
         at = self.names.option_at
         found = [

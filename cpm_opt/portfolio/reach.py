@@ -74,8 +74,7 @@ def openings(
 def extremes(
     keys: Indices, size: int, segment: Indices, effects: MigrationEffects, open_to: Openings
 ) -> Extremes:
-    """Extremes of the sums of effects with the same key: `keys[K]` below `size`, all of one key of one
-    segment."""
+    """Extremes of the sums of effects with the same key: `keys[K]` below `size`, all of one key of one segment."""
     periods = effects.rate.shape[1]
     low, high = np.zeros((size, periods)), np.zeros((size, periods))
     if not len(keys):
@@ -116,51 +115,85 @@ def read_reach(source: Source, migration: Migration, effects: MigrationEffects, 
     np.add.at(base_sums, migration.source, migration.rate)
     of_sum = extremes(effects.source, size, np.arange(size), effects, open_to)
     reach = Reach(origin, target, base + of_entry.low, base + of_entry.high, base_sums + of_sum.high)
-    if not source.findings.blamed(
-        "migration", "migration_effects", "levers", "options", "effects", "factors"
-    ):
-        _check_entries(source, reach, entry, effects, open_to)
-        _check_sums(source, reach, effects, open_to)
+    _check_reach(source, reach, base_sums, entry, effects, open_to)
     return reach
+
+
+def _check_reach(
+    source: Source,
+    reach: Reach,
+    base_sums: Numbers,
+    entry: Indices,
+    effects: MigrationEffects,
+    open_to: Openings,
+) -> None:
+    """Tell what leaves 0 to 1, as far as faults of other kinds leave it certain."""
+    blamed, names = source.findings.blamed, source.names.segments
+    if blamed("factors"):
+        return
+    effects_known = not (
+        blamed("migration_effects")
+        or blamed("current")
+        or blamed("levers", "lever", "choice", "scope", "hold")
+        or blamed("options", "lever", "option", "base")
+        or blamed("effects", "segment", "lever", "option", "offered")
+    )
+    # A row of migration that was left out can only have added to a sum, but it may have kept a rate above 0.
+    if effects_known and not blamed("migration"):
+        _check_entries(source, reach, entry, effects, open_to)
+    broken = reach.sums > 1.0 + RATE_TOLERANCE
+    if not effects_known:
+        touched = set(source.rows("migration_effects").text("from"))
+        broken &= np.array([name not in touched for name in names], dtype=np.bool_)[:, None]
+    _check_sums(source, reach, base_sums, broken, effects, open_to)
 
 
 def _check_entries(
     source: Source, reach: Reach, entry: Indices, effects: MigrationEffects, open_to: Openings
 ) -> None:
-    names = source.names.segments
+    names, rows = source.names.segments, source.rows("migration_effects")
     broken = reach.low < -RATE_TOLERANCE
+    place = {
+        pair: k for k, pair in reversed(list(enumerate(zip(rows.text("from"), rows.text("to"), strict=True))))
+    }
     for e in np.flatnonzero(broken.any(axis=1)):
         period = int(np.flatnonzero(broken[e])[0])
-        origin, target = int(reach.source[e]), int(reach.target[e])
+        origin, target = names[reach.source[e]], names[reach.target[e]]
         combination = _combination(source, np.flatnonzero(entry == e), effects, open_to, period, -1.0)
-        rows = source.rows("migration_effects")
-        here = np.array(rows.text("from"), dtype=object) == names[origin]
-        here &= np.array(rows.text("to"), dtype=object) == names[target]
         source.findings.fault(
             "negative_rate",
             "migration_effects",
-            f"the rate from segment {shown(names[origin])} to {shown(names[target])} falls to "
-            f"{reach.low[e, period]:.10g} in period {period + 1} with {combination}",
+            f"the rate from segment {shown(origin)} to {shown(target)} falls to {reach.low[e, period]:.10g} "
+            f"in period {period + 1} with {combination}",
             "keep every combination of options at 0 or above, or offer combined options on one lever",
-            row=rows.first_line(here),
+            row=rows.first_line([place[origin, target]]),
             column="rate",
         )
 
 
-def _check_sums(source: Source, reach: Reach, effects: MigrationEffects, open_to: Openings) -> None:
+def _check_sums(
+    source: Source,
+    reach: Reach,
+    base_sums: Numbers,
+    broken: Flags,
+    effects: MigrationEffects,
+    open_to: Openings,
+) -> None:
     names = source.names.segments
-    broken = reach.sums > 1.0 + RATE_TOLERANCE
     for s in np.flatnonzero(broken.any(axis=1)):
         period = int(np.flatnonzero(broken[s])[0])
-        combination = _combination(source, np.flatnonzero(effects.source == s), effects, open_to, period, 1.0)
-        rows = source.rows("migration_effects" if combination else "migration")
+        by_itself = base_sums[s, period] > 1.0 + RATE_TOLERANCE
+        of = np.flatnonzero(effects.source == s)
+        combination = "" if by_itself else _combination(source, of, effects, open_to, period, 1.0)
+        rows = source.rows("migration" if by_itself else "migration_effects")
+        total = base_sums[s, period] if by_itself else reach.sums[s, period]
         source.findings.fault(
             "rates_above_one",
             rows.table,
-            f"the rates from segment {shown(names[s])} add up to {reach.sums[s, period]:.10g} in period {period + 1}"
+            f"the rates from segment {shown(names[s])} add up to {total:.10g} in period {period + 1}"
             + (f" with {combination}" if combination else ""),
             "keep the rates from a segment at 1 or below in every combination of options",
-            row=rows.first_line(np.array(rows.text("from"), dtype=object) == names[s]),
+            row=rows.first_line([rows.text("from").index(names[s])]),
             column="rate",
         )
 
@@ -168,8 +201,7 @@ def _check_sums(source: Source, reach: Reach, effects: MigrationEffects, open_to
 def _combination(
     source: Source, rows: Indices, effects: MigrationEffects, open_to: Openings, period: int, sign: float
 ) -> str:
-    """The options that move a sum of these rows of effects furthest up (sign 1) or down (-1): `a=x and
-    b=y`."""
+    """The options that move a sum of these rows of effects furthest up (sign 1) or down (-1): `a=x and b=y`."""
     options = np.unique(effects.option[rows])
     best: dict[int, tuple[float, str]] = {}
     for option in options.tolist():

@@ -26,8 +26,7 @@ FREE = {
 
 
 def read_resources(source: Source) -> Resources:
-    """Table `resources`. A row with a period replaces the blank row whole; extra capacity is 0 up to the lead
-    time."""
+    """Table `resources`. A row with a period replaces the blank row whole; extra capacity is 0 up to the lead time."""
     rows = source.rows("resources")
     names = source.names.resources
     resource, period = source.references.resource(rows), rows.integer("period")

@@ -22,8 +22,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Source:
-    """The tables of one instance while a portfolio is made from them; `measures` are the instance's own,
-    sorted."""
+    """The tables of one instance while a portfolio is made from them; `measures` are the instance's own, sorted."""
 
     frames: Mapping[str, DataFrame]
     measures: tuple[str, ...]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from cpm_opt.report.explanation import NUMBER, PERIODS, SHARE, Cell, Column, Section, Table
@@ -52,6 +52,8 @@ def actions(run: RunRecord, units: Units) -> Section:
         sentences.append(f"Leave as it is today: {names(unchanged)}.")
     sentences.extend(_purchases(run, units))
     table = Table("actions", _columns(units), tuple(rows), file="plan.csv")
+    if len(rows) > table.most:  # a reader sees the first ones only: let them be the largest
+        table = replace(table, rows=tuple(sorted(rows, key=_size, reverse=True)))
     return Section("actions", "What to do", tuple(sentences), (table,) if rows else ())
 
 
@@ -64,6 +66,11 @@ def _columns(units: Units) -> tuple[Column, ...]:
         Column("share", "share of them", SHARE),
         Column("customers", f"customers a {units.period}", NUMBER),
     )
+
+
+def _size(row: tuple[Cell, ...]) -> float:
+    """The most customers in a period whom a row is about."""
+    return row[-1].high if isinstance(row[-1], Range) else 0.0
 
 
 def _lever_rows(

@@ -143,11 +143,13 @@ def _no_plan(run: RunRecord) -> Section:
     sentences: list[str]
     if run.status == "infeasible":
         sentences = ["No plan keeps all the rules."]
-        if facts["conflict"]:
-            sentences.append(f"These contradict each other: {names(facts['conflict'], 20)}.")
-            sentences.append("Ease at least one of them, give it a penalty, or allow more capacity.")
-        else:
-            sentences.append("Ease a rule, give it a penalty, or allow more capacity.")
+        conflict = facts["conflict"]
+        if len(conflict) == 1:
+            sentences.append(f"Not even this one alone can be kept: {conflict[0]}.")
+        elif conflict:
+            sentences.append(f"These contradict each other: {names(conflict, 20)}.")
+        one = "it" if len(conflict) == 1 else "one of them" if conflict else "a rule"
+        sentences.append(f"Ease {one}, give it a penalty, or allow more capacity.")
     elif run.status == "unbounded":
         sentences = [
             "The profit can grow without end, so there is no best plan.",
@@ -160,6 +162,6 @@ def _no_plan(run: RunRecord) -> Section:
             "A plan was found but did not pass its check, so it is not shown. This is a defect of ours.",
             f"The check failed at {facts['certificate']['where'] or 'the figures'}.",
         ]
-    if facts["message"]:
+    if facts["message"] and run.status == "no_solution":
         sentences.append(f"({facts['message']})")
     return Section("no_plan", "Why there is none", tuple(sentences))

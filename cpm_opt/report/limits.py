@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Mapping
 
-from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Section, Table
+from cpm_opt.report.explanation import NUMBER, Cell, Column, Section, Table
 from cpm_opt.report.numbers import number, optional
 from cpm_opt.report.words import Range, Units, amount, names, percent
 from cpm_opt.runs.record import RunRecord
@@ -55,7 +55,8 @@ def _resources(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
             full.add(name)
             period = int(number(run, "resources", row, "period"))
             holds = _holds(run, "resources", row)
-            rows.append((name, period, use, limit, share, row["unit"] or "units", price, holds))
+            own, extra = (optional(run, "resources", row, column) for column in ("capacity", "extra"))
+            rows.append((name, period, use, limit, own, extra, row["unit"] or "units", price, holds))
         fullest[name] = max(fullest[name], share)
     spare = [
         f"{name} (at most {percent(share)} in use)" for name, share in fullest.items() if name not in full
@@ -64,11 +65,12 @@ def _resources(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
         Column("resource", "resource in full use"),
         Column("period", units.period),
         Column("use", "in use", NUMBER),
-        Column("limit", "there is", NUMBER),
-        Column("share", "share", SHARE),
+        Column("limit", "usable", NUMBER),
+        Column("capacity", "capacity", NUMBER),
+        Column("extra", "extra bought", NUMBER),
         Column("unit", "unit"),
         Column("shadow_price", "one more is worth", NUMBER, units.money),
-        Column("range", "while there is", NUMBER),
+        Column("range", "while capacity is", NUMBER),
     )
     return Table("resources", columns, tuple(rows), most=20, file="resources.csv"), spare
 

@@ -10,7 +10,7 @@ import io
 import shutil
 import textwrap
 from collections.abc import Iterator
-from typing import TextIO
+from typing import Literal, TextIO
 
 from cpm_opt.report.explanation import NUMBER, SHARE, Explanation, Table
 
@@ -89,9 +89,8 @@ def _rich_table(table: Table, width: int, lines: bool) -> str:
         box=box.SIMPLE_HEAD if lines else box.ASCII2, pad_edge=False, show_edge=False, header_style=""
     )
     for column in table.columns:
-        shape.add_column(
-            Text(clean(column.title)), justify="right" if column.form in (NUMBER, SHARE) else "left"
-        )
+        side: Literal["left", "right"] = "right" if column.form in (NUMBER, SHARE) else "left"
+        shape.add_column(Text(clean(column.title)), justify=side, overflow="fold")
     for row in _cells(table):
         shape.add_row(*(Text(cell) for cell in row))
     out = io.StringIO()

@@ -41,12 +41,12 @@ def amount(value: str | float | Range) -> str:
 
 
 def percent(value: str | float | Range) -> str:
-    """A fraction as a percentage: 0.125 is `12.5 %`."""
+    """A fraction as a percentage: 0.125 is `12.5%`."""
     if isinstance(value, str):
         return value
     if isinstance(value, Range):
         low, high = percent(value.low), percent(value.high)
-        return low if low == high else f"{low[:-2]} to {high}"
+        return low if low == high else f"{low[:-1]} to {high}"
     hundredfold = value * 100
     size = abs(hundredfold)
     if size >= 0.01:
@@ -54,7 +54,7 @@ def percent(value: str | float | Range) -> str:
         text = f"{hundredfold:,.{digits}f}"
     else:
         text = format(Decimal(f"{hundredfold:.1g}"), "f") if hundredfold else "0"
-    return f"{text} %"
+    return f"{text}%"
 
 
 def whole_periods(value: Range) -> str:
@@ -83,7 +83,9 @@ class Units:
     def __init__(self, instance: Mapping[str, Any]) -> None:
         unit = float(instance["money_unit"])
         self.currency = str(instance["currency"])
-        self.money = (THOUSAND_WORDS[unit] if unit in THOUSAND_WORDS else f"x {amount(unit)} ") + self.currency
+        self.money = (
+            THOUSAND_WORDS[unit] if unit in THOUSAND_WORDS else f"x {amount(unit)} "
+        ) + self.currency
         self.period = str(instance["period"])
         self.periods = int(instance["periods"])
 

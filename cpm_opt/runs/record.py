@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from cpm_opt.faults import Fault, InputError, did_you_mean, shown
+from cpm_opt.faults import Fault, InputError, nearest, shown
 from cpm_opt.runs.columns import COLUMNS
 from cpm_opt.runs.facts import FORMAT
 
@@ -133,7 +133,9 @@ def find_run(results: Path, text: str) -> RunRecord:
         names = ", ".join(found[:5]) + (", ..." if len(found) > 5 else "")
         message, remedy = f"means {len(found)} runs: {names}", "give more letters of the one that is meant"
     elif ids:
-        message, remedy = f"is no run in {shown(str(results), 200)}", did_you_mean(text, ids)
+        near = nearest(text, ids)
+        message = f"is no run in {shown(str(results), 200)}"
+        remedy = f"did you mean {shown(near, 200)}?" if near else "`cpm runs` lists what there is"
     else:
         message, remedy = (
             f"there are no runs in {shown(str(results), 200)}",

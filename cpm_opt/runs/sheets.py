@@ -16,14 +16,15 @@ import numpy as np
 
 from cpm_opt.faults import DefectError
 from cpm_opt.runs.columns import CHOICES, PLAN, RESOURCES, RULES, SEGMENTS, WATERFALL
+from cpm_opt.runs.prices import CAPACITY, reader_prices
 from cpm_opt.runs.waterfall import waterfall
 
 if TYPE_CHECKING:
     from cpm_opt.runs.facts import RunFacts
-    from cpm_opt.solve.plan import Decisions, Plan, Recount, ShadowPrice
+    from cpm_opt.solve.plan import Decisions, Plan, Recount
 
 DECIMALS = 9
-CAPACITY = "capacity"
+NO_PRICE = (None, None, None)
 
 Cell = str | int | float | None
 Row = Sequence[Cell]
@@ -92,18 +93,14 @@ def _segment_rows(plan: Plan, recount: Recount, measures: Sequence[str]) -> Iter
 
 def _resource_rows(plan: Plan, decisions: Decisions, recount: Recount, facts: RunFacts) -> Iterator[Row]:
     p, r = plan.portfolio, plan.portfolio.resources
-    limited = facts.has_component("capacity")
+    limited, prices = facts.has_component(CAPACITY), reader_prices(plan)
     for resource, name in enumerate(r.names):
         for period in range(p.periods):
             capacity, extra = float(r.capacity[resource, period]), float(decisions.extra[resource, period])
-            usable = float(r.max_utilisation[resource, period])
-            bounds: tuple[Cell, ...] = (
-                (capacity, extra, usable * (capacity + extra)) if limited else (None,) * 3
-            )
-            price = plan.shadow_prices.get((CAPACITY, name, period + 1))
-            # The right side of the row is what is usable of the capacity; the reader is told of capacity itself.
-            prices = _price_cells(price, scale=usable)
-            yield name, r.units[resource], period + 1, float(recount.use[resource, period]), *bounds, *prices
+            limit = float(r.max_utilisation[resource, period]) * (capacity + extra)
+            bounds: tuple[Cell, ...] = (capacity, extra, limit) if limited else (None, None, None)
+            price: tuple[Cell, ...] = prices.get((CAPACITY, name, period + 1), NO_PRICE)
+            yield name, r.units[resource], period + 1, float(recount.use[resource, period]), *bounds, *price
 
 
 def _choice_rows(plan: Plan, decisions: Decisions) -> Iterator[Row]:
@@ -119,24 +116,10 @@ def _choice_rows(plan: Plan, decisions: Decisions) -> Iterator[Row]:
 
 
 def _rule_rows(plan: Plan, recount: Recount) -> Iterator[Row]:
-    relative = {rule.name for rule in plan.portfolio.balance if rule.basis != "amount"}
+    prices, resources = reader_prices(plan), set(plan.portfolio.resources.names)
     for row in sorted(recount.rows, key=lambda row: row.key):
-        if row.rule == CAPACITY:  # these are in the table of resources
+        if row.rule == CAPACITY and row.subject in resources:  # these are in the table of resources
             continue
-        # A rule of shares or means has 0 on its right side; its limit here is the amount that the plan makes of it.
-        shift = float(row.limit) if row.rule in relative else 0.0
-        prices = _price_cells(plan.shadow_prices.get(row.key), shift=shift)
         sides = (float(row.value), row.sense, float(row.limit), float(row.slack))
-        yield row.rule, row.subject, row.period, *sides, row.unit, row.penalty, *prices
-
-
-def _price_cells(
-    price: ShadowPrice | None, scale: float = 1.0, shift: float = 0.0
-) -> tuple[Cell, Cell, Cell]:
-    """Price, low and high of a right side that is `scale` times what the reader sees, less `shift`."""
-    if price is None:
-        return None, None, None
-    low, high = (
-        None if end is None or scale <= 0.0 else (end + shift) / scale for end in (price.low, price.high)
-    )
-    return price.price * scale, low, high
+        price: tuple[Cell, ...] = prices.get(row.key, NO_PRICE)
+        yield row.rule, row.subject, row.period, *sides, row.unit, row.penalty, *price

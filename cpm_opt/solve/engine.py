@@ -6,6 +6,7 @@ import contextlib
 import os
 import subprocess
 import sys
+import threading
 import time
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -54,10 +55,9 @@ class Engine:
         """
         self.incumbents = [] if name == "run" else self.incumbents
         try:
-            self._requests.send((name, arguments))
+            self._send((name, arguments), deadline)
             while True:
-                wait = None if deadline is None else max(0.0, deadline - time.monotonic())
-                if not self._answers.poll(wait):
+                if not self._answers.poll(_until(deadline)):
                     self.kill()
                     raise OutOfTime(name)
                 kind, answer = self._answers.recv()
@@ -67,8 +67,27 @@ class Engine:
                     raise DefectError(answer)
                 else:
                     return answer
-        except (EOFError, BrokenPipeError) as lost:
+        except (EOFError, BrokenPipeError, ConnectionResetError) as lost:
             raise DefectError(f"the solver's process ended by itself: {self._last_words()}") from lost
+
+    def _send(self, request: object, deadline: float | None) -> None:
+        """Sends in a thread, because a pipe to a process that does not read blocks for ever."""
+        failed: list[BaseException] = []
+
+        def send() -> None:
+            try:
+                self._requests.send(request)
+            except OSError as error:
+                failed.append(error)
+
+        sender = threading.Thread(target=send, daemon=True)
+        sender.start()
+        sender.join(_until(deadline))
+        if sender.is_alive():
+            self.kill()
+            raise OutOfTime("sending")
+        if failed:
+            raise BrokenPipeError from failed[0]
 
     def _last_words(self) -> str:
         self._process.kill()
@@ -110,6 +129,11 @@ class Engine:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def _until(deadline: float | None) -> float | None:
+    """Seconds until the deadline; None waits for ever."""
+    return None if deadline is None else max(0.0, deadline - time.monotonic())
 
 
 def _own_path() -> str:

@@ -17,7 +17,7 @@ from cpm_opt.formulation.draft import Draft, Key, Weights
 from cpm_opt.formulation.spec import ModelSpec
 from cpm_opt.portfolio.portfolio import Numbers, Portfolio
 from cpm_opt.solve.certificate import certify
-from cpm_opt.solve.engine import Engine
+from cpm_opt.solve.engine import Engine, OutOfTime
 from cpm_opt.solve.linear import LinearProgram, compile_model, edited
 from cpm_opt.solve.plan import Decisions, Plan, Recount, ShadowPrice
 from cpm_opt.solve.recount import doing_nothing, recount
@@ -55,10 +55,13 @@ class Session:
         began = time.perf_counter()
         limits = self._limits(time.monotonic() if started is None else started)
         draft = compose(portfolio, self.spec.components.values(), self.weights)
-        again = self._take(draft)
+        program = self._compiled(draft)
         built = time.perf_counter()
-        assert self._program is not None
-        found = search(self.engine, self._program, limits, again)
+        try:
+            again = self._take(program, limits)
+            found = search(self.engine, program, limits, again)
+        except OutOfTime:
+            found = Found("no_solution", "the time limit was reached before any plan; allow more time")
         plan = self._plan(portfolio, draft, found)
         seconds = {"build": built - began, "solve": time.perf_counter() - built}
         if not self.engine.alive:
@@ -71,22 +74,27 @@ class Session:
         grace = max(GRACE, GRACE_SHARE * solver.time_limit)
         return Limits(started + solver.time_limit, grace, solver.mip_gap, solver.method)
 
-    def _take(self, draft: Draft) -> bool:
-        """Gives the draft to the solver: as edits where only numbers changed, else whole. Whether it was edits."""
-        fresh = None if self._program is None else edited(self._program, draft)
-        if fresh is not None and self._program is not None:
-            self.engine.ask("change", _edits(self._program, fresh))
-            self._program = fresh
-            return True
+    def _compiled(self, draft: Draft) -> LinearProgram:
+        """The draft as the solver takes it: the numbers of the program that it holds changed, where that will do."""
+        changed = None if self._program is None else edited(self._program, draft)
+        if changed is not None:
+            return changed
         from cpm_opt.formulation.statement import state
 
-        program = compile_model(state(draft), draft)
-        if self._program is not None:
+        return compile_model(state(draft), draft)
+
+    def _take(self, program: LinearProgram, limits: Limits) -> bool:
+        """Gives the program to the solver: as edits where it holds one of the same structure, else whole. Whether it
+        was edits."""
+        held, self._program = self._program, program
+        if held is not None and held.row_position is program.row_position:
+            self.engine.ask("change", _edits(held, program), deadline=limits.killing)
+            return True
+        if held is not None:
             self.engine.restart()
-        shape = self.engine.ask("load", _loadable(program), self._options())
+        shape = self.engine.ask("load", _loadable(program), self._options(), deadline=limits.killing)
         if tuple(shape) != program.shape:
             raise DefectError(f"the solver holds {shape} rows, columns and non-zeros, the model {program.shape}")
-        self._program = program
         self.rebuilt += 1
         return False
 

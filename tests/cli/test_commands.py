@@ -75,9 +75,8 @@ def test_solve_json_has_the_figures_of_the_design(tmp_path, pipeline):
     assert answer["certificate"]["largest_violation"] == 1e-9
     assert answer["seconds"] == {"read": 0.1, "build": 0.2, "solve": 0.3, "total": 0.6}
     assert (Path(answer["run"]) / "plan.csv").is_file()
-    assert answer["shadow_prices"][0] == {
-        "rule": "capacity", "subject": "hours", "period": 1, "price": 15.0, "low": 0.0, "high": 200.0,
-    }  # fmt: skip
+    hour = {"rule": "capacity", "subject": "hours", "period": 1}
+    assert answer["shadow_prices"][0] == {**hour, "shadow_price": 12.0, "range_low": 0.0, "range_high": 250.0}
 
 
 @pytest.mark.parametrize(

@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from cpm_opt.pipeline import solve_instance
-from tests.reference.formulation import solve_reference
+from tests.reference.formulation import build, solve_reference
+from tests.reference.read import read_case
 
 ROOT = Path(__file__).resolve().parents[2]
 FOLDER = ROOT / "instances" / "bank-clients"
@@ -21,7 +22,7 @@ CLASSES = range(6)
 INTEREST = 0.12
 HALF_FOR_LOANS = {"deposit": 1.0, "loan": 0.5}
 FEE_STEPS = {"plus-20": 0.2, "plus-50": 0.5, "plus-100": 1.0}
-FEE_LEAVING = (0.05, 0.06, 0.12, 0.25, 0.30, 0.40)
+FEE_LEAVING = (0.05, 0.06, 0.20, 0.15, 0.40, 0.25)
 RATE_CUTS = {"minus-10": 0.1, "minus-20": 0.2, "minus-30": 0.3}
 RATES = (0.0, 0.0, 0.0, 0.05, 0.05, 0.10)
 RATE_LEAVING = {"stable": (0.35, 0.40, 0.50), "volatile": (0.50, 0.60, 1.00)}
@@ -159,6 +160,47 @@ def test_answers_are_those_that_the_readme_states() -> None:
                 for option, cut in RATE_CUTS.items() if k >= 3 else ():
                     rate = leaving[name, f"{part}-rate", option, "in_force"]
                     assert rate == pytest.approx(half * factors[k - 3] * cut**2, abs=1e-4)
+
+
+def test_hours_of_service_are_those_that_the_readme_states() -> None:
+    hours = {(row["segment"], row["option"]): float(row["amount"]) for row in _rows("usage")}
+    personal = {
+        f"class-{k + 1}-{product}": more
+        for k, more in zip((2, 3, 4, 5), (8.0, 10.0, 12.0, 12.0), strict=True)
+        for product in HALF_FOR_LOANS
+    }
+    assert hours.pop(("", "")) == 8.5
+    assert hours.pop(("", "lean")) == -2.5
+    assert hours.pop(("", "release")) == -8.5 / 2
+    assert hours == {(segment, "personal"): more for segment, more in personal.items()}
+    offered = {
+        (r["segment"], r["option"])
+        for r in _rows("effects")
+        if r["offered"] == "true" and r["lever"] == "service"
+    }
+    assert {s for s, option in offered if option == "personal"} == set(personal)
+    assert {s for s, option in offered if option == "release"} == {"class-1-deposit", "class-2-deposit"}
+
+
+def test_what_the_readme_says_of_the_plan() -> None:
+    """Whom to let go follows from the hours, and the answers next to the plan's are worse by what README.md states."""
+    case = read_case(FOLDER, MODEL)
+    best = build(case).solve().objective
+    assert best is not None
+    released = {("x", "class-1-deposit", "service", "release", t): 0.0 for t in (1, 2, 3)}
+    for fixed, worse in (
+        (released, 51),
+        ({("y", "fees", "2", "today", 1): 1.0}, 1869),
+        ({("y", "fees", "5", "plus-20", 1): 1.0}, 1127),
+        ({("y", "volatile-rate", "6", "minus-30", 1): 1.0}, 890),
+    ):
+        other = build(case).solve(fixed).objective
+        assert other is not None
+        assert best - other == pytest.approx(worse, abs=1.0)
+    (hours,) = case.rows("resources")
+    hours["capacity"] = "16000"
+    plan = build(case).solve().values
+    assert sum(value for key, value in plan.items() if key[0] == "x" and key[3] == "release") < 1e-6
 
 
 def test_plan_is_the_expected_one_and_the_reference_agrees(expected: dict[str, Any]) -> None:

@@ -58,11 +58,11 @@ def built(texts: Mapping[str, str], periods: int = 2, **more: str) -> Portfolio:
 
 
 def faults(texts: Mapping[str, str], periods: int = 2, **more: str) -> list[Fault]:
-    """The faults of the tables."""
+    """The faults of the tables, without warnings."""
     try:
         built(texts, periods, **more)
     except InputError as error:
-        return list(error.faults)
+        return [fault for fault in error.faults if not fault.warning]
     return []
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import fields, is_dataclass, replace
 
 import numpy as np
@@ -20,7 +19,7 @@ def codes(given: list[Fault], texts: dict[str, str], missing: str = "") -> list[
     typed = {name: frame for name, frame in frames(texts).items() if name != missing}
     with pytest.raises(InputError) as error:
         build_portfolio(typed, INFO, 2, given)
-    return [fault.code for fault in error.value.faults]
+    return [fault.code for fault in error.value.faults if not fault.warning]
 
 
 def test_facts_of_the_instance_are_carried():
@@ -55,6 +54,16 @@ def test_warnings_travel_and_stop_nobody():
         frames({"segments": SEGMENTS, "migration": "from,to,rate\ngold,gold,1"}), INFO, 2, [given]
     )
     assert [w.code for w in p.warnings] == ["doubtful", "loses_everybody"]
+
+
+def test_warnings_stand_beside_faults():
+    texts = {"segments": SEGMENTS, "migration": "from,to,rate\ngold,gold,1\nglod,gold,1"}
+    with pytest.raises(InputError) as error:
+        built(texts)
+    assert [(f.code, f.warning) for f in error.value.faults] == [
+        ("unknown_reference", False),
+        ("loses_everybody", True),
+    ]
 
 
 def test_segments_must_be_there():
@@ -99,6 +108,29 @@ def test_sums_over_cells_that_were_refused_prove_nothing():
     assert codes([refused], texts) == ["number"]
 
 
+def test_rates_are_judged_as_far_as_other_faults_leave_them_certain():
+    migration = "from,to,rate\ngold,gold,0.9\ngold,silver,0.2\nsilver,silver,0.95\nlater,later,1\nglod,gold,1"
+    effects = "from,to,lever,option,rate\nsilver,gold,service,plus,0.1\nsilver,silver,tariff,up5,-1"
+    tables = {"migration": migration, "migration_effects": effects}
+
+    def told(**more: str) -> list[tuple[str, str]]:
+        return [
+            (f.code, f.message.split("'")[1])
+            for f in faults(DECISION, **{**tables, **more})
+            if "rate" in f.code
+        ]
+
+    # The row that is lost may have kept a rate above 0, but sums are over 1 with or without it.
+    assert told() == [("rates_above_one", "gold"), ("rates_above_one", "silver")]
+    sound = migration.replace("\nglod,gold,1", "")
+    assert told(migration=sound) == [("negative_rate", "silver"), *told()]
+    # Effects that are lost may have brought silver's sum down, but gold has none.
+    assert told(migration_effects=effects + "\nsilver,silver,service,plsu,-0.1") == [
+        ("rates_above_one", "gold")
+    ]
+    assert told(factors="target,period,factor\nmigration.rtae,1,0.1") == []
+
+
 def test_a_reference_is_told_once_with_its_count():
     effects = "segment,lever,option,margin\n" + "".join(
         f"{s},service,{o},1\n" for s in ("glod", "gold", "nobody") for o in ("plus", "basic", "plsu")
@@ -116,13 +148,12 @@ def test_a_reference_is_told_once_with_its_count():
 def test_many_misspelt_names_cost_little():
     segments = "segment,customers,margin\n" + "".join(f"customer {k},1,1\n" for k in range(3000))
     rows = "from,to,rate\n" + "".join(f"costumer {k},customer {k},0.5\n" for k in range(3000))
-    typed = frames({"segments": segments, "migration": rows})
-    start = time.perf_counter()
-    with pytest.raises(InputError) as error:
-        build_portfolio(typed, INFO, 2)
-    assert time.perf_counter() - start < 2
-    assert len(error.value.faults) == 3000
-    assert "did you mean" in error.value.faults[0].remedy
+    found = faults({"segments": segments, "migration": rows})
+    assert len(found) == 3000
+    # Each guess compares a name with all 3000; only the first few are worth that time.
+    guessed = ["did you mean" in fault.remedy for fault in found]
+    assert guessed == sorted(guessed, reverse=True)
+    assert 3 <= sum(guessed) <= 10
 
 
 def arrays(value: object) -> list[np.ndarray]:
@@ -147,13 +178,6 @@ def test_every_array_is_closed_finite_and_of_the_right_kind():
         p.customers[0] = 1.0
     with pytest.raises(TypeError):
         p.flows["margin"] = p.flows["cash"]  # type: ignore[index]
-
-
-def test_a_large_instance_is_built_quickly():
-    typed = drawn(3, 30, 12, 0.0)
-    start = time.perf_counter()
-    build_portfolio(typed, INFO, 12)
-    assert time.perf_counter() - start < 1
 
 
 def test_what_is_exported_is_there():

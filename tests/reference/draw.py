@@ -288,9 +288,9 @@ def _usage(draft: Draft, rng: random.Random, features: frozenset[str]) -> None:
                             "option": option,
                         }
                         rows.append({**at, "amount": money(rng, low, 2)})
+    if all(row["resource"] != "hours" for row in rows):  # factors and rules speak of hours
+        rows.append({"resource": "hours", "amount": "0.5"})
     draft.tables["usage"] = rows
-    if not rows:
-        draft.tables["usage"] = [{"resource": "hours", "amount": "0.5"}]
 
 
 def _factors(draft: Draft, rng: random.Random) -> None:

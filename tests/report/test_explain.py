@@ -43,7 +43,7 @@ def test_what_to_do_names_only_what_changes(tmp_path):
     explanation = explained(tmp_path)
     assert rows(explanation, "actions") == [
         ("service", "better", "silver", (1, 2), (0.24, 0.273), (96.0, 112.0)),
-        ("tariff", "up5 (price +5 %)", "gold", (1, 2), (1.0, 1.0), (90.0, 100.0)),
+        ("tariff", "up5 (price +5%)", "gold", (1, 2), (1.0, 1.0), (90.0, 100.0)),
     ]
     assert section(explanation, "actions").sentences == (
         "Who is not named stays as today.",
@@ -79,10 +79,10 @@ def test_what_it_earns_is_compared_with_today(tmp_path):
         ("profit", done.today.profit, done.profit, done.profit - done.today.profit)
     )
     assert (
-        "1,890.6 thousand RUB more than if all stays as it is today (+10.8 %)"
+        "1,890.6 thousand RUB more than if all stays as it is today (+10.8%)"
         in section(explanation, "earns").sentences[0]
     )
-    assert "proven to within 0.00001 %" in " ".join(section(explanation, "earns").sentences)
+    assert "proven to within 0.00001%" in " ".join(section(explanation, "earns").sentences)
 
 
 def test_breaking_limits_by_doing_nothing_is_told(tmp_path):
@@ -95,7 +95,7 @@ def test_breaking_limits_by_doing_nothing_is_told(tmp_path):
 def test_an_unproven_plan_says_how_much_better_one_could_be(tmp_path):
     feasible = replace(plan(), status="feasible", bound=50_000.0, gap=0.0644)
     text = " ".join(section(explained(tmp_path, feasible), "earns").sentences)
-    assert "no plan can be worth more than 50,000 thousand RUB, which is 6.4 % above this one" in text
+    assert "no plan can be worth more than 50,000 thousand RUB, which is 6.4% above this one" in text
 
 
 def test_what_limits_it(tmp_path):
@@ -109,8 +109,8 @@ def test_what_limits_it(tmp_path):
     solved = replace(base, recount=replace(base.recount, rows=limiting), shadow_prices=prices)
     explanation = explained(tmp_path, solved)
     assert rows(explanation, "resources") == [
-        ("hours", 1, 48.0, 48.0, 1.0, "hours of service", 12.0, (0.0, 250.0)),
-        ("hours", 2, 56.0, 56.0, 1.0, "hours of service", 2.352, "50 or more"),
+        ("hours", 1, 48.0, 48.0, 60.0, 0.0, "hours of service", 12.0, (0.0, 250.0)),
+        ("hours", 2, 56.0, 56.0, 60.0, 10.0, "hours of service", 2.352, "50 or more"),
     ]
     assert rows(explanation, "rules") == [
         ("few silver", 2, 410.0, "at most", 400.0, "thousand RUB", 0.0, None),
@@ -118,7 +118,8 @@ def test_what_limits_it(tmp_path):
     ]
     text = " ".join(section(explanation, "limits").sentences)
     assert (
-        "Rule few silver is missed by 10 thousand RUB in month 2, at a penalty of 7 thousand RUB a unit." in text
+        "Rule few silver is missed by 10 thousand RUB in month 2, at a penalty of 7 thousand RUB a unit."
+        in text
     )
     assert "integers fixed" in text
     assert "integers fixed" not in json_text(explained(tmp_path, replace(solved, prices_from="lp")).as_dict())
@@ -128,7 +129,7 @@ def test_room_to_spare_is_told(tmp_path):
     p = portfolio()
     roomy = replace(p, resources=replace(p.resources, capacity=p.resources.capacity * 2))
     explanation = explained(tmp_path, replace(plan(roomy), shadow_prices={}))
-    assert "Room to spare: hours (at most 53.8 % in use)." in section(explanation, "limits").sentences
+    assert "Room to spare: hours (at most 53.8% in use)." in section(explanation, "limits").sentences
 
 
 @pytest.mark.parametrize("status", ["infeasible", "unbounded", "no_solution", "optimal"])

@@ -46,10 +46,10 @@ def test_a_pipe_gets_aligned_text(monkeypatch):
         "Heading",
         "A sentence.",
         "",
-        "for whom             margin, RUB       share",
-        "-------------------  -----------  ----------",
-        "gold                     1,234.5      12.5 %",
-        "\\x1b[2J[red]x\\u202e               10 to 20 %",
+        "for whom             margin, RUB      share",
+        "-------------------  -----------  ---------",
+        "gold                     1,234.5      12.5%",
+        "\\x1b[2J[red]x\\u202e               10 to 20%",
     ]
 
 
@@ -63,7 +63,7 @@ def test_a_terminal_gets_a_table_that_fits(monkeypatch):
 
 def test_a_narrow_terminal_gets_short_lines(monkeypatch):
     text = shown(Terminal(), monkeypatch, width=30)
-    assert "- for whom: gold\n  margin, RUB: 1,234.5\n  share: 12.5 %" in text
+    assert "- for whom: gold\n  margin, RUB: 1,234.5\n  share: 12.5%" in text
 
 
 def test_a_long_table_is_cut_and_says_where_the_rest_is():
@@ -93,7 +93,7 @@ def test_amounts(value, text):
 
 def test_percents_names_and_spans():
     assert [percent(value) for value in (0.5, 0.1234, 0.00123, 1e-7, 0.0, 12.0)] == [
-        "50 %", "12.3 %", "0.12 %", "0.00001 %", "0 %", "1,200 %"
+        "50%", "12.3%", "0.12%", "0.00001%", "0%", "1,200%"
     ]  # fmt: skip
     assert names(["a", "b", "c"]) == "a, b and c"
     assert names([str(i) for i in range(9)], 3) == "0, 1 and 7 more"

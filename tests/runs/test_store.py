@@ -10,12 +10,18 @@ import signal
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from cpm_opt.faults import InputError, Interrupted
+from cpm_opt.formulation.audit import RuleRow
+from cpm_opt.portfolio.portfolio import BalanceRule
 from cpm_opt.runs import check_results, list_runs, store, write_run
+from cpm_opt.runs.prices import reader_prices
+from cpm_opt.solve.plan import ShadowPrice
 from tests.handmade import FACTS, no_plan, plan, portfolio, written
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -189,3 +195,17 @@ def test_a_folder_that_cannot_be_written_is_one_fault(tmp_path, monkeypatch):
 def test_looking_whether_a_folder_can_be_written_leaves_nothing(tmp_path):
     check_results(tmp_path / "results")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_prices_of_shares_hold_for_the_limit_that_a_reader_sees():
+    p = portfolio()
+    rule = BalanceRule(
+        "gold share", "margin", -1, "gold", np.array([True, False]), "min", 0.5, "share", 1, 1, None, None
+    )
+    base = plan(replace(p, balance=(rule,)))
+    row = RuleRow("gold share", "", 1, 5200.0, "min", 4984.0, "RUB")
+    recount = replace(base.recount, rows=(*base.recount.rows, row))
+    # The solver's row is `gold's margin - 0.5 x all margin >= 0`: its right side is 0, not 4,984.
+    price = {("gold share", "", 1): ShadowPrice(-2.0, -100.0, 216.0)}
+    found = reader_prices(replace(base, recount=recount, shadow_prices=price))
+    assert found == {("gold share", "", 1): (-2.0, 4884.0, 5200.0)}
