@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import compress, product
+from itertools import chain, compress, product
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -241,17 +241,11 @@ class Draft:
 
 
 def _labels(axes: Sequence[Sequence[object]], wanted: np.ndarray) -> tuple[tuple[object, ...], ...]:
-    chosen = compress(product(*axes), wanted.ravel().tolist())
-    if any(axis and isinstance(axis[0], tuple) for axis in axes):
-        return tuple(_flat(label) for label in chosen)
-    return tuple(chosen)
-
-
-def _flat(label: tuple[object, ...]) -> tuple[object, ...]:
-    parts: list[object] = []
-    for part in label:
-        parts.extend(part if isinstance(part, tuple) else (part,))
-    return tuple(parts)
+    """Index labels where wanted: one label of each axis, those that are tuples spread out."""
+    if not any(axis and isinstance(axis[0], tuple) for axis in axes):
+        return tuple(compress(product(*axes), wanted.ravel().tolist()))
+    parts = [[label if isinstance(label, tuple) else (label,) for label in axis] for axis in axes]
+    return tuple(tuple(chain.from_iterable(label)) for label in compress(product(*parts), wanted.ravel().tolist()))
 
 
 def _tidied(terms: Terms) -> Terms:

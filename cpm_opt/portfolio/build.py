@@ -15,8 +15,10 @@ from cpm_opt.portfolio.findings import MISSING_TABLE, Findings
 from cpm_opt.portfolio.levers import read_choices, read_current
 from cpm_opt.portfolio.migration import read_migration, read_migration_effects
 from cpm_opt.portfolio.names import References, read_names
+from cpm_opt.portfolio.option_rules import read_option_rules
 from cpm_opt.portfolio.planned_rules import check_planned_rules
 from cpm_opt.portfolio.portfolio import Portfolio
+from cpm_opt.portfolio.price_rules import read_price_rules
 from cpm_opt.portfolio.reach import customer_ceiling, openings, read_reach
 from cpm_opt.portfolio.resources import read_resources, read_usage
 from cpm_opt.portfolio.rows import Rows
@@ -27,6 +29,9 @@ if TYPE_CHECKING:
     from pandas import DataFrame
 
     from cpm_opt.tables.info import InstanceInfo
+
+RESERVED = frozenset({"capacity", "cash", "concentration", "risk", "robust"})
+"""Names under which parts of the model state rows of their own."""
 
 
 def build_portfolio(
@@ -53,7 +58,11 @@ def build_portfolio(
     reach = read_reach(source, migration, migration_effects, open_to)
     ceiling = customer_ceiling(source, customers.customers, customers.arrivals, reach)
     balance = read_balance(source, customers)
-    check_planned_rules(source, customers, choices.levers)
+    taken = RESERVED | {rule.name for rule in balance}
+    price_rules = read_price_rules(source, choices.levers, taken)
+    taken |= {rule.name for rule in price_rules}
+    option_rules = read_option_rules(source, customers, choices.levers, taken)
+    check_planned_rules(source)
     source.findings.raise_faults()
     return sealed_all(
         Portfolio(
@@ -85,6 +94,8 @@ def build_portfolio(
             migration=migration,
             migration_effects=migration_effects,
             balance=balance,
+            price_rules=price_rules,
+            option_rules=option_rules,
             ceiling=ceiling,
             warnings=source.findings.warnings,
         )

@@ -131,6 +131,41 @@ class BalanceRule:
 
 
 @dataclass(frozen=True)
+class PriceRule:
+    """One row of table `price_rules`: a rule on the prices of lever `lever` (its position), whose choice is `single`.
+
+    `kind` is step, total_step, order, equal or max_changes; `groups` are positions of the lever's groups that it is
+    about; `other` is the group that they are compared with (order, equal; else -1). `value` is a fraction of the base
+    price (step, total_step), a ratio of base prices (order), a number of groups (max_changes), nan for equal.
+    """
+
+    name: str
+    lever: int
+    kind: str
+    groups: Indices
+    other: int
+    value: float
+
+
+@dataclass(frozen=True)
+class OptionRule:
+    """One row of table `option_rules`: a rule on who is on `option`, a position on the option axis, of lever `lever`.
+
+    `kind` is min, max, floor, needs, excludes or once; `other` is the other option on that axis (needs, excludes; else
+    -1); `value` is customers (min, max), a fraction (floor), else nan. `members[S]` marks whom it is about.
+    """
+
+    name: str
+    lever: int
+    option: int
+    kind: str
+    other: int
+    value: float
+    member_text: str
+    members: Flags
+
+
+@dataclass(frozen=True)
 class Portfolio:
     """A planning problem, checked and complete; see the module's text for axes and units.
 
@@ -173,6 +208,8 @@ class Portfolio:
     migration_effects: MigrationEffects
     balance: tuple[BalanceRule, ...]
     ceiling: Numbers
+    price_rules: tuple[PriceRule, ...] = ()
+    option_rules: tuple[OptionRule, ...] = ()
     warnings: tuple[Fault, ...] = field(default=(), repr=False)
 
     @property

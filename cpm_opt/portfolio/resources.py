@@ -42,8 +42,6 @@ def read_resources(source: Source) -> Resources:
         given = rows.number(column, free)
         values = np.full(holds.shape, free)
         values[holds >= 0] = given[holds[holds >= 0]]
-        if column == "capacity":
-            values[np.isnan(values)] = np.inf
         columns[column] = values
     for column in ("unit_cost", "capacity_cost", "extra_capacity", "extra_cost"):
         columns[column] = source.scaled(f"resources.{column}", columns[column], cells)
@@ -54,7 +52,7 @@ def read_resources(source: Source) -> Resources:
 
 
 def _scaled_capacity(source: Source, capacity: Numbers, cells: Cells) -> Numbers:
-    """Capacity times its factors; unlimited stays unlimited, even times 0."""
+    """Capacity times its factors; unlimited (blank in the table) stays unlimited, even times 0."""
     limited = np.isfinite(capacity)
     applies: Flags = np.asarray(limited.any(axis=1), dtype=np.bool_)
     scaled = source.scaled("resources.capacity", np.where(limited, capacity, 0.0), cells, applies)

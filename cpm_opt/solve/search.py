@@ -80,7 +80,7 @@ def search(engine: Engine, program: LinearProgram, limits: Limits, again: bool) 
     if relaxed["status"] != OPTIMAL:
         return _without_optimum(engine, limits, relaxed)
     if not program.integer.any():
-        return _with_ranges(engine, limits, _finished("optimal", relaxed, relaxed["objective"], "lp"))
+        return _with_ranges(engine, program, limits, _finished("optimal", relaxed, relaxed["objective"], "lp"))
     return _search_integers(engine, program, limits, relaxed)
 
 
@@ -147,11 +147,21 @@ def _finished(status: str, answer: dict[str, Any], bound: float | None, prices_f
     )
 
 
-def _with_ranges(engine: Engine, limits: Limits, found: Found) -> Found:
+def _with_ranges(engine: Engine, program: LinearProgram, limits: Limits, found: Found) -> Found:
+    """The plan with the ranges of the prices of rows that a manager can name and that bind."""
+    if found.row_duals is None:
+        return found
+    named = np.array(sorted(program.keys.values()), dtype=np.int64)
+    binding = named[found.row_duals[named] != 0.0]
     try:
-        return replace(found, ranges=engine.ask("ranges", deadline=limits.killing))
+        ends = engine.ask("ranges", binding, deadline=limits.killing)
     except OutOfTime:
         return found
+    if ends is None:
+        return found
+    ranges = np.full((2, len(program.row_lower)), np.nan)
+    ranges[:, binding] = ends
+    return replace(found, ranges=(ranges[0], ranges[1]))
 
 
 def gap_of(objective: float, bound: float) -> float:
@@ -245,4 +255,4 @@ def _fixed(
     answer = _run(engine, limits, _solver(program, limits.method, False))
     if answer["status"] != OPTIMAL:
         return None
-    return _with_ranges(engine, limits, _finished(status, answer, bound, "fixed integers"))
+    return _with_ranges(engine, program, limits, _finished(status, answer, bound, "fixed integers"))

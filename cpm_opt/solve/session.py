@@ -92,7 +92,7 @@ class Session:
             return True
         if held is not None:
             self.engine.restart()
-        shape = self.engine.ask("load", _loadable(program), self._options(), deadline=limits.killing)
+        shape = self.engine.ask("load", loadable(program), self._options(), deadline=limits.killing)
         if tuple(shape) != program.shape:
             raise DefectError(f"the solver holds {shape} rows, columns and non-zeros, the model {program.shape}")
         self.rebuilt += 1
@@ -228,7 +228,8 @@ def decode(portfolio: Portfolio, draft: Draft, program: LinearProgram, values: N
     return Decisions(on, tuple(chosen), extra)
 
 
-def _loadable(program: LinearProgram) -> dict[str, Any]:
+def loadable(program: LinearProgram) -> dict[str, Any]:
+    """What the solver's process takes of a program: plain arrays by name."""
     names = ("cost", "offset", "row_lower", "row_upper", "lower", "upper", "integer", "start", "index", "value")
     return {name: getattr(program, name) for name in names}
 
@@ -254,4 +255,4 @@ def _edits(old: LinearProgram, new: LinearProgram) -> dict[str, tuple[Any, ...]]
 
 
 def _finite(bound: float) -> float | None:
-    return float(bound) if abs(bound) < 1e20 else None
+    return float(bound) if np.isfinite(bound) and abs(bound) < 1e20 else None

@@ -147,12 +147,12 @@ def test_what_must_change_in_period_1_cannot_be_on_the_option_unchanged_then():
 
 
 def test_nobody_is_counted_twice_over_the_periods():
-    # Gold may all go to silver or all to later, and from both of them all go back to gold.
-    migration = "from,to,rate\nsilver,gold,1\nlater,gold,1"
-    effects = EFFECTS + "gold,silver,service,plus,1,\ngold,later,service,basic,1,"
+    # Half of gold may go to silver, or half to later, and from both of them half go back to gold.
+    migration = "from,to,rate\nsilver,gold,0.5\nlater,gold,0.5"
+    effects = EFFECTS + "gold,silver,service,plus,0.5,\ngold,later,service,basic,0.5,"
     segments = SEGMENTS.replace("later,30", "later,0").replace("silver,400", "silver,0")
     p = built(DECISION, segments=segments, migration=migration, migration_effects=effects)
-    assert p.ceiling.tolist() == [[100, 0, 100], [0, 100, 0], [0, 100, 0]]
+    assert p.ceiling.tolist() == [[100, 0, 25], [0, 50, 0], [0, 50, 0]]
 
 
 def test_ceilings_take_each_rate_at_its_greatest():

@@ -64,7 +64,7 @@ def test_a_row_that_the_model_lost_is_noticed() -> None:
 
 
 def test_a_row_that_the_solver_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = session._loadable
+    whole = session.loadable
 
     def without_a_coefficient(program: object) -> dict[str, object]:
         arrays = whole(program)  # type: ignore[arg-type]
@@ -72,7 +72,7 @@ def test_a_row_that_the_solver_lost_is_noticed(monkeypatch: pytest.MonkeyPatch) 
         start[-1] -= 1
         return {**arrays, "start": start, "index": arrays["index"][:-1], "value": arrays["value"][:-1]}
 
-    monkeypatch.setattr(session, "_loadable", without_a_coefficient)
+    monkeypatch.setattr(session, "loadable", without_a_coefficient)
     with pytest.raises(DefectError, match="non-zeros"):
         solve(built(TABLES), spec())
 
