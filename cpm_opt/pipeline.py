@@ -16,6 +16,7 @@ from cpm_opt.faults import Fault, InputError
 if TYPE_CHECKING:
     from cpm_opt.formulation.spec import ModelSpec
     from cpm_opt.portfolio.portfolio import Portfolio
+    from cpm_opt.portfolio.scenarios import Scenario
     from cpm_opt.solve.engine import Engine
     from cpm_opt.solve.plan import Plan
     from cpm_opt.tables import Tables
@@ -27,6 +28,7 @@ class Problem:
 
     `notes` tell what was estimated from raw tables; `hashes` are the SHA-256 of every input file by name; `seconds` is
     what reading took; `started` is when it began, on `time.monotonic`'s clock: the time limit runs from there.
+    `scenarios` are there where the model weighs risk.
     """
 
     folder: Path
@@ -37,6 +39,7 @@ class Problem:
     hashes: Mapping[str, str]
     seconds: Mapping[str, float]
     started: float
+    scenarios: tuple[Scenario, ...] = ()
 
 
 def read_problem(
@@ -68,7 +71,7 @@ def solve_problem(problem: Problem, engine: Engine | None = None) -> Plan:
     """Solves a problem; `engine` may be one that was started while the problem was read."""
     from cpm_opt.solve.solve import solve
 
-    plan = solve(problem.portfolio, problem.spec, engine, problem.started)
+    plan = solve(problem.portfolio, problem.spec, engine, problem.started, problem.scenarios)
     total = time.monotonic() - problem.started
     return replace(plan, seconds={**problem.seconds, **plan.seconds, "total": total})
 
@@ -115,9 +118,14 @@ def _examine(
     if broken:
         return None, broken, warnings
     portfolio = replace(portfolio, warnings=tuple(warnings))
+    try:
+        scenarios = _scenarios(estimates.frames, tables, spec)
+    except InputError as error:
+        return None, list(error.faults), warnings
     hashes = {**tables.hashes, **_model_hash(model or tables.info.default_model)}
     seconds = {"read": time.perf_counter() - began}
-    return Problem(folder, tables, spec, portfolio, estimates.notes, hashes, seconds, started), [], warnings
+    problem = Problem(folder, tables, spec, portfolio, estimates.notes, hashes, seconds, started, scenarios)
+    return problem, [], warnings
 
 
 def _build(
@@ -131,6 +139,15 @@ def _build(
         faults = [fault for fault in error.faults if not fault.warning]
         return None, faults, [fault for fault in error.faults if fault.warning]
     return portfolio, [], list(portfolio.warnings)
+
+
+def _scenarios(frames: Mapping[str, object], tables: Tables, spec: ModelSpec) -> tuple[Scenario, ...]:
+    """The scenarios, where the model weighs risk; without that component their table is unused."""
+    from cpm_opt.portfolio.scenarios import build_scenarios
+
+    if "risk" not in spec.components:
+        return ()
+    return build_scenarios(frames, tables.info, spec.horizon.periods)  # type: ignore[arg-type]
 
 
 def _read_model(

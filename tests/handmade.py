@@ -68,6 +68,7 @@ def portfolio(segments: tuple[str, str] = ("gold", "silver"), money_unit: float 
         end_value=np.array([200.0, 30.0]),
         arrivals=np.zeros((2, 2)),
         flows={"margin": margin, "cash": margin, "revenue": margin},
+        margin_se=np.zeros((2, 4)),
         measure_units={"margin": "RUB", "cash": "RUB", "revenue": "RUB"},
         levers=(
             Lever("service", "mix", "segment", 1, (0, 1), 0, segments, np.array([0, 1])),
@@ -108,6 +109,7 @@ def _hours() -> Resources:
         extra_cost=by_period(3.0),
         max_utilisation=by_period(0.8),
         repair_cost=by_period(np.nan),
+        lead_time=by_period(0.0),
     )
 
 

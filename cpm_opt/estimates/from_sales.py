@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
-from cpm_opt.costing.profitability import SALES, Profitability, declared_gross_margin, profitability
+from cpm_opt.costing.profitability import SALES, Profitability, product_cost_faults, profitability
 from cpm_opt.estimates.chain import Chain, count_chain
 from cpm_opt.estimates.estimate import Estimates
 from cpm_opt.estimates.markov import chain_value
@@ -62,10 +62,7 @@ def _rules(tables: Tables) -> tuple[StateRules, ValueRules, EstimateRules]:
     if rules is None:
         raise InputError(faults)
     faults = missing_rules(rules, ("states", "value"))
-    try:
-        declared_gross_margin(tables.info.estimates)
-    except InputError as error:
-        faults += error.faults
+    faults += tuple(product_cost_faults(tables))
     if faults or rules.states is None or rules.value is None:
         raise InputError(faults)
     return rules.states, rules.value, rules

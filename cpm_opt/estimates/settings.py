@@ -3,6 +3,7 @@
 [estimates]
 gross_margin = 0.3               # part of revenue left after the goods
 ledger_end = 1998-06-30          # last day that the ledger covers; without it the day of the last sale
+calibration_end = 1997-09-30     # models of purchases are fitted up to this day, and tried on the days after it
 
 [estimates.states]
 frequency_periods = 4            # purchases of how many periods up to now make the frequency
@@ -13,6 +14,11 @@ lost = ["silent"]                # recency bands whose customers count as lost
 [estimates.value]
 discount_rate = 0.025            # per period
 periods = 12                     # periods whose margins count; without it endless
+purchases = "bg_nbd"             # the model behind lifetime values: bg_nbd or pareto_nbd
+half_life = 4                    # periods after which past profit counts half, in the value weighted to the recent
+alive = 0.5                      # probability of being alive below which a customer counts as inactive
+fall = 0.1                       # loss of that probability over a period from which a customer is at risk
+high_share = 0.25                # the part of the customers whose value is called high
 
 Periods are the instance's: months, quarters or years.
 """
@@ -22,7 +28,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Mapping
 from itertools import pairwise
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import (
     AfterValidator,
@@ -36,6 +42,8 @@ from pydantic import (
 )
 
 from cpm_opt.costing.gross_margin import GROSS_MARGIN, REMEDY, checked_gross_margin
+from cpm_opt.costing.settings import SECTION as PROFIT
+from cpm_opt.costing.settings import read_profit_rules
 from cpm_opt.faults import Fault, did_you_mean
 
 INSTANCE = "instance.toml"
@@ -95,10 +103,18 @@ class StateRules(_Closed):
 
 
 class ValueRules(_Closed):
-    """How the margins to come are added: `discount_rate` a fraction per period; `periods` whose flows count."""
+    """How the margins to come are added: `discount_rate` a fraction per period; `periods` whose flows count.
+
+    The others belong to the customers' own values and lists; see the module for their meaning.
+    """
 
     discount_rate: Annotated[float, AfterValidator(_discount_rate)]
     periods: int | None = Field(default=None, ge=1, le=10_000)
+    purchases: Literal["bg_nbd", "pareto_nbd"] = "bg_nbd"
+    half_life: float = Field(default=4.0, gt=0)
+    alive: float = Field(default=0.5, gt=0, lt=1)
+    fall: float = Field(default=0.1, gt=0, lt=1)
+    high_share: float = Field(default=0.25, gt=0, lt=1)
 
 
 class EstimateRules(_Closed):
@@ -106,6 +122,7 @@ class EstimateRules(_Closed):
 
     gross_margin: Annotated[float, BeforeValidator(checked_gross_margin)] | None = None
     ledger_end: datetime.date | None = None
+    calibration_end: datetime.date | None = None
     states: StateRules | None = None
     value: ValueRules | None = None
 
@@ -113,6 +130,7 @@ class EstimateRules(_Closed):
 _REMEDIES = {
     GROSS_MARGIN: REMEDY,
     "ledger_end": "write the last day of the ledger as a date, such as ledger_end = 1998-06-30",
+    "calibration_end": "write a day inside the ledger as a date, such as calibration_end = 1997-09-30",
     "states": "write [estimates.states] with recency and frequency bands",
     "states.recency": "write bands by periods since the last purchase, such as { recent = 0, quiet = 1, silent = 4 }",
     "states.frequency": "write bands by transactions, such as { once = 1, few = 2, frequent = 4 }",
@@ -121,16 +139,22 @@ _REMEDIES = {
     "value": "write [estimates.value] with a discount_rate per period",
     "value.discount_rate": "write a fraction per period, such as 0.025",
     "value.periods": "write a whole number of periods from 1 on, or leave it out for an endless value",
+    "value.purchases": 'write "bg_nbd" or "pareto_nbd"',
+    "value.half_life": "write a number of periods above 0, such as 4",
+    "value.alive": "write a probability between 0 and 1, such as 0.5",
+    "value.fall": "write a loss of probability between 0 and 1, such as 0.1",
+    "value.high_share": "write a share between 0 and 1, such as 0.25",
 }
 
 
 def read_rules(raw: Mapping[str, Any]) -> tuple[EstimateRules | None, tuple[Fault, ...]]:
-    """`[estimates]` as rules, or None with every fault in it."""
+    """`[estimates]` as rules, or None with every fault in it. `[estimates.profit]` is costing's, and only checked here."""
+    faults = read_profit_rules(raw)[1]
     try:
-        rules = EstimateRules.model_validate(dict(raw))
+        rules = EstimateRules.model_validate({key: value for key, value in raw.items() if key != PROFIT})
     except ValidationError as error:
-        return None, tuple(_fault(problem, raw) for problem in error.errors())
-    return rules, ()
+        return None, (*(_fault(problem, raw) for problem in error.errors()), *faults)
+    return (None if faults else rules), faults
 
 
 def missing_rules(rules: EstimateRules, needed: tuple[str, ...]) -> tuple[Fault, ...]:
@@ -168,4 +192,4 @@ def _fault(problem: Any, raw: Mapping[str, Any]) -> Fault:
 def _fields_at(path: list[str]) -> list[str]:
     nested: dict[str, type[BaseModel]] = {"states": StateRules, "value": ValueRules}
     model = nested.get(path[0], EstimateRules) if path else EstimateRules
-    return list(model.model_fields)
+    return [*model.model_fields, *([] if path else [PROFIT])]

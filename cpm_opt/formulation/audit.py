@@ -33,7 +33,8 @@ class Decisions:
 class RuleRow:
     """One bounding row as it was recomputed: `rule` (a balance rule's name, `capacity`, ...), `subject` (the resource,
     group or segment it is about, may be empty), `period` (1-based), the two sides, `sense` (`min` or `max`), and the
-    penalty per unit where it is soft. Both sides are in `unit`."""
+    penalty per unit where it is soft. Both sides are in `unit`. `scale` is the size of the figures that a side is the
+    difference of, if it is one: a miss is judged against it where it is above the limit."""
 
     rule: str
     subject: str
@@ -43,6 +44,7 @@ class RuleRow:
     limit: float
     unit: str = ""
     penalty: float | None = None
+    scale: float = 0.0
 
     @property
     def slack(self) -> float:
@@ -65,28 +67,37 @@ class Breach:
 
 @dataclass(frozen=True)
 class Facts:
-    """What follows from decisions: `customers[S, T + 1]`, `use[R, S, T]`, `flows[measure][S, T]`."""
+    """What follows from decisions: `customers[S, T + 1]`, `use[R, S, T]`, `flows[measure][S, T]`; `discount[T + 1]`,
+    worth today of money of each period. `fixed_costs[lever] = [T]`; `costs[T]`: these and the costs of the rules that
+    were audited before; `cost_to_serve[S, T]`: what of it is for a segment's use of resources."""
 
     portfolio: Portfolio
     decisions: Decisions
     customers: Numbers
     use: Numbers
     flows: Mapping[str, Numbers]
+    discount: Numbers
+    fixed_costs: Mapping[str, Numbers]
+    costs: Numbers
+    cost_to_serve: Numbers
 
 
 @dataclass(frozen=True)
 class Audit:
-    """What one rule found: its rows, its costs `[T]` by (source, item), undiscounted, its penalties `[T]` by rule, and
-    what else it holds to be broken."""
+    """What one rule found: its rows, its costs `[T]` by (source, item), undiscounted, its penalties `[T]` by rule, what
+    else it holds to be broken; `deductions`, money of today that it takes from the objective but not from profit, by
+    rule; and `cost_to_serve[S, T]`, what of its costs is for a segment's use of resources."""
 
     rows: tuple[RuleRow, ...] = ()
     costs: Mapping[tuple[str, str], Numbers] = field(default_factory=dict)
     penalties: Mapping[str, Numbers] = field(default_factory=dict)
     breaches: tuple[Breach, ...] = ()
+    deductions: Mapping[str, float] = field(default_factory=dict)
+    cost_to_serve: Numbers | None = None
 
 
-def facts_of(portfolio: Portfolio, decisions: Decisions) -> Facts:
-    """Recomputes customers by the law of migration, and from them use and flows."""
+def facts_of(portfolio: Portfolio, decisions: Decisions, discount_rate: float = 0.0) -> Facts:
+    """Recomputes customers by the law of migration, and from them use, flows and fixed costs."""
     customers = customers_of(portfolio, decisions)
     on = decisions.customers_on
     flows = {
@@ -98,7 +109,20 @@ def facts_of(portfolio: Portfolio, decisions: Decisions) -> Facts:
     starts = customers[u.segment, :-1]
     who = np.where((u.option < 0)[:, None], starts, on[u.segment, u.option]) if on.shape[1] else starts
     np.add.at(use, (u.resource, u.segment), u.amount * who)
-    return Facts(portfolio, decisions, customers, use, flows)
+    discount = (1.0 + discount_rate) ** -np.arange(portfolio.periods + 1, dtype=np.float64)
+    fixed = _fixed_costs(portfolio, decisions)
+    costs = np.sum([np.zeros(portfolio.periods), *fixed.values()], axis=0)
+    nothing = np.zeros((len(portfolio.segments), portfolio.periods))
+    return Facts(portfolio, decisions, customers, use, flows, discount, fixed, costs, nothing)
+
+
+def _fixed_costs(portfolio: Portfolio, decisions: Decisions) -> dict[str, Numbers]:
+    """By lever of choice `single`, the fixed costs `[T]` of what its groups have chosen."""
+    return {
+        lever.name: np.array([portfolio.fixed_cost[chosen[:, t], t].sum() for t in range(portfolio.periods)])
+        for lever, chosen in zip(portfolio.levers, decisions.chosen, strict=True)
+        if lever.single
+    }
 
 
 def customers_of(portfolio: Portfolio, decisions: Decisions) -> Numbers:

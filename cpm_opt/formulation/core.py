@@ -82,8 +82,9 @@ def _declare_on(draft: Draft) -> Indices:
     axes = [p.segments, option_labels(p), periods_of(p)]
     mixed = np.array([not p.levers[lever].single for lever in p.lever_of.tolist()], dtype=bool)
     whole = p.offered & p.whole[:, None] & mixed[None, :]
-    parts = draft.add_variables(BLOCK, "on", axes, (p.offered & ~whole)[:, :, None])
-    wholes = draft.add_variables(BLOCK, "whole_on", axes, whole[:, :, None], integer=True)
+    first = np.arange(p.periods) == 0  # decided before it is known which scenario comes
+    parts = draft.add_variables(BLOCK, "on", axes, (p.offered & ~whole)[:, :, None], shared=first)
+    wholes = draft.add_variables(BLOCK, "whole_on", axes, whole[:, :, None], integer=True, shared=first)
     return np.maximum(parts, wholes)
 
 
@@ -96,8 +97,10 @@ def _declare_chosen(draft: Draft, number: int, on: Indices) -> Indices:
     labels = [(lever.name, group) for group in lever.groups]
     names = [p.options[option] for option in lever.options]
     chosen = draft.add_variables(
-        BLOCK, "chosen", [labels, names, periods_of(p)], offered[:, :, None], upper=1.0, integer=True
+        BLOCK, "chosen", [labels, names, periods_of(p)], offered[:, :, None], upper=1.0, integer=True, shared=True
     )
+    if chosen.size and draft.space.has_choice_set(chosen[chosen >= 0]):
+        return chosen
     today = today_of(p, lever)
     options = np.array(lever.options)
     for group in range(len(lever.groups)):
@@ -108,7 +111,7 @@ def _declare_chosen(draft: Draft, number: int, on: Indices) -> Indices:
             held = slice(first, first + lever.hold)
             columns = chosen[group, alternatives, held]
             served = on[members[:, None], options[alternatives], held].swapaxes(0, 1).reshape(len(alternatives), -1)
-            draft.choice_sets.append(ChoiceSet(columns, served, int(now[0]) if len(now) else -1))
+            draft.space.choice_sets.append(ChoiceSet(columns, served, int(now[0]) if len(now) else -1))
     return chosen
 
 

@@ -13,7 +13,7 @@ from itertools import chain, compress, product
 import numpy as np
 from numpy.typing import ArrayLike
 
-from cpm_opt.formulation.terms import Ledger, Terms
+from cpm_opt.formulation.terms import Ledger, Squares, Terms
 from cpm_opt.portfolio.portfolio import Indices, Numbers, Portfolio
 
 Key = tuple[str, str, int]
@@ -47,6 +47,7 @@ class Variables:
     lower: Numbers
     upper: Numbers
     integer: bool
+    scenario: str = ""
 
 
 @dataclass(frozen=True)
@@ -61,6 +62,7 @@ class Rows:
     lower: Numbers
     upper: Numbers
     keys: tuple[Key, ...] = ()
+    scenario: str = ""
 
 
 @dataclass(frozen=True)
@@ -86,22 +88,38 @@ class Core:
 
 
 @dataclass
+class Space:
+    """All variables and rows of one model; `shared` remembers the columns that scenarios have in common."""
+
+    variables: list[Variables] = field(default_factory=list)
+    rows: list[Rows] = field(default_factory=list)
+    choice_sets: list[ChoiceSet] = field(default_factory=list)
+    squares: list[Squares] = field(default_factory=list)
+    columns: int = 0
+    shared: dict[tuple[str, str, int], Indices] = field(default_factory=dict)
+
+    def has_choice_set(self, columns: Indices) -> bool:
+        """Whether choice sets are there for (the first of) these columns: scenarios share them."""
+        return any(len(columns) and columns[0] in choice.columns for choice in self.choice_sets)
+
+
+@dataclass
 class Draft:
-    """Variables, rows and ledgers of one model on one portfolio; see the module's text.
+    """What one scenario of the model is made of (the only one, where nothing is uncertain); see the module's text.
 
     Ledgers: `customers[S, T + 1]` at the start of each period; `flows[measure][S, T]`; `use[R, S, T]`;
-    `profit[T]`, undiscounted money; `penalties[T]`, what soft limits cost. `extra[R, T]` holds the columns of extra
-    capacity, -1 where none can be bought.
+    `profit[T]`, undiscounted money; `penalties[T]`, what soft limits cost; `costs[T]`, the costs within profit;
+    `cost_to_serve[S, T]`, what of these is for a segment's use of resources; `deductions[1]`, money of today that is
+    taken from the objective, but not from profit. `extra[R, T]` holds the columns of extra capacity, -1 where none can
+    be bought. `scenario` is the draft's name, empty where there is only one.
     """
 
     portfolio: Portfolio
     objective: Weights
+    space: Space = field(default_factory=Space)
+    scenario: str = ""
     core: Core = field(init=False)
-    variables: list[Variables] = field(default_factory=list)
-    rows: list[Rows] = field(default_factory=list)
-    choice_sets: list[ChoiceSet] = field(default_factory=list)
     extra: Indices = field(init=False)
-    columns: int = 0
 
     def __post_init__(self) -> None:
         p = self.portfolio
@@ -112,7 +130,11 @@ class Draft:
         self.use = Ledger("use", (len(p.resources.names), segments, periods), "units of the resource")
         self.profit = Ledger("profit", (periods,), money)
         self.penalties = Ledger("penalties", (periods,), money)
+        self.costs = Ledger("costs", (periods,), money)
+        self.cost_to_serve = Ledger("cost to serve", (segments, periods), money)
+        self.deductions = Ledger("deductions", (1,), money)
         self.extra = np.full((len(p.resources.names), periods), -1, dtype=np.int64)
+        self._shared_here: list[tuple[str, str, int]] = []
 
     def add_variables(
         self,
@@ -123,28 +145,60 @@ class Draft:
         lower: ArrayLike = 0.0,
         upper: ArrayLike = INFINITY,
         integer: bool = False,
+        shared: ArrayLike = False,
     ) -> Indices:
         """Adds `block.name[label of each axis]` where `where` holds; returns its columns in the shape of the axes, -1
-        where there is none. An axis that holds tuples contributes all their parts to the index."""
+        where there is none. An axis that holds tuples contributes all their parts to the index.
+
+        `shared` marks what is decided before it is known which scenario comes: those are the same columns in all.
+        """
         shape = tuple(len(axis) for axis in axes)
         wanted = np.broadcast_to(np.asarray(where, dtype=bool), shape)
-        count = int(wanted.sum())
-        columns = np.full(shape, -1, dtype=np.int64)
-        columns[wanted] = self.columns + np.arange(count)
+        common = np.broadcast_to(np.asarray(shared, dtype=bool), shape) & bool(self.scenario)
+        bounds = [np.broadcast_to(np.asarray(bound, dtype=np.float64), shape) for bound in (lower, upper)]
+        columns = self._new_columns(block, name, axes, wanted & ~common, bounds, integer, self.scenario)
+        if not common.any():
+            return columns
+        # The same call comes once a scenario, and its number among those of its name is the same each time.
+        number = sum(1 for key in self._shared_here if key[:2] == (block, name))
+        key = (block, name, number)
+        self._shared_here.append(key)
+        if key not in self.space.shared:
+            self.space.shared[key] = self._new_columns(block, name, axes, wanted & common, bounds, integer, "")
+        else:
+            self._tighten(self.space.shared[key], wanted & common, bounds)
+        return np.maximum(columns, np.where(wanted & common, self.space.shared[key], -1))
+
+    def _new_columns(
+        self,
+        block: str,
+        name: str,
+        axes: Sequence[Sequence[object]],
+        wanted: np.ndarray,
+        bounds: Sequence[Numbers],
+        integer: bool,
+        scenario: str,
+    ) -> Indices:
+        space, count = self.space, int(wanted.sum())
+        columns = np.full(wanted.shape, -1, dtype=np.int64)
+        columns[wanted] = space.columns + np.arange(count)
         if count:
-            self.variables.append(
-                Variables(
-                    block,
-                    name,
-                    _labels(axes, wanted),
-                    self.columns,
-                    np.broadcast_to(np.asarray(lower, dtype=np.float64), shape)[wanted],
-                    np.broadcast_to(np.asarray(upper, dtype=np.float64), shape)[wanted],
-                    integer,
-                )
-            )
-            self.columns += count
+            low, high = (bound[wanted] for bound in bounds)
+            labels = _labels(axes, wanted)
+            space.variables.append(Variables(block, name, labels, space.columns, low, high, integer, scenario))
+            space.columns += count
         return columns
+
+    def _tighten(self, columns: Indices, wanted: np.ndarray, bounds: Sequence[Numbers]) -> None:
+        """A column that scenarios share keeps to the bounds of each of them; 0 where one has no such thing."""
+        there = columns >= 0
+        lowest = np.where(wanted, bounds[0], 0.0)[there]
+        highest = np.where(wanted, bounds[1], 0.0)[there]
+        for family in self.space.variables:
+            mine = (columns[there] >= family.start) & (columns[there] < family.start + len(family.index))
+            place = columns[there][mine] - family.start
+            family.lower[place] = np.maximum(family.lower[place], lowest[mine])
+            family.upper[place] = np.minimum(family.upper[place], highest[mine])
 
     def add_rows(
         self,
@@ -183,7 +237,8 @@ class Draft:
         self._append(block, "limit", tuple(index), terms, "<=" if sense == "max" else ">=", rights, tuple(keys))
 
     def cost(self, source: str, item: str, terms: Terms) -> None:
-        """Posts a cost, `terms[T]`, to the ledger of profit."""
+        """Posts a cost, `terms[T]`, to the ledgers of costs and of profit."""
+        self.costs.post(source, item, terms)
         self.profit.post(source, item, terms.scaled(-1.0))
 
     def _slack(
@@ -210,12 +265,15 @@ class Draft:
         sides = right - terms.constant
         lower = np.full(terms.size, -INFINITY) if sense == "<=" else sides
         upper = np.full(terms.size, INFINITY) if sense == ">=" else sides
-        terms = self._without_empty(_tidied(terms), lower, upper)
+        terms = self._without_empty(tidied(terms), lower, upper)
         filled = np.bincount(terms.cell, minlength=terms.size) > 0
         if filled.any():
             kept = filled.tolist()
             index, keys = tuple(compress(index, kept)), tuple(compress(keys, kept))
-            self.rows.append(Rows(block, name, index, terms.rows(filled), lower[filled], upper[filled], keys))
+            kept_rows = terms.rows(filled)
+            self.space.rows.append(
+                Rows(block, name, index, kept_rows, lower[filled], upper[filled], keys, self.scenario)
+            )
 
     def _without_empty(self, terms: Terms, lower: Numbers, upper: Numbers) -> Terms:
         """A row in which every coefficient is zero either holds always, and is no row; or never, and then must make
@@ -229,15 +287,17 @@ class Draft:
         return terms + Terms.of(terms.size, broken, nothing, 1.0)
 
     def objective_terms(self) -> Terms:
-        """The objective, one expression to be maximised: discounted profit less penalties, and the end value."""
+        """The objective, one expression to be maximised: discounted profit less penalties and deductions, and the
+        end value."""
         p = self.portfolio
         discount = self.objective.discount(p.periods)
         earned = self.profit.total() - self.penalties.total()
         total = earned.gathered(np.zeros(p.periods, dtype=np.int64), 1, discount[:-1] * self.objective.profit)
         worth = np.zeros(self.customers.shape)
         worth[:, -1] = p.end_value * discount[-1] * self.objective.end_value
+        total = total - self.deductions.total().scaled(self.objective.profit)
         ends = self.customers.total().gathered(np.where(worth.ravel() != 0.0, 0, -1), 1, worth.ravel())
-        return _tidied(total + ends)
+        return total + ends
 
 
 def _labels(axes: Sequence[Sequence[object]], wanted: np.ndarray) -> tuple[tuple[object, ...], ...]:
@@ -248,7 +308,33 @@ def _labels(axes: Sequence[Sequence[object]], wanted: np.ndarray) -> tuple[tuple
     return tuple(tuple(chain.from_iterable(label)) for label in compress(product(*parts), wanted.ravel().tolist()))
 
 
-def _tidied(terms: Terms) -> Terms:
+@dataclass(frozen=True)
+class Composition:
+    """A finished model before Pyomo states it: its variables, rows and objective (one expression, maximised), and the
+    draft of each scenario (the shown one first)."""
+
+    name: str
+    space: Space
+    objective: Terms
+    drafts: tuple[Draft, ...]
+
+    @property
+    def variables(self) -> list[Variables]:
+        """Families of variables, in the order of their columns."""
+        return self.space.variables
+
+    @property
+    def rows(self) -> list[Rows]:
+        """Families of rows."""
+        return self.space.rows
+
+    @property
+    def columns(self) -> int:
+        """The number of variables."""
+        return self.space.columns
+
+
+def tidied(terms: Terms) -> Terms:
     """The same expressions with one entry a (cell, column), sorted, and without coefficients that cancelled out."""
     if not len(terms.cell):
         return terms

@@ -18,24 +18,24 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.core.expr import LinearExpression
 
-from cpm_opt.formulation.draft import Draft, Rows, Variables
+from cpm_opt.formulation.draft import Composition, Rows, Variables
 from cpm_opt.formulation.terms import Terms
 
 Family = TypeVar("Family", Variables, Rows)
 
 
-def state(draft: Draft) -> pyo.ConcreteModel:
+def state(draft: Composition) -> pyo.ConcreteModel:
     """Makes the Pyomo model; the plain lists `model.draft_columns` and `model.draft_rows` hold its variables and its
     rows in the draft's order."""
     with _collector_paused():
-        model = pyo.ConcreteModel(name=draft.portfolio.name)
+        model = pyo.ConcreteModel(name=draft.name)
         columns: list[Any] = [None] * draft.columns
         for variables in _by_name(draft.variables):
             _state_variables(model, variables, columns)
         stated = [_state_rows(model, rows, columns) for rows in _by_name(draft.rows)]
         model.draft_columns = columns
         model.draft_rows = _in_order(draft.rows, stated)
-        terms = draft.objective_terms()
+        terms = draft.objective
         model.objective = pyo.Objective(
             expr=LinearExpression(
                 constant=float(terms.constant[0]),
@@ -49,9 +49,9 @@ def state(draft: Draft) -> pyo.ConcreteModel:
 
 def _by_name(families: Sequence[Family]) -> list[list[Family]]:
     """Families of one name together (those of each lever, or of each rule), in the order of their first."""
-    groups: dict[tuple[str, str], list[Family]] = {}
+    groups: dict[tuple[str, str, str], list[Family]] = {}
     for family in families:
-        groups.setdefault((family.block, family.name), []).append(family)
+        groups.setdefault((family.scenario, family.block, family.name), []).append(family)
     return list(groups.values())
 
 
@@ -73,11 +73,17 @@ def _collector_paused() -> Iterator[None]:
             gc.enable()
 
 
-def _block(model: pyo.ConcreteModel, name: str) -> Any:
-    block = model.component(name)
+def _block(model: pyo.ConcreteModel, family: Variables | Rows) -> Any:
+    """The block of a family's part: `model.capacity`, or `model.scenario['dear'].capacity` in a scenario."""
+    within: Any = model
+    if family.scenario:
+        if model.component("scenario") is None:
+            model.scenario = pyo.Block(pyo.Any)
+        within = model.scenario[family.scenario]
+    block = within.component(family.block)
     if block is None:
         block = pyo.Block()
-        model.add_component(name, block)
+        within.add_component(family.block, block)
     return block
 
 
@@ -85,7 +91,7 @@ def _state_variables(
     model: pyo.ConcreteModel, families: Sequence[Variables], columns: list[Any]
 ) -> None:
     index = [label for family in families for label in family.index]
-    lower = [bound for family in families for bound in family.lower.tolist()]
+    lower = [bound for family in families for bound in _open(family.lower)]
     upper = [bound for family in families for bound in _open(family.upper)]
     bounds = dict(zip(index, zip(lower, upper, strict=True), strict=True))
     first = families[0]
@@ -94,7 +100,7 @@ def _state_variables(
         domain=pyo.Integers if first.integer else pyo.Reals,
         bounds=lambda _block, *label: bounds[label],
     )
-    _block(model, first.block).add_component(first.name, variable)
+    _block(model, first).add_component(first.name, variable)
     made, used = list(variable.values()), 0
     for family in families:
         columns[family.start : family.start + len(family.index)] = made[used : used + len(family.index)]
@@ -108,7 +114,7 @@ def _open(bounds: np.ndarray) -> list[float | None]:
 def _state_rows(model: pyo.ConcreteModel, families: Sequence[Rows], columns: list[Any]) -> dict[int, list[Any]]:
     """States families of one name as one constraint; returns the rows of each by its `id`."""
     constraint = pyo.Constraint([label for family in families for label in family.index])
-    _block(model, families[0].block).add_component(families[0].name, constraint)
+    _block(model, families[0]).add_component(families[0].name, constraint)
     made: dict[int, list[Any]] = {}
     for family in families:
         lower, upper = _open(family.lower), _open(family.upper)

@@ -93,6 +93,19 @@ class Terms:
 
 
 @dataclass(frozen=True)
+class Squares:
+    """Curved rows `root[k]^2 <= square[k] * base[k]` with `base >= 0` (a rotated cone each): `root` and `base` are
+    expressions, `square[K]` columns. No linear row says this exactly; the search adds tangents, each of which every
+    plan keeps that keeps the rule, until the plan keeps it (`cpm_opt.solve.refine`). `blamed[K]` are keys of rows that
+    a manager knows, told where a tangent is part of a contradiction."""
+
+    root: Terms
+    base: Terms
+    square: Indices
+    blamed: tuple[tuple[str, str, int], ...]
+
+
+@dataclass(frozen=True)
 class Posting:
     """What one source posted to a ledger: `source` says who (`effects`, `change cost`), `item` about what."""
 

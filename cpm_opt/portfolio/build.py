@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from cpm_opt.faults import Fault
 from cpm_opt.portfolio.balance import read_balance
 from cpm_opt.portfolio.customers import read_customers
-from cpm_opt.portfolio.effects import read_effects, read_flows
+from cpm_opt.portfolio.effects import read_effects, read_flows, read_margin_se
 from cpm_opt.portfolio.factors import read_factors
 from cpm_opt.portfolio.findings import MISSING_TABLE, Findings
 from cpm_opt.portfolio.levers import read_choices, read_current
@@ -80,6 +80,7 @@ def build_portfolio(
             end_value=customers.end_value,
             arrivals=customers.arrivals,
             flows=MappingProxyType(dict(flows)),
+            margin_se=read_margin_se(source, effects),
             measure_units=MappingProxyType(_units(info, source.measures)),
             levers=choices.levers,
             options=tuple(name for _, name in source.names.options),

@@ -96,6 +96,13 @@ def read_flows(source: Source, customers: Customers, effects: Effects) -> Mappin
     return flows
 
 
+def read_margin_se(source: Source, effects: Effects) -> Numbers:
+    """`[S, O]`: standard error of each option's effect on margin, 0 where none is stated. No factor scales it."""
+    standard_error = np.zeros(effects.offered.shape)
+    standard_error[effects.segment, effects.option] = np.nan_to_num(effects.rows.number("margin_se", np.nan))
+    return np.where(effects.offered, standard_error, 0.0)
+
+
 def _filled(source: Source, target: str, values: Numbers, cells: Cells) -> Numbers:
     """Values by period with their factors; nan stays where the cell is blank."""
     return source.scaled(target, values, cells, applies=~np.isnan(values))

@@ -94,7 +94,7 @@ class MigrationEffects:
 class Resources:
     """Resources by period, each `[R, T]`: capacity in units (inf: unlimited), unit_cost per unit used, capacity_cost
     per unit there, extra_capacity that may be bought at extra_cost per unit (already 0 in periods up to the lead
-    time), max_utilisation as a fraction; repair_cost per unit (nan: not negotiable)."""
+    time), max_utilisation as a fraction; repair_cost per unit (nan: not negotiable); lead_time in periods."""
 
     names: tuple[str, ...]
     units: tuple[str, ...]
@@ -105,6 +105,7 @@ class Resources:
     extra_cost: Numbers
     max_utilisation: Numbers
     repair_cost: Numbers
+    lead_time: Numbers
 
 
 @dataclass(frozen=True)
@@ -170,7 +171,8 @@ class Portfolio:
     """A planning problem, checked and complete; see the module's text for axes and units.
 
     - `customers[S]` at the start of period 1; `arrivals[S, T]` are present from the period after theirs on;
-    - `flows` by measure: `margin`, `revenue`, `cash` and each measure that the instance declares;
+    - `flows` by measure: `margin`, `revenue`, `cash` and each measure that the instance declares; `margin_se[S, O]`:
+      standard error of each option's effect on margin (0 where none is stated);
     - `offered[S, O]`: whether the segment may get the option (for a lever of choice `single`: whether its whole group
       may); `current[S, O]`: customers on each option before period 1, adding up to `customers` within each lever;
     - `price_change[O]` fraction of the base price, `fixed_cost[O, T]` per group and period, `change_cost[O, T]` per
@@ -193,6 +195,7 @@ class Portfolio:
     end_value: Numbers
     arrivals: Numbers
     flows: Mapping[str, Flow]
+    margin_se: Numbers
     measure_units: Mapping[str, str]
     levers: tuple[Lever, ...]
     options: tuple[str, ...]

@@ -46,7 +46,7 @@ def read_resources(source: Source) -> Resources:
     for column in ("unit_cost", "capacity_cost", "extra_capacity", "extra_cost"):
         columns[column] = source.scaled(f"resources.{column}", columns[column], cells)
     columns["capacity"] = _scaled_capacity(source, columns["capacity"], cells)
-    late = np.arange(1, source.periods + 1)[None, :] <= columns.pop("lead_time")
+    late = np.arange(1, source.periods + 1)[None, :] <= columns["lead_time"]
     columns["extra_capacity"] = np.where(late, 0.0, columns["extra_capacity"])
     return Resources(names=names, units=_units(rows, names, resource, period), **columns)
 

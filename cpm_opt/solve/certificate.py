@@ -35,7 +35,7 @@ def certify(
     structure, checked = _structure(facts)
     worst = Breach("", 0.0)
     rows = [
-        Breach(f"{row.rule} {row.subject} in period {row.period}".replace("  ", " "), _scaled(-row.slack, row.limit))
+        Breach(f"{row.rule} {row.subject} in period {row.period}".replace("  ", " "), _scaled(-row.slack, max(abs(row.limit), row.scale)))
         for row in found.rows
         if row.penalty is None
     ]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from cpm_opt.faults import DefectError
-from cpm_opt.formulation.draft import ChoiceSet, Draft, Key
+from cpm_opt.formulation.draft import ChoiceSet, Composition, Key
+from cpm_opt.formulation.terms import Squares, Terms
 from cpm_opt.portfolio.portfolio import Indices, Numbers
 
 # HiGHS refuses a whole batch of rows over one number as large as this.
@@ -20,7 +21,9 @@ class LinearProgram:
     """`max cost x + offset` subject to `row_lower <= A x <= row_upper` and `lower <= x <= upper`.
 
     A is by column (`start[columns + 1]`, `index`, `value`). `position[j]` is where column j of the draft stands, -1
-    where no row and no objective uses it. `keys` names rows by position; `choice_sets` are positions of columns.
+    where no row and no objective uses it. `keys` gives the positions of the rows that a manager knows by one name
+    (one a scenario); `choice_sets` are positions of columns;
+    `squares` are curved rows beside A, their columns as positions.
     """
 
     cost: Numbers
@@ -35,8 +38,9 @@ class LinearProgram:
     value: Numbers
     position: Indices
     row_position: tuple[Indices, ...]
-    keys: dict[Key, int]
+    keys: dict[Key, tuple[int, ...]]
     choice_sets: tuple[ChoiceSet, ...]
+    squares: tuple[Squares, ...] = ()
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -44,7 +48,7 @@ class LinearProgram:
         return len(self.row_lower), len(self.cost), len(self.value)
 
 
-def compile_model(model: Any, draft: Draft) -> LinearProgram:
+def compile_model(model: Any, draft: Composition) -> LinearProgram:
     """Compiles the Pyomo model to arrays and holds them against the draft.
 
     Raises DefectError where rows, columns or non-zeros got lost or doubled on the way, a right side changed, or a
@@ -79,8 +83,9 @@ def compile_model(model: Any, draft: Draft) -> LinearProgram:
         _row_keys(draft, row_position),
         tuple(
             ChoiceSet(position[choice.columns], position[choice.served], choice.today)
-            for choice in draft.choice_sets
+            for choice in draft.space.choice_sets
         ),
+        _squares(draft, position),
     )
     _hold_against(program, draft, model)
     return program
@@ -126,32 +131,33 @@ def _read_objective(model: Any, columns: dict[int, int]) -> tuple[Numbers, float
     return cost, float(expression.constant)
 
 
-def _column_property(draft: Draft, name: str) -> Numbers:
+def _column_property(draft: Composition, name: str) -> Numbers:
     return np.concatenate(
         [np.broadcast_to(getattr(family, name), len(family.index)) for family in draft.variables]
     )
 
 
-def _row_positions(draft: Draft) -> tuple[Indices, ...]:
+def _row_positions(draft: Composition) -> tuple[Indices, ...]:
     ends = np.cumsum([0, *(family.terms.size for family in draft.rows)])
     return tuple(np.arange(first, last) for first, last in zip(ends[:-1], ends[1:], strict=True))
 
 
-def _by_row(draft: Draft, row_position: tuple[Indices, ...], rows: int) -> tuple[Numbers, Numbers]:
+def _by_row(draft: Composition, row_position: tuple[Indices, ...], rows: int) -> tuple[Numbers, Numbers]:
     lower, upper = np.full(rows, np.nan), np.full(rows, np.nan)
     for family, where in zip(draft.rows, row_position, strict=True):
         lower[where], upper[where] = family.lower, family.upper
     return lower, upper
 
 
-def _row_keys(draft: Draft, row_position: tuple[Indices, ...]) -> dict[Key, int]:
-    keys: dict[Key, int] = {}
+def _row_keys(draft: Composition, row_position: tuple[Indices, ...]) -> dict[Key, tuple[int, ...]]:
+    keys: dict[Key, tuple[int, ...]] = {}
     for family, where in zip(draft.rows, row_position, strict=True):
-        keys.update(zip(family.keys, where.tolist(), strict=False))
+        for key, position in zip(family.keys, where.tolist(), strict=False):
+            keys[key] = (*keys.get(key, ()), position)
     return keys
 
 
-def _hold_against(program: LinearProgram, draft: Draft, model: Any) -> None:
+def _hold_against(program: LinearProgram, draft: Composition, model: Any) -> None:
     stated = sum(1 for block in model.component_data_objects(_constraint(), active=True) if block is not None)
     drafted = sum(family.terms.size for family in draft.rows)
     if not stated == drafted == len(program.row_lower):
@@ -163,7 +169,8 @@ def _hold_against(program: LinearProgram, draft: Draft, model: Any) -> None:
     if len(program.value) != entries:
         raise DefectError(f"the model has {len(program.value)} non-zeros, the draft {entries}")
     sides = np.where(np.isfinite(program.row_lower), program.row_lower, program.row_upper)
-    for array in (program.cost, program.value, program.lower, sides, np.array([program.offset])):
+    floors = program.lower[~np.isneginf(program.lower)]
+    for array in (program.cost, program.value, floors, sides, np.array([program.offset])):
         if not np.isfinite(array).all() or np.abs(array).max(initial=0.0) >= BEYOND:
             raise DefectError("a number of the model is not finite, or beyond what the solver takes (1e15)")
 
@@ -174,7 +181,7 @@ def _constraint() -> Any:
     return pyo.Constraint
 
 
-def edited(program: LinearProgram, draft: Draft) -> LinearProgram | None:
+def edited(program: LinearProgram, draft: Composition) -> LinearProgram | None:
     """The program with the numbers of another draft; None where that has other variables, rows or non-zeros.
 
     Needs no Pyomo model: the first compilation proved that draft and model hold the same numbers.
@@ -184,7 +191,7 @@ def edited(program: LinearProgram, draft: Draft) -> LinearProgram | None:
     if any(f.terms.size != len(w) for f, w in zip(draft.rows, program.row_position, strict=True)):
         return None
     value = _values_in_place(program, draft)
-    objective = draft.objective_terms()
+    objective = draft.objective
     if value is None or (program.position[objective.column] < 0).any():
         return None
     cost = np.zeros_like(program.cost)
@@ -200,10 +207,22 @@ def edited(program: LinearProgram, draft: Draft) -> LinearProgram | None:
         lower=bounds[0],
         upper=bounds[1],
         value=value,
+        squares=_squares(draft, program.position),
     )
 
 
-def _in_place(program: LinearProgram, draft: Draft, side: str) -> Numbers:
+def _squares(draft: Composition, position: Indices) -> tuple[Squares, ...]:
+    def placed(terms: Terms) -> Terms:
+        column = position[terms.column]
+        return Terms.of(terms.size, terms.cell, column, terms.coefficient) + Terms.fixed(terms.constant)
+
+    return tuple(
+        Squares(placed(curved.root), placed(curved.base), position[curved.square], curved.blamed)
+        for curved in draft.space.squares
+    )
+
+
+def _in_place(program: LinearProgram, draft: Composition, side: str) -> Numbers:
     drafted = np.concatenate([getattr(family, side) for family in draft.variables])
     used = program.position >= 0
     result = np.empty(len(program.cost))
@@ -211,7 +230,7 @@ def _in_place(program: LinearProgram, draft: Draft, side: str) -> Numbers:
     return result
 
 
-def _values_in_place(program: LinearProgram, draft: Draft) -> Numbers | None:
+def _values_in_place(program: LinearProgram, draft: Composition) -> Numbers | None:
     families = list(zip(draft.rows, program.row_position, strict=True))
     if sum(len(family.terms.cell) for family, _ in families) != len(program.value):
         return None

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from cpm_opt.formulation.audit import Decisions, RuleRow
 from cpm_opt.portfolio.portfolio import Numbers, Portfolio
 
-__all__ = ["STATUSES", "Certificate", "Decisions", "Plan", "Recount", "RuleRow", "ShadowPrice"]
+__all__ = ["STATUSES", "Certificate", "Decisions", "Plan", "Recount", "RuleRow", "ScenarioPlan", "ShadowPrice"]
 
 STATUSES = ("optimal", "feasible", "infeasible", "unbounded", "no_solution")
 
@@ -22,6 +22,7 @@ class Recount:
     `("change cost", LEVER)`, `("resource cost", RESOURCE)`, ...); they add up to the profit of each period.
     `discount[T + 1]`: worth today of money of period t, and last of the end value. `profit` is discounted, without
     penalties and end value; `end_value` is discounted, too, but not weighted; `objective` is the model's own.
+    `deductions` are money of today that rules take from the objective, but not from profit, by rule.
     """
 
     customers: Numbers
@@ -34,6 +35,7 @@ class Recount:
     profit: float
     objective: float
     rows: tuple[RuleRow, ...]
+    deductions: Mapping[str, float] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -65,13 +67,26 @@ class ShadowPrice:
 
 
 @dataclass(frozen=True)
+class ScenarioPlan:
+    """What the plan does and brings in one scenario: what is decided before it is known which one comes is the same in
+    all of them."""
+
+    name: str
+    probability: float
+    decisions: Decisions
+    recount: Recount
+
+
+@dataclass(frozen=True)
 class Plan:
     """The answer to one model on one portfolio.
 
     `status` is one of `STATUSES`; `decisions`, `recount` and `certificate` are None where there is no plan;
     `shadow_prices` are by the key of a row, `prices_from` says where they come from (`lp`, or `fixed integers`);
     `today` is the recount of doing nothing: everybody stays on what they have, no extra capacity, rules not enforced;
-    `conflict` names rules that contradict each other where the status is infeasible.
+    `conflict` names rules that contradict each other where the status is infeasible. Under uncertainty, `scenarios`
+    holds every scenario, and `portfolio`, `decisions`, `recount` and the profit of `today` are those of the first, the
+    most probable one; `objective` weighs all.
     """
 
     portfolio: Portfolio
@@ -90,10 +105,13 @@ class Plan:
     seconds: Mapping[str, float] = field(default_factory=dict)
     solver_log: str = ""
     solver: Mapping[str, object] = field(default_factory=dict)
+    scenarios: tuple[ScenarioPlan, ...] = ()
 
     @property
     def profit(self) -> float | None:
-        """Discounted profit of periods 1..T, without penalties and end value."""
+        """Discounted profit of periods 1..T, without penalties and end value; its mean over scenarios."""
+        if self.scenarios:
+            return sum(each.probability * each.recount.profit for each in self.scenarios)
         return None if self.recount is None else self.recount.profit
 
     @property

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import replace
 
 import numpy as np
 
@@ -18,9 +19,10 @@ def recount(
 ) -> tuple[Recount, Facts, tuple[Breach, ...]]:
     """Recomputes customers, use, every rule and the objective of the decisions; also returns the facts and what the
     rules hold to be broken beside their rows."""
-    facts = facts_of(portfolio, decisions)
-    audits = [component.audit(facts) for component in sorted(components, key=lambda c: c.name)]
+    facts = facts_of(portfolio, decisions, objective.discount_rate)
+    audits = _audits(facts, components)
     money = _money(facts, audits)
+    deductions = {rule: amount for audit in audits for rule, amount in audit.deductions.items()}
     penalties = {rule: amount for audit in audits for rule, amount in audit.penalties.items()}
     rows: tuple[RuleRow, ...] = tuple(row for audit in audits for row in audit.rows)
     breaches = tuple(breach for audit in audits for breach in audit.breaches)
@@ -29,12 +31,24 @@ def recount(
     profit = float(np.sum([amount @ discount[:-1] for amount in money.values()]))
     penalty = float(sum(penalties.values(), zero) @ discount[:-1])
     ends = float(portfolio.end_value @ facts.customers[:, -1] * discount[-1])
-    value = objective.profit * (profit - penalty) + objective.end_value * ends
+    value = objective.profit * (profit - penalty - sum(deductions.values())) + objective.end_value * ends
     use = facts.use.sum(axis=1)
     result = Recount(
-        facts.customers, use, facts.flows, money, penalties, discount, ends, profit, value, rows
+        facts.customers, use, facts.flows, money, penalties, discount, ends, profit, value, rows, deductions
     )
     return result, facts, breaches
+
+
+def _audits(facts: Facts, components: Iterable[Component]) -> list[Audit]:
+    """What the rules find. Those that look at costs come last and see the costs of all the others."""
+    audits = []
+    for component in sorted(components, key=lambda c: (getattr(c, "audits_costs", False), c.name)):
+        audit = component.audit(facts)
+        audits.append(audit)
+        served = facts.cost_to_serve if audit.cost_to_serve is None else facts.cost_to_serve + audit.cost_to_serve
+        costs = np.sum([facts.costs, *audit.costs.values()], axis=0)
+        facts = replace(facts, costs=costs, cost_to_serve=served)
+    return audits
 
 
 def _money(facts: Facts, audits: Iterable[Audit]) -> dict[tuple[str, str], Numbers]:
@@ -42,15 +56,13 @@ def _money(facts: Facts, audits: Iterable[Audit]) -> dict[tuple[str, str], Numbe
     p, d = facts.portfolio, facts.decisions
     margin = p.flows["margin"]
     money = {("margin", ""): (margin.per_customer * facts.customers[:, :-1]).sum(axis=0)}
-    for lever, chosen in zip(p.levers, d.chosen, strict=True):
+    for lever in p.levers:
         options = np.array(lever.options)
         money["effects", lever.name] = np.einsum(
             "sot,sot->t", margin.per_option[:, options], d.customers_on[:, options]
         )
         if lever.single:
-            money["fixed cost", lever.name] = -np.array(
-                [p.fixed_cost[chosen[:, t], t].sum() for t in range(p.periods)]
-            )
+            money["fixed cost", lever.name] = -facts.fixed_costs[lever.name]
     for audit in audits:
         for key, cost in audit.costs.items():
             money[key] = money.get(key, np.zeros(p.periods)) - cost

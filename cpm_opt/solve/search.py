@@ -74,7 +74,7 @@ def search(engine: Engine, program: LinearProgram, limits: Limits, again: bool) 
     try:
         engine.ask("whole_numbers", False, deadline=limits.killing)
         engine.ask("fix", None, deadline=limits.killing)
-        relaxed = _run(engine, limits, _solver(program, limits.method, again))
+        relaxed = run(engine, limits, solver_for(program, limits.method, again))
     except OutOfTime:
         return Found("no_solution", "the time limit was reached before any plan; allow more time")
     if relaxed["status"] != OPTIMAL:
@@ -84,7 +84,8 @@ def search(engine: Engine, program: LinearProgram, limits: Limits, again: bool) 
     return _search_integers(engine, program, limits, relaxed)
 
 
-def _solver(program: LinearProgram, method: str, again: bool) -> str:
+def solver_for(program: LinearProgram, method: str, again: bool) -> str:
+    """HiGHS's name of the solver for a linear run; `again` where there is a basis to start from."""
     if again and method == "auto":
         return "simplex"
     if method == "auto":
@@ -92,9 +93,10 @@ def _solver(program: LinearProgram, method: str, again: bool) -> str:
     return METHODS[method]
 
 
-def _run(
+def run(
     engine: Engine, limits: Limits, solver: str, seconds: float | None = None, gap: float | None = None
 ) -> dict[str, Any]:
+    """One run of the loaded model, within `seconds` (all that are left) and to the relative gap (the limits' own)."""
     options = {
         "solver": solver,
         "time_limit": limits.left if seconds is None else max(MOMENT, seconds),
@@ -115,7 +117,7 @@ def _without_optimum(engine: Engine, limits: Limits, answer: dict[str, Any]) -> 
     if status == EITHER:
         # Only presolve leaves this open.
         engine.ask("change_option", "presolve", "off", deadline=limits.killing)
-        status = _run(engine, limits, "simplex")["status"]
+        status = run(engine, limits, "simplex")["status"]
     if status == INFEASIBLE:
         return Found("infeasible", "no plan keeps all the rules", conflict=_conflict(engine, limits))
     if status in (UNBOUNDED, EITHER):
@@ -151,7 +153,7 @@ def _with_ranges(engine: Engine, program: LinearProgram, limits: Limits, found: 
     """The plan with the ranges of the prices of rows that a manager can name and that bind."""
     if found.row_duals is None:
         return found
-    named = np.array(sorted(program.keys.values()), dtype=np.int64)
+    named = np.array(sorted(row for rows in program.keys.values() for row in rows), dtype=np.int64)
     binding = named[found.row_duals[named] != 0.0]
     try:
         ends = engine.ask("ranges", binding, deadline=limits.killing)
@@ -177,7 +179,7 @@ def _search_integers(engine: Engine, program: LinearProgram, limits: Limits, rel
         if int(program.integer.sum()) >= MANY:
             best = _near_relaxed(engine, program, limits, relaxed, reserve)
         elif _all_whole(program, relaxed["values"]):
-            best = _fixed(engine, program, limits, relaxed["values"], bound, "feasible")
+            best = with_integers_of(engine, program, limits, relaxed["values"], bound, "feasible")
         if best is not None and best.objective is not None and gap_of(best.objective, bound) <= limits.gap:
             return replace(best, status="optimal")
         engine.ask("fix", None, deadline=limits.killing)
@@ -185,16 +187,16 @@ def _search_integers(engine: Engine, program: LinearProgram, limits: Limits, rel
         engine.ask("watch", deadline=limits.killing)
         if best is not None:
             engine.ask("start_from", best.values, deadline=limits.killing)
-        answer = _run(engine, limits, "choose", limits.left - reserve)
+        answer = run(engine, limits, "choose", limits.left - reserve)
         if answer["status"] in (INFEASIBLE, EITHER) and best is None:
             return Found("infeasible", "no plan keeps all the rules", conflict=_conflict(engine, limits))
         if np.isfinite(answer["bound"]):
             bound = min(bound, answer["bound"])
         if answer["values"] is None:
-            return _ended(best, bound)
+            return ended(best, bound)
         status = "optimal" if answer["status"] == OPTIMAL else "feasible"
-        fixed = _fixed(engine, program, limits, answer["values"], bound, status)
-        return _ended(best, bound) if fixed is None else fixed
+        final = with_integers_of(engine, program, limits, answer["values"], bound, status)
+        return ended(best, bound) if final is None else final
     except OutOfTime:
         return _after_kill(engine, limits, best, bound)
 
@@ -204,7 +206,8 @@ def _all_whole(program: LinearProgram, values: Numbers) -> bool:
     return bool(np.abs(integers - np.round(integers)).max(initial=0.0) <= 1e-9)
 
 
-def _ended(best: Found | None, bound: float) -> Found:
+def ended(best: Found | None, bound: float | None) -> Found:
+    """What is told when the time is over: the best plan so far, if there is one."""
     if best is None:
         return Found(
             "no_solution", "the time limit was reached before any plan; allow more time", bound=bound
@@ -217,11 +220,11 @@ def _after_kill(engine: Engine, limits: Limits, best: Found | None, bound: float
     told = engine.incumbents[-1] if engine.incumbents else None
     engine.kill()
     if told is None or (best is not None and best.objective is not None and told["objective"] <= best.objective):
-        return _ended(best, bound)
+        return ended(best, bound)
     if np.isfinite(told["bound"]):
         bound = min(bound, told["bound"])
     answer = {"row_duals": None, "nodes": 0, "iterations": 0, **told}
-    return _ended(_finished("feasible", answer, bound, ""), bound)
+    return ended(_finished("feasible", answer, bound, ""), bound)
 
 
 def _near_relaxed(
@@ -240,19 +243,19 @@ def _near_relaxed(
             settled[choice.columns[favourite]] = 1.0
     engine.ask("fix", settled[program.integer], deadline=limits.killing)
     engine.ask("whole_numbers", True, deadline=limits.killing)
-    answer = _run(engine, limits, "choose", NEAR_SHARE * (limits.left - reserve), max(limits.gap, NEAR_GAP))
+    answer = run(engine, limits, "choose", NEAR_SHARE * (limits.left - reserve), max(limits.gap, NEAR_GAP))
     if answer["values"] is None:
         return None
-    return _fixed(engine, program, limits, answer["values"], relaxed["objective"], "feasible")
+    return with_integers_of(engine, program, limits, answer["values"], relaxed["objective"], "feasible")
 
 
-def _fixed(
+def with_integers_of(
     engine: Engine, program: LinearProgram, limits: Limits, values: Numbers, bound: float, status: str
 ) -> Found | None:
     """The plan with its integers fixed at rounded values and the rest solved; None where that has no solution."""
     engine.ask("whole_numbers", False, deadline=limits.killing)
     engine.ask("fix", np.round(values[program.integer]), deadline=limits.killing)
-    answer = _run(engine, limits, _solver(program, limits.method, False))
+    answer = run(engine, limits, solver_for(program, limits.method, False))
     if answer["status"] != OPTIMAL:
         return None
     return _with_ranges(engine, program, limits, _finished(status, answer, bound, "fixed integers"))

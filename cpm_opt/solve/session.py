@@ -5,6 +5,8 @@ from __future__ import annotations
 import contextlib
 import tempfile
 import time
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -13,15 +15,16 @@ import numpy as np
 
 from cpm_opt.faults import DefectError
 from cpm_opt.formulation.compose import compose
-from cpm_opt.formulation.draft import Draft, Key, Weights
+from cpm_opt.formulation.draft import Composition, Weights
 from cpm_opt.formulation.spec import ModelSpec
-from cpm_opt.portfolio.portfolio import Numbers, Portfolio
-from cpm_opt.solve.certificate import certify
+from cpm_opt.portfolio.portfolio import Portfolio
+from cpm_opt.portfolio.scenarios import Scenario
+from cpm_opt.solve.answer import Question, answer
 from cpm_opt.solve.engine import Engine, OutOfTime
 from cpm_opt.solve.linear import LinearProgram, compile_model, edited
-from cpm_opt.solve.plan import Decisions, Plan, Recount, ShadowPrice
-from cpm_opt.solve.recount import doing_nothing, recount
-from cpm_opt.solve.search import Found, Limits, gap_of, search
+from cpm_opt.solve.plan import Plan
+from cpm_opt.solve.refine import search_curved
+from cpm_opt.solve.search import Found, Limits
 
 # Seconds after the time limit before the solver is killed, and the share of a long limit.
 GRACE, GRACE_SHARE = 1.0, 0.05
@@ -47,35 +50,39 @@ class Session:
         spec = self.spec
         return Weights(spec.objective.profit, spec.objective.end_value, spec.horizon.discount_rate)
 
-    def solve(self, portfolio: Portfolio, started: float | None = None) -> Plan:
+    def solve(
+        self, portfolio: Portfolio, started: float | None = None, scenarios: Sequence[Scenario] = ()
+    ) -> Plan:
         """Solves the model on the portfolio; `started` (on `time.monotonic`'s clock) is when the time limit began.
 
-        Raises DefectError where the program or the solver contradicts itself.
+        With `scenarios` (for a model with the component `risk`) it decides for all of them together. Raises DefectError where the program or the solver contradicts itself.
         """
         began = time.perf_counter()
         limits = self._limits(time.monotonic() if started is None else started)
-        draft = compose(portfolio, self.spec.components.values(), self.weights)
-        program = self._compiled(draft)
+        question = Question(portfolio, tuple(self.spec.components.values()), self.weights, tuple(scenarios))
+        composition = compose(portfolio, question.components, self.weights, scenarios)
+        program = self._compiled(composition)
         built = time.perf_counter()
         try:
             again = self._take(program, limits)
-            found = search(self.engine, program, limits, again)
+            found = search_curved(self.engine, program, limits, again)
         except OutOfTime:
             found = Found("no_solution", "the time limit was reached before any plan; allow more time")
-        plan = self._plan(portfolio, draft, found)
+        log = self._log.read_text("utf-8", "replace") if self._log.exists() else ""
+        plan = answer(question, composition, program, found, log)
         seconds = {"build": built - began, "solve": time.perf_counter() - built}
         if not self.engine.alive:
             self.engine.restart()
             self._program = None
-        return Plan(**{**plan.__dict__, "seconds": seconds})
+        return replace(plan, seconds=seconds)
 
     def _limits(self, started: float) -> Limits:
         solver = self.spec.solver
         grace = max(GRACE, GRACE_SHARE * solver.time_limit)
         return Limits(started + solver.time_limit, grace, solver.mip_gap, solver.method)
 
-    def _compiled(self, draft: Draft) -> LinearProgram:
-        """The draft as the solver takes it: the numbers of the program that it holds changed, where that will do."""
+    def _compiled(self, draft: Composition) -> LinearProgram:
+        """The model as the solver takes it: the numbers of the program that it holds changed, where that will do."""
         changed = None if self._program is None else edited(self._program, draft)
         if changed is not None:
             return changed
@@ -106,95 +113,6 @@ class Session:
             "threads": solver.threads,
         }
 
-    def _plan(self, portfolio: Portfolio, draft: Draft, found: Found) -> Plan:
-        components = tuple(self.spec.components.values())
-        today = recount(portfolio, doing_nothing(portfolio), components, self.weights)[0]
-        common: dict[str, Any] = {
-            "portfolio": portfolio,
-            "status": found.status,
-            "message": found.message,
-            "bound": found.bound,
-            "today": today,
-            "solver_log": self._log.read_text("utf-8", "replace") if self._log.exists() else "",
-            "solver": self._solver_facts(found),
-        }
-        if found.status == "no_solution" and (idle := self._idle(portfolio, common)) is not None:
-            return idle
-        if found.values is None or found.objective is None or self._program is None:
-            conflict = self._names(found.conflict)
-            return Plan(
-                **common, objective=None, gap=None, decisions=None, recount=None, certificate=None, conflict=conflict
-            )
-        decisions = decode(portfolio, draft, self._program, found.values)
-        certificate, counted = certify(
-            portfolio, decisions, components, self.weights, found.objective, found.bound
-        )
-        return Plan(
-            **common,
-            objective=counted.objective,
-            gap=None if found.bound is None else gap_of(counted.objective, found.bound),
-            decisions=decisions,
-            recount=counted,
-            certificate=certificate,
-            shadow_prices=self._prices(found, counted),
-            prices_from=found.prices_from,
-        )
-
-    def _idle(self, portfolio: Portfolio, common: dict[str, Any]) -> Plan | None:
-        """Doing nothing, as a plan for want of a better one, where it keeps all the rules."""
-        decisions, components = doing_nothing(portfolio), tuple(self.spec.components.values())
-        value, bound = common["today"].objective, common["bound"]
-        certificate, counted = certify(portfolio, decisions, components, self.weights, value, bound)
-        if not certificate.passed:
-            return None
-        told = {"status": "feasible", "message": "the time limit was reached; leaving all as it is keeps every rule"}
-        return Plan(
-            **{**common, **told},
-            objective=counted.objective,
-            gap=None if bound is None else gap_of(counted.objective, bound),
-            decisions=decisions,
-            recount=counted,
-            certificate=certificate,
-        )
-
-    def _solver_facts(self, found: Found) -> dict[str, object]:
-        rows, columns, nonzeros = self._program.shape if self._program else (0, 0, 0)
-        integers = int(self._program.integer.sum()) if self._program else 0
-        return {
-            "rows": rows,
-            "columns": columns,
-            "nonzeros": nonzeros,
-            "integers": integers,
-            "nodes": found.nodes,
-            "iterations": found.iterations,
-        }
-
-    def _names(self, rows: tuple[int, ...]) -> tuple[str, ...]:
-        names = {position: key for key, position in self._program.keys.items()} if self._program else {}
-        rules = [names[row] for row in rows if row in names]
-        return tuple(dict.fromkeys(" ".join(filter(None, (rule, subject))) for rule, subject, _ in sorted(rules)))
-
-    def _prices(self, found: Found, counted: Recount) -> dict[Key, ShadowPrice]:
-        """Prices of the rows that a manager can name, each with the right sides between which it holds."""
-        if found.row_duals is None or self._program is None:
-            return {}
-        slack = {row.key: row.slack for row in counted.rows}
-        prices: dict[Key, ShadowPrice] = {}
-        for key, row in self._program.keys.items():
-            price = float(found.row_duals[row])
-            side, most = float(self._program.row_upper[row]), np.isfinite(self._program.row_upper[row])
-            if price == 0.0:
-                # Nothing presses on the row: its price stays 0 until its right side has moved by all its slack.
-                room = max(0.0, slack.get(key, 0.0))
-                side = side if most else float(self._program.row_lower[row])
-                ends = (side - room, None) if most else (None, side + room)
-            elif found.ranges is None:
-                ends = (None, None)
-            else:
-                ends = (_finite(found.ranges[0][row]), _finite(found.ranges[1][row]))
-            prices[key] = ShadowPrice(price, *ends)
-        return prices
-
     def close(self) -> None:
         """Ends the solver's process and removes its log."""
         self.engine.close()
@@ -208,24 +126,6 @@ class Session:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
-
-
-def decode(portfolio: Portfolio, draft: Draft, program: LinearProgram, values: Numbers) -> Decisions:
-    """The decisions in a solver's answer; columns that no row uses stand at their bound nearest to 0."""
-    lower = np.concatenate([family.lower for family in draft.variables])
-    upper = np.concatenate([family.upper for family in draft.variables])
-    every = np.clip(np.zeros(draft.columns), lower, upper)
-    used = program.position >= 0
-    every[used] = np.clip(values[program.position[used]], lower[used], upper[used])
-    on = np.where(draft.core.on >= 0, every[draft.core.on], 0.0)
-    chosen = []
-    for lever, columns in zip(portfolio.levers, draft.core.chosen, strict=True):
-        share = np.where(columns >= 0, every[columns], -1.0)
-        options = np.array(lever.options)
-        picked = options[np.argmax(share, axis=1)] if lever.single else np.zeros((0, portfolio.periods))
-        chosen.append(picked.astype(np.int64))
-    extra = np.where(draft.extra >= 0, every[draft.extra], 0.0)
-    return Decisions(on, tuple(chosen), extra)
 
 
 def loadable(program: LinearProgram) -> dict[str, Any]:
@@ -252,7 +152,3 @@ def _edits(old: LinearProgram, new: LinearProgram) -> dict[str, tuple[Any, ...]]
     if old.offset != new.offset:
         edits["offset"] = (new.offset,)
     return edits
-
-
-def _finite(bound: float) -> float | None:
-    return float(bound) if np.isfinite(bound) and abs(bound) < 1e20 else None

@@ -75,6 +75,17 @@ class Worker:
         if "offset" in edits:
             self._taken(h.changeObjectiveOffset(float(edits["offset"][0])), "the objective's constant")
 
+    def add_rows(self, upper: np.ndarray, start: np.ndarray, index: np.ndarray, value: np.ndarray) -> None:
+        """Adds rows `sum value x <= upper` at the end; row k has the entries from `start[k]` on."""
+        lower = np.full(len(upper), -highspy.kHighsInf)
+        added = (len(upper), lower, upper, len(value), start.astype(np.int32), index.astype(np.int32), value)
+        self._taken(self.highs.addRows(*added), "rows")
+
+    def withdraw_rows(self, count: int) -> None:
+        """Takes the last `count` rows away."""
+        rows = np.arange(self.highs.getNumRow() - count, self.highs.getNumRow(), dtype=np.int32)
+        self._taken(self.highs.deleteRows(count, rows), "the end of rows")
+
     def change_option(self, name: str, value: Any) -> None:
         """Sets one of HiGHS's options for the runs to come."""
         self._option(name, value)

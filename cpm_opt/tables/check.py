@@ -128,7 +128,7 @@ def _check(
 def _extra_columns(
     table: Table, known: Sequence[Column], there: Sequence[str], measures_known: bool
 ) -> tuple[list[Column], list[Fault]]:
-    """Grouping columns among those that the catalogue does not know, and a fault for each other one."""
+    """Grouping columns and drivers among those that the catalogue does not know, and a fault for each other one."""
     groupings = []
     faults = []
     by_name = [column.name for column in known]
@@ -136,19 +136,21 @@ def _extra_columns(
         if name in by_name:
             continue
         slip = names.misspelt(name, by_name)
-        if table.extra == "groupings" and slip is None and name != LINE:
+        free = table.extra in ("groupings", "drivers")
+        if free and slip is None and name != LINE:
             wrong = names.texts([name], Column(name, "id", ""))[1]
             if wrong:
                 message = f"its name {wrong[0].message}"
                 faults.append(_column_fault(table, name, message, wrong[0].remedy, "unknown_column"))
-            groupings.append(Column(name, "id", "grouping", default=""))
-        elif name == LINE and table.extra == "groupings":
+            groupings.append(_extra_column(table, name))
+        elif name == LINE and free:
             message = "the name is kept for the lines of files"
             faults.append(
                 _column_fault(table, name, message, "rename it, to product_line say", "unknown_column")
             )
-        elif table.extra == "groupings":
-            message = f"is neither the known column '{slip}' nor unlike it enough to be a grouping column"
+        elif free:
+            what = "grouping column" if table.extra == "groupings" else "driver"
+            message = f"is neither the known column '{slip}' nor unlike it enough to be a {what}"
             faults.append(
                 _column_fault(table, name, message, f"write '{slip}', or rename it", "unknown_column")
             )
@@ -156,6 +158,13 @@ def _extra_columns(
             remedy = f"did you mean '{slip}'?" if slip else did_you_mean(name, by_name)
             faults.append(_column_fault(table, name, "unknown column", remedy, "unknown_column"))
     return groupings, faults
+
+
+def _extra_column(table: Table, name: str) -> Column:
+    """A column under a name of the user's own: a grouping, or the driver of a time equation."""
+    if table.extra == "drivers":
+        return Column(name, "number", "driver of a time equation", "units of the driver", default=0.0)
+    return Column(name, "id", "grouping", default="")
 
 
 def _column_fault(table: Table, column: str, message: str, remedy: str, code: str) -> Fault:
@@ -280,7 +289,7 @@ def _unique(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Fault
     repeated = frame.loc[again]
     for row in repeated.head(MAX_FAULTS).to_dict("records"):
         place = tuple(row[name] for name in key)
-        named = ", ".join(f"{name} {_shown_key(row[name])}" for name in key if row[name] not in ("", 0))
+        named = ", ".join(f"{name} {_shown_key(row[name])}" for name in key if row[name] not in ("", 0, pd.NaT))
         message = f"the row repeats the key of line {first[place if len(key) > 1 else place[0]]} ({named})"
         faults.append(Fault(table.name, message, "keep one of the two", row=int(row[LINE]), code="duplicate"))
     if len(repeated) > MAX_FAULTS:
@@ -290,4 +299,6 @@ def _unique(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Fault
 
 
 def _shown_key(cell: object) -> str:
+    if isinstance(cell, pd.Timestamp):
+        return f"{cell:%Y-%m-%d}"
     return f"'{cell}'" if isinstance(cell, str) else str(cell)

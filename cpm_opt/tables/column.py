@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["id", "text", "number", "integer", "flag", "choice", "date"]
-Extra = Literal["none", "groupings", "measures"]
+Extra = Literal["none", "groupings", "measures", "drivers"]
 Default = float | int | str | bool | None
 
 SCALED_BY_BOTH = ("factors", "scenarios")
@@ -70,8 +70,8 @@ class Column:
 @dataclass(frozen=True)
 class Table:
     """One table: its columns in the order of the docs, its key (no two rows are alike in it; empty: rows may repeat),
-    and whether it takes further columns: `groupings` and the instance's measures (`segments`), or `measures` and their
-    standard errors (`effects`)."""
+    and whether it takes further columns: `groupings` and the instance's measures (`segments`), `measures` and their
+    standard errors (`effects`), or `drivers`, numbers under names of the user's own (`activity_counts`)."""
 
     name: str
     meaning: str
@@ -98,7 +98,7 @@ class Table:
 
     def with_measures(self, measures: Iterable[str]) -> tuple[Column, ...]:
         """The columns of the table in an instance that declares these measures."""
-        if self.extra == "none":
+        if self.extra in ("none", "drivers"):
             return self.columns
         added: list[Column] = []
         for measure in measures:

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from cpm_opt.formulation.audit import Decisions
-from cpm_opt.formulation.components import Balance, Capacity, Component, Switching
+from cpm_opt.formulation.components import Balance, Capacity, Component, Options, Pins, Price, Switching
 from cpm_opt.portfolio.portfolio import Portfolio
 from cpm_opt.solve.recount import doing_nothing
 from tests.portfolio.small import DECISION, built
@@ -69,6 +69,21 @@ def up5_in(*periods: int) -> Callable[[Portfolio, Decisions], Decisions]:
     return raised
 
 
+def low_on_plus_in_2(portfolio: Portfolio, idle: Decisions) -> Decisions:
+    """Silver, the active segment of tier low, is all on service plus in period 2."""
+    on, silver = idle.customers_on.copy(), portfolio.segments.index("silver")
+    on[silver, portfolio.options.index("plus"), 1] = on[silver, portfolio.options.index("basic"), 1]
+    on[silver, portfolio.options.index("basic"), 1] = 0.0
+    return replace(idle, customers_on=on)
+
+
+PRICES = """lever,option,base,price_change
+service,basic,true,
+service,plus,false,
+tariff,keep,true,
+tariff,up5,false,0.05
+"""
+
 CASES = {
     "capacity": Case(
         Capacity(),
@@ -101,5 +116,33 @@ CASES = {
             "service,basic,true,\nservice,plus,false,3\ntariff,keep,true,\ntariff,up5,false,0.5",
             "current": "segment,lever,option,customers\nsilver,service,plus,50",
         },
+    ),
+    "price": Case(
+        Price(),
+        bad=up5_in(1),
+        tables={
+            "options": PRICES,
+            "price_rules": "rule,lever,kind,group,other_group,value\n"
+            "small steps,tariff,step,,,0.05\nnear today,tariff,total_step,low,,0.04\n"
+            "top pays more,tariff,order,low,top,\none price,tariff,equal,low,top,\none at once,tariff,max_changes,,,0",
+        },
+    ),
+    "options": Case(
+        Options(),
+        good=on_plus(0.5),
+        bad=on_plus(0.75),
+        tables={
+            "levers": "lever,choice,scope\nservice,mix,segment\nextras,mix,segment\ntariff,single,tier",
+            "options": PRICES + "extras,none,true,\nextras,gift,false,",
+            "option_rules": "rule,lever,option,kind,other_lever,other_option,value,members\n"
+            "worth it,service,plus,min,,,200,all\nroom,service,plus,max,,,270,all\nthe old way,service,basic,floor,,,0.4,\n"
+            "no more,service,plus,needs,service,basic,,gold\nnot both,service,plus,excludes,extras,gift,,tier=low\n"
+            "one rise,tariff,up5,once,,,,all",
+        },
+    ),
+    "pins": Case(
+        Pins(fix=("service=plus@tier=low:2", "tariff=keep@low"), forbid=("service=plus@gold", "tariff=up5:1")),
+        good=lambda portfolio, idle: low_on_plus_in_2(portfolio, up5_in(2)(portfolio, idle)),
+        bad=up5_in(2),
     ),
 }

@@ -48,7 +48,7 @@ def test_ranges_are_those_of_the_solver(seed: int) -> None:
     worker.load(loadable(program), {})
     answer = worker.run({})
     assert answer["status"] == "Optimal"
-    named = np.array(sorted(program.keys.values()))
+    named = np.array(sorted(row for rows in program.keys.values() for row in rows))
     binding = named[answer["row_duals"][named] != 0.0]
     assert len(binding) > 0
     ends = worker.ranges(binding)

@@ -37,6 +37,10 @@ class Capacity:
         """Extra capacity, and the three costs."""
         p, r = draft.portfolio, draft.portfolio.resources
         extra = self._extra(draft)
+        to_segment = np.broadcast_to(draft.cost_to_serve.cells, draft.use.shape).ravel()
+        price = np.broadcast_to(r.unit_cost[:, None, :], draft.use.shape).ravel()
+        served = draft.use.total().gathered(to_segment, draft.cost_to_serve.size, price)
+        draft.cost_to_serve.post(self.name, "use", served)
         for number, resource in enumerate(r.names):
             mine = np.zeros(draft.use.shape)
             mine[number] = r.unit_cost[number]
@@ -49,7 +53,11 @@ class Capacity:
     def _extra(self, draft: Draft) -> Indices:
         p, r = draft.portfolio, draft.portfolio.resources
         where = np.isfinite(r.capacity) & (r.extra_capacity > 0.0)
-        extra = draft.add_variables(self.name, "extra", [r.names, periods_of(p)], where, upper=r.extra_capacity)
+        # What arrives by period 1 + lead time has to be ordered before it is known which scenario comes.
+        ordered = np.arange(p.periods)[None, :] <= r.lead_time
+        extra = draft.add_variables(
+            self.name, "extra", [r.names, periods_of(p)], where, upper=r.extra_capacity, shared=ordered
+        )
         draft.extra = extra
         return extra
 
@@ -87,5 +95,6 @@ class Capacity:
                 for t in range(p.periods)
                 if over[t] > 0.0
             ]
-        return Audit(tuple(rows), costs, {}, tuple(breaches))
+        served = np.einsum("rt,rst->st", r.unit_cost, facts.use)
+        return Audit(tuple(rows), costs, {}, tuple(breaches), cost_to_serve=served)
 

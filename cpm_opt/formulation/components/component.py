@@ -20,6 +20,7 @@ class Component(Protocol):
     """One rule of the business; `name` is its table in a model and its block in the Pyomo model."""
 
     name: ClassVar[str]
+    # A rule that looks at the costs of the others says so with `audits_costs: ClassVar[bool] = True`.
 
     def check(self, portfolio: Portfolio) -> tuple[Fault, ...]:
         """Faults of the data that only matter with this rule on; warnings are faults with `warning` set."""

@@ -1,0 +1,84 @@
+"""Gamma-Gamma: what a purchase is worth, by customer.
+
+The money of a customer's purchases is gamma(p, nu), nu gamma(q, v) over customers, and does not depend on how often
+they buy. Fader, Hardie and Lee 2005, "RFM and CLV: using iso-value curves for customer base analysis", Journal of
+Marketing Research 42(4), 415-430; Fader and Hardie 2013, "The gamma-gamma model of monetary value". In: histories.
+Out: `ModelEstimate`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpm_opt.estimates.histories import Histories
+from cpm_opt.estimates.likelihood import maximise
+from cpm_opt.estimates.model_estimate import ModelEstimate, no_estimate
+
+Numbers = NDArray[np.float64]
+
+NAME = "gamma_gamma"
+PARAMETERS = ("p", "q", "v")
+FEWEST = 10
+
+
+def usable(histories: Histories) -> NDArray[np.bool_]:
+    """`[N]`: who has a mean spend that the model can take: a repeat purchase, and more than 0 after refunds."""
+    return (histories.frequency > 0) & (np.nan_to_num(histories.spend, nan=0.0) > 0.0)
+
+
+def fit(histories: Histories) -> ModelEstimate:
+    """Maximum likelihood of p, q and v (money) on the customers with repeat purchases. Needs ten of them."""
+    used = usable(histories)
+    n = int(used.sum())
+    if n < FEWEST:
+        return no_estimate(NAME, PARAMETERS, n, f"fewer than {FEWEST} customers have a repeat purchase with money")
+    frequency, spend = histories.frequency[used], histories.spend[used]
+    start = (4.0, 4.0, float(spend.mean()) * 3.0 / 4.0)
+    return maximise(
+        NAME, PARAMETERS, lambda values: log_likelihood(values, frequency, spend), start, n=n
+    )
+
+
+def log_likelihood(parameters: Sequence[float], frequency: Numbers, spend: Numbers) -> float:
+    """Log-likelihood of mean spends z over x purchases each:
+
+    f(z | x) = G(px+q) / (G(px) G(q))  v^q z^(px-1) x^px / (v + xz)^(px+q)
+    """
+    from scipy.special import gammaln  # type: ignore[import-untyped]
+
+    p, q, v = parameters
+    shape = p * frequency
+    terms = (
+        gammaln(shape + q)
+        - gammaln(shape)
+        - gammaln(q)
+        + q * np.log(v)
+        + (shape - 1.0) * np.log(spend)
+        + shape * np.log(frequency)
+        - (shape + q) * np.log(v + frequency * spend)
+    )
+    return float(terms.sum())
+
+
+def mean_spend(parameters: Sequence[float]) -> float:
+    """Mean spend of a purchase over the whole base, pv / (q - 1); nan where q is at most 1: it has no mean."""
+    p, q, v = parameters
+    return p * v / (q - 1.0) if q > 1.0 else float("nan")
+
+
+def expected_spend(parameters: Sequence[float], frequency: Numbers, spend: Numbers) -> Numbers:
+    """`[N]`: expected spend of a customer's purchase, p (v + xz) / (px + q - 1).
+
+    Customers without a repeat purchase, or whose mean spend is nan or not above 0, get the mean of the base.
+    """
+    p, q, v = parameters
+    known = (frequency > 0) & (np.nan_to_num(spend, nan=0.0) > 0.0)
+    x = np.where(known, frequency, 0.0)
+    money = np.where(known, frequency * np.nan_to_num(spend, nan=0.0), 0.0)
+    below = p * x + q - 1.0
+    with np.errstate(divide="ignore", invalid="ignore"):
+        value = np.where(below > 0.0, p * (v + money) / below, np.nan)
+    return np.asarray(value, dtype=np.float64)
