@@ -13,6 +13,7 @@ from tests.reference.read import read_case
 
 SETS = {**PRESETS, "choices only": CHOICES_ONLY, **ALONE}
 SEEDS = {"lp": 30, "single": 30, "migration": 30, "everything": 60, "whole": 15, "choices only": 30}
+SEEDS |= {"price rules": 40, "option rules": 40, "everything and rules": 50}
 INFEASIBLE = ("lp", "single", "migration", "everything", "soft rules")
 
 

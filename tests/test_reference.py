@@ -9,7 +9,7 @@ import pytest
 
 from tests.reference.enumerate import all_choices, best_of_choices, best_of_splits, count_choices, fixed_by
 from tests.reference.formulation import build
-from tests.reference.generate import CHOICES_ONLY, PRESETS, SINGLE, WHOLE, random_instance
+from tests.reference.generate import CHOICES_ONLY, PRESETS, RULES, SINGLE, WHOLE, random_instance
 from tests.reference.numbers import Numbers
 from tests.reference.program import Answer
 from tests.reference.read import Case, read_case
@@ -41,6 +41,29 @@ def test_solver_finds_the_best_of_all_choices(tmp_path: Path) -> None:
     assert compared >= 60
     assert tried >= 1000
     assert none >= 3
+
+
+def test_solver_finds_the_best_of_all_choices_that_keep_the_rules(tmp_path: Path) -> None:
+    """The same with rules between prices and options on: they rule plans out, and never the one that was drawn."""
+    compared, tried, ruled_out = 0, 0, 0
+    for seed in range(40):
+        case = _case(tmp_path, seed, CHOICES_ONLY | RULES)
+        if count_choices(case) <= 256:
+            best = best_of_choices(case)
+            _same(build(case).solve(), best.outcome, seed)
+            assert best.outcome is not None, seed
+            compared, tried = compared + 1, tried + best.tried
+            ruled_out += sum(bool(_broken_rules(simulate(case, plan, _nobody))) for plan in all_choices(case))
+    assert compared >= 20
+    assert ruled_out >= tried / 10
+
+
+def _nobody(segment: str, lever: str, period: int, customers: float) -> dict[str, float]:
+    raise AssertionError(f"{lever} of {segment} is not single")
+
+
+def _broken_rules(outcome: Outcome) -> list[str]:
+    return [what for what, _ in outcome.broken if what.startswith(("price rule", "option rule"))]
 
 
 def _tighten(case: Case) -> None:
@@ -164,7 +187,7 @@ def test_random_instances_fill_every_column(tmp_path: Path) -> None:
     """A column that no instance fills would leave its rule untested."""
     filled: set[tuple[str, str]] = set()
     for seed in range(40):
-        for name, preset in (("everything", PRESETS["everything"]), ("whole", WHOLE)):
+        for name, preset in (("everything", PRESETS["everything"] | RULES), ("whole", WHOLE)):
             case = _case(tmp_path / name, seed, preset)
             filled |= {
                 (table, c) for table, rows in case.tables.items() for row in rows for c in row if row[c]
@@ -176,12 +199,14 @@ def test_random_instances_fill_every_column(tmp_path: Path) -> None:
         "resources": "resource capacity unit_cost capacity_cost extra_capacity extra_cost lead_time max_utilisation "
         "period",
         "levers": "lever choice scope hold",
-        "options": "lever option base fixed_cost change_cost",
+        "options": "lever option base fixed_cost change_cost price_change",
         "effects": "segment lever option offered margin revenue cash satisfaction",
         "usage": "resource amount segment lever option",
         "migration": "from to rate",
         "migration_effects": "from to lever option rate when",
         "balance": "rule measure members sense value basis first_period last_period penalty",
         "factors": "target period factor segment lever option resource",
+        "price_rules": "rule lever kind group other_group value",
+        "option_rules": "rule lever option kind other_lever other_option value members",
     }
     assert filled == {(table, column) for table, columns in expected.items() for column in columns.split()}

@@ -8,7 +8,9 @@ import typer
 
 from cpm_opt.cli.boundary import CommandGroup
 from cpm_opt.cli.check import check
+from cpm_opt.cli.estimate import estimate
 from cpm_opt.cli.explain import explain
+from cpm_opt.cli.profit import profit
 from cpm_opt.cli.runs import runs
 from cpm_opt.cli.solve import solve
 
@@ -44,5 +46,5 @@ def cpm(
     """
 
 
-for command in (check, solve, explain, runs):
+for command in (check, estimate, profit, solve, explain, runs):
     app.command()(command)

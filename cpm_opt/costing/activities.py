@@ -25,8 +25,8 @@ class Served:
 
     `rows`: one per row of activity_counts, with activity, customer, order, product, count, minutes and cost (money).
     `pools`: by pool, with expense (money), practical_capacity and minutes, rate (money per minute), assigned (money),
-    idle_minutes, idle_cost (negative where more was done than the capacity gives), and unassigned (money: the expense of
-    pools that serve no activity, or the part that clients of none bear).
+    idle_minutes, idle_cost (negative where more was done than the capacity gives), and unassigned (money: the expense
+    of pools that serve no activity and are not spread per client).
     """
 
     rows: pd.DataFrame

@@ -41,7 +41,9 @@ def average_balances(balances: pd.DataFrame, period: Period) -> pd.DataFrame:
     """
     day = pd.Timedelta(days=1)
     dates = balances["date"]
-    rows = balances[(dates >= period.first - day) & (dates <= period.last + day)].sort_values(["account", "date"])
+    rows = balances[(dates >= period.first - day) & (dates <= period.last + day)].sort_values(
+        ["account", "date"]
+    )
     code, accounts = pd.factorize(rows["account"])
     days = (rows["date"] - period.first).dt.days.to_numpy(dtype=np.float64)
     money = rows["balance"].to_numpy(dtype=np.float64)
@@ -63,7 +65,9 @@ def stability(minimum: pd.Series[float], mean: pd.Series[float]) -> pd.Series[fl
     return minimum / mean.where(mean > 0)
 
 
-def account_results(accounts: pd.DataFrame, balances: pd.DataFrame, rules: BankRules, period: Period) -> pd.DataFrame:
+def account_results(
+    accounts: pd.DataFrame, balances: pd.DataFrame, rules: BankRules, period: Period
+) -> pd.DataFrame:
     """What each account brought in a period; accounts without a balance in it are left out.
 
     Columns: account, customer, kind, product, rate, mean, minimum, stability, free (money that may be placed), and, as

@@ -19,6 +19,7 @@ In: `Ledger` and a period. Out: `PeriodProfit`. All money is in the tables' own 
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -43,7 +44,7 @@ class PeriodProfit:
 
     `customers`: one row each, by name: segment, group, days (as a customer), orders, quantity, the money of `MONEY`,
     deposits and loans (mean balances), minimum_deposits, return_on_sales, active (whether they turned over anything or
-    kept a balance). `lines` are the sales, `accounts` the bank's accounts with what they brought, `served` the activities.
+    kept a balance). `lines` are the sales, `accounts` what a bank's accounts brought, `served` the activities.
     """
 
     period: Period
@@ -95,11 +96,20 @@ def period_profit(ledger: Ledger, period: Period) -> PeriodProfit:
     unassigned = {
         "pools without activities": float(served.pools["unassigned"].sum()),
         "overhead without clients": 0.0 if average > 0 else overhead,
-        "activities for nobody in particular": float(served.rows.loc[served.rows["customer"] == "", "cost"].sum()),
+        "activities for nobody in particular": float(
+            served.rows.loc[served.rows["customer"] == "", "cost"].sum()
+        ),
         "campaigns": float(_of(ledger, "campaigns", period)["cost"].sum()),
     }
     found = PeriodProfit(
-        period, customers, lines, accounts, served, average, unassigned, _ledger_total(ledger, period, accounts, served)
+        period,
+        customers,
+        lines,
+        accounts,
+        served,
+        average,
+        unassigned,
+        _ledger_total(ledger, period, accounts, served),
     )
     if abs(found.unreconciled) > 0:
         raise DefectError(f"the profit of {period} does not reconcile: {found.unreconciled:.2f} is left")
@@ -120,14 +130,24 @@ def _ledger_total(ledger: Ledger, period: Period, accounts: pd.DataFrame, served
     sales = ledger.lines[period.holds(ledger.lines["date"])]
     income = float(sales["revenue"].sum() - sales["tax"].sum() - sales["product_cost"].sum())
     bank = float(accounts["revenue"].sum() - accounts["product_cost"].sum())
-    expense = float(_of(ledger, "cost_pools", period)["expense"].sum() + _of(ledger, "campaigns", period)["cost"].sum())
+    expense = float(
+        _of(ledger, "cost_pools", period)["expense"].sum() + _of(ledger, "campaigns", period)["cost"].sum()
+    )
     return income + bank - expense - served.outside_pools
 
 
 def _accounts(ledger: Ledger, period: Period) -> pd.DataFrame:
     rules = ledger.rules.bank
     if rules is None or ledger["accounts"].empty:
-        money = ("mean", "minimum", "free", "transfer_income", "interest_earned", "interest_paid", "funding_cost")
+        money = (
+            "mean",
+            "minimum",
+            "free",
+            "transfer_income",
+            "interest_earned",
+            "interest_paid",
+            "funding_cost",
+        )
         columns = {name: pd.Series([], dtype="float64") for name in (*money, "revenue", "product_cost")}
         texts = {name: pd.Series([], dtype=object) for name in ("account", "customer", "kind", "product")}
         return pd.DataFrame({**texts, **columns})
@@ -141,10 +161,14 @@ def _served(ledger: Ledger, period: Period, lines: pd.DataFrame) -> Served:
     buyer = counts["order"].map(buyers.loc[buyers["nunique"] == 1, "first"]).fillna("").astype(object)
     counts["customer"] = counts["customer"].where(counts["customer"] != "", buyer)
     try:
-        return cost_to_serve(counts, ledger["activities"], ledger["time_drivers"], _of(ledger, "cost_pools", period))
+        return cost_to_serve(
+            counts, ledger["activities"], ledger["time_drivers"], _of(ledger, "cost_pools", period)
+        )
     except KeyError as error:
         message = f"has activities of {period} and {error.args[0]} in it"
-        raise InputError([Fault("cost_pools", message, "add their expense and capacity", code="missing")]) from None
+        raise InputError(
+            [Fault("cost_pools", message, "add their expense and capacity", code="missing")]
+        ) from None
 
 
 def _names(
@@ -156,14 +180,15 @@ def _names(
     left = set(stated.loc[~there, "customer"])
     names = set(stated.loc[there, "customer"]) | (set(before.unique()) - left)
     names |= {*lines["customer"].unique(), *accounts["customer"].unique(), *served.rows["customer"].unique()}
-    return pd.Index(sorted(names - {""}), dtype=object, name="customer")
+    index: pd.Index[str] = pd.Index(sorted(names - {""}), dtype=object, name="customer")
+    return index
 
 
 def _customers(ledger: Ledger, period: Period, names: pd.Index[str]) -> pd.DataFrame:
     """One row a customer: segment, group, days as a customer in the period."""
     stated = ledger["customers"].set_index("customer").reindex(names)
-    start = stated["opened"].clip(lower=period.first).fillna(period.first)
-    end = stated["closed"].clip(upper=period.last).fillna(period.last)
+    start = stated["opened"].where(stated["opened"] > period.first, period.first)
+    end = stated["closed"].where(stated["closed"] < period.last, period.last)
     # Whoever was served before or after being a customer counts for no day.
     days = ((end - start).dt.days + 1).clip(lower=0)
     group = connected_groups(names.to_numpy(dtype=object), stated["group"].fillna(""), ledger["links"])
@@ -172,10 +197,15 @@ def _customers(ledger: Ledger, period: Period, names: pd.Index[str]) -> pd.DataF
 
 def _fill(customers: pd.DataFrame, lines: pd.DataFrame, accounts: pd.DataFrame, served: Served) -> None:
     """Adds what the ledgers hold of each customer."""
-    sums = lines.groupby("customer")[["quantity", "list_revenue", "discount", "revenue", "tax", "product_cost"]].sum()
+    sums = lines.groupby("customer")[
+        ["quantity", "list_revenue", "discount", "revenue", "tax", "product_cost"]
+    ].sum()
     grouped = lines.groupby("customer")
-    order = lines["order"].where(lines["order"] != "", lines["date"].astype(str))
-    parts: dict[str, pd.Series[float]] = {
+    # Lines without an order belong to one order a day; the days are numbered below 0, apart from the orders.
+    day = -1 - lines["date"].astype("datetime64[ns]").astype("int64") // 86_400_000_000_000
+    numbers = pd.factorize(lines["order"])[0]
+    order = pd.Series(np.where(lines["order"] != "", numbers, day), index=lines.index)
+    parts: dict[str, pd.Series[Any]] = {
         "lines": grouped.size(),
         "orders": order.groupby(lines["customer"]).nunique(),
         **{name: sums[name] for name in ("quantity", "list_revenue", "discount", "tax")},
@@ -194,7 +224,9 @@ def _fill(customers: pd.DataFrame, lines: pd.DataFrame, accounts: pd.DataFrame, 
 
 def _add_layers(customers: pd.DataFrame, overhead: pd.Series[float] | float) -> None:
     """Adds the layers of the profit and loss that follow from the others."""
-    customers["other_reductions"] = customers["list_revenue"] - customers["discount"] - customers["sales_revenue"]
+    customers["other_reductions"] = (
+        customers["list_revenue"] - customers["discount"] - customers["sales_revenue"]
+    )
     customers["interest_income"] = customers["transfer_income"] + customers["interest_earned"]
     customers["revenue"] = customers["sales_revenue"] + customers["interest_income"]
     customers["product_cost"] = customers["goods"] + customers["interest_paid"] + customers["funding_cost"]

@@ -46,16 +46,24 @@ def read_ledger(tables: Tables) -> Ledger:
     """Raises InputError with every fault of the raw tables, between them and in `[estimates.profit]`."""
     rules, told = read_profit_rules(tables.info.estimates)
     # What planning tables lack is no matter here.
-    broken = [f for f in tables.faults if not f.warning and (f.table in RAW or f.table in ("instance", "instance.toml"))]
+    broken = [
+        f
+        for f in tables.faults
+        if not f.warning and (f.table in RAW or f.table in ("instance", "instance.toml"))
+    ]
     faults = [*broken, *told]
     frames = {name: tables.frames.get(name, _empty(name)) for name in RAW}
     if not any(len(frames[name]) for name in ("sales", "balances", "activity_counts")):
         message = "is missing or has no usable row, and there are no balances and no activity_counts"
-        faults.append(Fault("sales", message, "add sales.csv with customer, date and revenue", code="missing"))
+        faults.append(
+            Fault("sales", message, "add sales.csv with customer, date and revenue", code="missing")
+        )
     lines, wrong = priced_lines(frames["sales"], frames["products"], tables.info.estimates)
     faults += wrong
     drivers = tuple(
-        name for name in frames["activity_counts"].columns if name not in (*RAW["activity_counts"].names, "line")
+        name
+        for name in frames["activity_counts"].columns
+        if name not in (*RAW["activity_counts"].names, "line")
     )
     faults += _activity_faults(frames, drivers)
     faults += _bank_faults(frames, rules)
@@ -83,18 +91,31 @@ def _activity_faults(frames: Mapping[str, pd.DataFrame], drivers: tuple[str, ...
     ]
     costless = activities[(activities["pool"] == "") & activities["transaction_rate"].isna()]
     faults += [
-        Fault("activities", "has neither a pool nor a transaction_rate", "write one of them", int(line), code="value")
+        Fault(
+            "activities",
+            "has neither a pool nor a transaction_rate",
+            "write one of them",
+            int(line),
+            code="value",
+        )
         for line in costless["line"]
     ]
     limits = pools.groupby("pool")["practical_capacity"].sum()
-    for pool, line in activities[activities["pool"].isin(limits.index[limits <= 0])][["pool", "line"]].itertuples(
-        index=False
-    ):
+    for pool, line in activities[activities["pool"].isin(limits.index[limits <= 0])][
+        ["pool", "line"]
+    ].itertuples(index=False):
         message = "has no practical_capacity, which the rate of its activities needs"
-        faults.append(Fault("activities", f"pool '{pool}' {message}", "write it in cost_pools", int(line), "pool"))
+        faults.append(
+            Fault("activities", f"pool '{pool}' {message}", "write it in cost_pools", int(line), "pool")
+        )
     both = pools[pools["per_client"] & pools["practical_capacity"].notna()]
     faults += [
-        Fault("cost_pools", "is spread per_client and has a practical_capacity", "leave one of them out", int(line))
+        Fault(
+            "cost_pools",
+            "is spread per_client and has a practical_capacity",
+            "leave one of them out",
+            int(line),
+        )
         for line in both["line"]
     ]
     named = set(equations["driver"])
@@ -123,4 +144,3 @@ def _unknown(table: str, rows: pd.DataFrame, column: str, known: Iterable[str]) 
         Fault(table, "is not known", did_you_mean(name, names), int(line), column, name, code="unknown_name")
         for name, line in strange[[column, "line"]].head(MAX_FAULTS).itertuples(index=False)
     ]
-

@@ -39,7 +39,9 @@ def priced_lines(
         cost = cost.fillna(lines["revenue"] * (1.0 - margin))
     elif unknown and not faults:
         every = unknown == len(lines)
-        message = "is missing" if every else f"is missing, and {unknown:,} lines of sales have no cost of their own"
+        message = (
+            "is missing" if every else f"is missing, and {unknown:,} lines of sales have no cost of their own"
+        )
         faults.append(Fault("instance.toml", message, REMEDY, column=PLACE, code="missing"))
     lines["product_cost"] = cost
     listed = lines["list_price"] * lines["quantity"]
@@ -62,4 +64,6 @@ def _declared(estimates: Mapping[str, Any]) -> tuple[float | None, list[Fault]]:
     try:
         return checked_gross_margin(value), []
     except ValueError as error:
-        return None, [Fault("instance.toml", str(error), REMEDY, column=PLACE, value=str(value), code="value")]
+        return None, [
+            Fault("instance.toml", str(error), REMEDY, column=PLACE, value=str(value), code="value")
+        ]

@@ -47,7 +47,9 @@ class TierRules(_Closed):
     """The tiers of profitable, working customers, from the best to the least; see the module for the meaning."""
 
     method: Literal["shares", "thresholds", "natural_breaks"] = "shares"
-    names: tuple[_Name, ...] = Field(default=("top", "middle", "base"), min_length=1, max_length=20, strict=False)
+    names: tuple[_Name, ...] = Field(
+        default=("top", "middle", "base"), min_length=1, max_length=20, strict=False
+    )
     values: tuple[float, ...] = Field(default=(), strict=False)
     unprofitable: _Name = "unprofitable"
     inactive: _Name = "inactive"
@@ -57,7 +59,9 @@ class TierRules(_Closed):
         every = (*self.names, self.unprofitable, self.inactive)
         if len(set(every)) < len(every):
             raise ValueError("names a tier twice")
-        wanted = {"shares": len(self.names), "thresholds": len(self.names) - 1, "natural_breaks": 0}[self.method]
+        wanted = {"shares": len(self.names), "thresholds": len(self.names) - 1, "natural_breaks": 0}[
+            self.method
+        ]
         if len(self.values) != wanted:
             raise ValueError(f"needs {wanted} values with {len(self.names)} names and method {self.method}")
         if any(value < 0 for value in self.values):

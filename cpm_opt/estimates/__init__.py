@@ -1,7 +1,7 @@
-"""From profit to what the plan reads: `estimate(tables) -> Estimates`."""
+"""From profit to what the plan reads: `estimate(tables) -> Estimates`; `with_values` adds what each customer is worth."""
 
 from __future__ import annotations
 
-from cpm_opt.estimates.estimate import Estimates, estimate
+from cpm_opt.estimates.estimate import Estimates, estimate, with_values
 
-__all__ = ["Estimates", "estimate"]
+__all__ = ["Estimates", "estimate", "with_values"]

@@ -30,9 +30,7 @@ def fit(histories: Histories) -> ModelEstimate:
     seen = alike(histories)
     mean_age = float(histories.age.mean())
     start = (0.5, max(0.25 * mean_age, 1e-3), 0.5, 2.0)
-    return maximise(
-        NAME, PARAMETERS, lambda values: log_likelihood(values, seen), start, n=len(histories)
-    )
+    return maximise(NAME, PARAMETERS, lambda values: log_likelihood(values, seen), start, n=len(histories))
 
 
 def log_likelihood(parameters: Sequence[float], seen: Alike) -> float:

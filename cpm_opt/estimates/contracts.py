@@ -49,7 +49,9 @@ def value_contracts(
     last = begun["end"]
     ended = ((last <= end) & last.notna()).to_numpy()
     ran = np.where(ended, (last - begun["start"]).dt.days.to_numpy(dtype=float) + 1.0, tenure)
-    times = np.where(ended, np.maximum(1.0, np.rint(ran / length)), np.floor(tenure / length)).astype(np.int64)
+    times = np.where(ended, np.maximum(1.0, np.rint(ran / length)), np.floor(tenure / length)).astype(
+        np.int64
+    )
     size = int(times.max(initial=0)) + 1
     model = sbg.fit(
         np.bincount(times[ended], minlength=size).astype(float),
@@ -101,9 +103,7 @@ def _renewals(
         total = np.zeros(count)
         for some in np.unique(left):
             members = left == some
-            total[members] = sbg.renewals_to_come(
-                parameters, at_renewal[members], discount_rate, int(some)
-            )
+            total[members] = sbg.renewals_to_come(parameters, at_renewal[members], discount_rate, int(some))
         return total * weight
 
     logs = np.log(model.values)

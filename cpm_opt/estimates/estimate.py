@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cpm_opt.estimates.chain import Chain
+    from cpm_opt.estimates.values import Values
 
 ESTIMATED = ("segments", "migration")
 
@@ -27,7 +28,8 @@ class Estimates:
 
     `frames`: the stated frames and, of `ESTIMATED`, those that are not stated but follow from raw tables, in the same
     shape; `notes`: what was counted and assumed, for a report; `faults`: what kept a table from being estimated;
-    `profitability` and `chain`: what the estimates rest on, None where nothing was estimated.
+    `profitability` and `chain`: what the estimates rest on, None where nothing was estimated; `values`: what each
+    customer is worth, there only where it was asked for (`with_values`).
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -35,6 +37,7 @@ class Estimates:
     faults: tuple[Fault, ...] = ()
     profitability: Profitability | None = None
     chain: Chain | None = None
+    values: Values | None = None
 
 
 def estimate(tables: Tables) -> Estimates:
@@ -57,6 +60,19 @@ def estimate(tables: Tables) -> Estimates:
     added = {name: found.frames[name] for name in missing}
     kept = [f"table {name} is stated and was not estimated" for name in ESTIMATED if name not in missing]
     return replace(found, frames={**tables.frames, **added}, notes=(*found.notes, *kept))
+
+
+def with_values(tables: Tables, estimates: Estimates, tiers: Mapping[str, str] | None = None) -> Estimates:
+    """The same estimates with the customers' values, which a plan does not need and `estimate` does not compute.
+
+    `tiers` maps customers to tiers. Raises InputError with every fault; see `values.customer_values`.
+    """
+    from cpm_opt.estimates.values import customer_values
+
+    try:
+        return replace(estimates, values=customer_values(tables, estimates, tiers))
+    except InputError as error:
+        raise InputError(_with_lines(tables, error.faults)) from None
 
 
 def _not_estimated(missing: list[str]) -> tuple[Fault, ...]:

@@ -34,12 +34,12 @@ def fit(histories: Histories) -> ModelEstimate:
     used = usable(histories)
     n = int(used.sum())
     if n < FEWEST:
-        return no_estimate(NAME, PARAMETERS, n, f"fewer than {FEWEST} customers have a repeat purchase with money")
+        return no_estimate(
+            NAME, PARAMETERS, n, f"fewer than {FEWEST} customers have a repeat purchase with money"
+        )
     frequency, spend = histories.frequency[used], histories.spend[used]
     start = (4.0, 4.0, float(spend.mean()) * 3.0 / 4.0)
-    return maximise(
-        NAME, PARAMETERS, lambda values: log_likelihood(values, frequency, spend), start, n=n
-    )
+    return maximise(NAME, PARAMETERS, lambda values: log_likelihood(values, frequency, spend), start, n=n)
 
 
 def log_likelihood(parameters: Sequence[float], frequency: Numbers, spend: Numbers) -> float:

@@ -58,7 +58,11 @@ def try_out(
     }
     predicted[NAIVE] = same_rate
     return Holdout(
-        histories.end, end, weeks, _by_class(histories, actual, predicted), _errors(histories, actual, predicted)
+        histories.end,
+        end,
+        weeks,
+        _by_class(histories, actual, predicted),
+        _errors(histories, actual, predicted),
     )
 
 

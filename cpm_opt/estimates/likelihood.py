@@ -16,7 +16,9 @@ from cpm_opt.estimates.model_estimate import ModelEstimate, no_estimate
 Numbers = NDArray[np.float64]
 LogLikelihood = Callable[[Sequence[float]], float]
 
-EDGE = 11.5  # logarithms of parameters beyond this (1e5, or 1e-5) mean that the likelihood has no maximum inside
+EDGE = (
+    11.5  # logarithms of parameters beyond this (1e5, or 1e-5) mean that the likelihood has no maximum inside
+)
 STEP = 1e-3
 STEEPEST = 1e-4  # of the mean log-likelihood by the logarithm of a parameter, where the search has ended
 WORTHLESS = 1e6

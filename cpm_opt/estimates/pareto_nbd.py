@@ -31,9 +31,7 @@ def fit(histories: Histories) -> ModelEstimate:
     seen = alike(histories)
     mean_age = max(float(histories.age.mean()), 1e-3)
     start = (0.5, 0.3 * mean_age, 0.6, 0.4 * mean_age)
-    return maximise(
-        NAME, PARAMETERS, lambda values: log_likelihood(values, seen), start, n=len(histories)
-    )
+    return maximise(NAME, PARAMETERS, lambda values: log_likelihood(values, seen), start, n=len(histories))
 
 
 def log_likelihood(parameters: Sequence[float], seen: Alike) -> float:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from cpm_opt.report.actions import actions
-from cpm_opt.report.explanation import NUMBER, Cell, Column, Explanation, Section, Table
+from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Explanation, Section, Table
 from cpm_opt.report.limits import limits
 from cpm_opt.report.numbers import optional
 from cpm_opt.report.words import Units, amount, counted, names, percent
@@ -46,6 +46,7 @@ def _title(facts: Mapping[str, Any], units: Units) -> str:
 def _plan_sections(run: RunRecord, units: Units) -> list[Section]:
     return [
         _earns(run, units),
+        *_uncertain(run, units),
         actions(run, units),
         limits(run, units),
         _waterfall(run, units),
@@ -56,13 +57,21 @@ def _plan_sections(run: RunRecord, units: Units) -> list[Section]:
 
 def _earns(run: RunRecord, units: Units) -> Section:
     facts = run.facts
-    today, objective = facts["today"], facts["objective"]
-    gain = facts["profit"] - today["profit"]
+    today, objective, scenarios = facts["today"], facts["objective"], facts["scenarios"]
+    # Under uncertainty the tables show the most probable scenario, and today stands beside the plan in that one.
+    profit, end_value = facts["profit"], facts["end_value"]
+    if scenarios:
+        profit, end_value = scenarios[0]["profit"], scenarios[0]["end_value"]
+    gain = profit - today["profit"]
     than = f"{units.worth(abs(gain))} {'more' if gain >= 0 else 'less'} than if all stays as it is today"
     if today["profit"] > 0:
         than += f" ({'+' if gain >= 0 else '-'}{percent(abs(gain) / today['profit'])})"
     rate = facts["model"]["horizon"]["discount_rate"]
-    sentences = [f"The plan earns {units.worth(facts['profit'])} over {units.horizon}: {than}."]
+    sentences = [f"The plan earns {units.worth(profit)} over {units.horizon}: {than}."]
+    if scenarios:
+        chance = percent(scenarios[0]["probability"])
+        case = f"the most probable scenario, {scenarios[0]['scenario']} (probability {chance})"
+        sentences.append(f"These and the figures below are those of {case}; see what others bring.")
     if rate:
         sentences.append(f"Later money counts less: {percent(rate)} a {units.period}.")
     sentences.append(_proof(run, units))
@@ -76,16 +85,40 @@ def _earns(run: RunRecord, units: Units) -> Section:
         Column("plan", "plan", NUMBER, units.money),
         Column("difference", "difference", NUMBER, units.money),
     )
-    figures: list[tuple[str, float, float]] = [("profit", today["profit"], facts["profit"])]
-    if today["end_value"] or facts["end_value"]:
+    figures: list[tuple[str, float, float]] = [("profit", today["profit"], profit)]
+    if today["end_value"] or end_value:
         label = f"value of the customers after {units.period} {units.periods}"
-        figures.append((label, today["end_value"], facts["end_value"]))
+        figures.append((label, today["end_value"], end_value))
     if facts["penalties"]:
         figures.append(("penalties for missed rules", 0.0, -facts["penalties"]))
-    if abs(objective - facts["profit"]) > 1e-6 * max(1.0, abs(objective)):
-        figures.append(("all that counts, as the model weighs it", today["objective"], objective))
+    if abs(objective - profit) > 1e-6 * max(1.0, abs(objective)):
+        every = ", over all scenarios" if scenarios else ""
+        figures.append((f"all that counts, as the model weighs it{every}", today["objective"], objective))
     rows = tuple((name, before, after, after - before) for name, before, after in figures)
     return Section("earns", "What it earns", tuple(sentences), (Table("earns", columns, rows),))
+
+
+def _uncertain(run: RunRecord, units: Units) -> list[Section]:
+    """What the plan brings in each scenario; nothing where nothing is uncertain."""
+    scenarios = run.facts["scenarios"]
+    if not scenarios:
+        return []
+    worst = min(scenarios, key=lambda each: (each["objective"], each["scenario"]))
+    sentences = (
+        f"Over all scenarios the plan earns {units.worth(run.facts['profit'])} on average.",
+        f"It does worst in {worst['scenario']}, with {units.worth(worst['profit'])} of profit.",
+        "What has to be decided now is the same in every scenario; what comes later may answer to it.",
+    )
+    columns = (
+        Column("scenario", "scenario"),
+        Column("probability", "probability", SHARE),
+        Column("profit", "profit", NUMBER, units.money),
+        Column("end_value", f"value of the customers after {units.period} {units.periods}", NUMBER, units.money),
+        Column("objective", "all that counts", NUMBER, units.money),
+    )
+    rows = tuple(tuple(each[column.key] for column in columns) for each in scenarios)
+    table = Table("scenarios", columns, rows, file="scenarios.csv")
+    return [Section("scenarios", "If things turn out otherwise", sentences, (table,))]
 
 
 def _proof(run: RunRecord, units: Units) -> str:

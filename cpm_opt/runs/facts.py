@@ -59,10 +59,11 @@ def run_facts(plan: Plan, facts: RunFacts, run_id: str, created: str) -> dict[st
         "objective": plan.objective if plan.shown else None,
         "bound": plan.bound,
         "gap": plan.gap if plan.shown else None,
-        "profit": None if end is None else end.profit,
+        "profit": plan.profit if plan.shown else None,
         "end_value": None if end is None else end.end_value,
         "penalties": None if end is None else _discounted_penalties(end),
         "today": _today(plan.today),
+        "scenarios": scenario_facts(plan),
         "certificate": certificate_facts(plan.certificate),
         "prices_from": plan.prices_from,
         "conflict": list(plan.conflict),
@@ -74,6 +75,24 @@ def run_facts(plan: Plan, facts: RunFacts, run_id: str, created: str) -> dict[st
         "hashes": dict(sorted(facts.hashes.items())),
         "versions": versions(),
     }
+
+
+def scenario_facts(plan: Plan) -> list[dict[str, object]]:
+    """What the plan brings in each scenario, the one whose figures the tables show first; empty without scenarios.
+
+    profit, end_value and objective are discounted; the plan's profit is the mean of these by probability.
+    """
+    return [
+        {
+            "scenario": each.name,
+            "probability": each.probability,
+            "profit": each.recount.profit,
+            "end_value": each.recount.end_value,
+            "objective": each.recount.objective,
+        }
+        for each in plan.scenarios
+        if plan.shown
+    ]
 
 
 def certificate_facts(certificate: Certificate | None) -> dict[str, object]:

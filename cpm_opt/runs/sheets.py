@@ -15,8 +15,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpm_opt.faults import DefectError
-from cpm_opt.runs.columns import CHOICES, PLAN, RESOURCES, RULES, SEGMENTS, WATERFALL
+from cpm_opt.runs.columns import CHOICES, PLAN, RESOURCES, RULES, SCENARIOS, SEGMENTS, WATERFALL
 from cpm_opt.runs.prices import CAPACITY, reader_prices
+from cpm_opt.runs.facts import scenario_facts
 from cpm_opt.runs.waterfall import waterfall
 
 if TYPE_CHECKING:
@@ -37,7 +38,9 @@ def sheets(plan: Plan, facts: RunFacts) -> dict[str, str]:
         raise DefectError("a plan without decisions was to be written")
     steps = waterfall(plan.today, recount, plan.portfolio.money_unit)
     measures = sorted(set(recount.flows) - set(SEGMENTS))
+    outcomes = [tuple(each.values()) for each in scenario_facts(plan)]
     return {
+        **({"scenarios": csv_text(SCENARIOS, outcomes)} if outcomes else {}),  # type: ignore[arg-type]
         "plan": csv_text(PLAN, _plan_rows(plan, decisions, recount)),
         "segments": csv_text(
             (*SEGMENTS, *measures), _segment_rows(plan, recount, ["margin", "cash", *measures])

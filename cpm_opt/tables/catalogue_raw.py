@@ -94,7 +94,7 @@ ACTIVITIES = Table(
     (
         reference("activity", "activity"),
         optional_reference("pool", "pool whose time it takes", "none: transaction_rate is its whole cost"),
-        Column("base_minutes", "number", "time of one, before the drivers of table time_drivers", "minutes", default=nan,
+        Column("base_minutes", "number", "time of one, before its time_drivers", "minutes", default=nan,
                low=0.0, blank="0, or costed by transaction_rate"),
         Column("transaction_rate", "number", "cost of one, whatever time it takes", "money per transaction",
                default=nan, low=0.0, blank="costed by duration"),
@@ -107,7 +107,7 @@ TIME_DRIVERS = Table(
     "time equations: what adds to an activity's base time",
     (
         reference("activity", "activity"),
-        Column("driver", "id", "column of activity_counts that drives the time, such as order_lines or rush", required=True),
+        Column("driver", "id", "column of activity_counts that drives the time, such as rush", required=True),
         Column("minutes", "number", "time that one unit of the driver adds (or saves)", "minutes per unit", True),
     ),
     key=("activity", "driver"),

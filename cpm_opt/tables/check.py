@@ -91,6 +91,7 @@ def _check(
     measures_known: bool,
 ) -> tuple[pd.DataFrame | None, list[Fault]]:
     known = table.with_measures(info.measures)
+    cells = _with_blank_bases(table, cells)
     groupings, faults = _extra_columns(table, known, tuple(cells), measures_known)
     missing = [column.name for column in known if column.required and column.name not in cells]
     for name in missing:
@@ -123,6 +124,20 @@ def _check(
     refused = {name: {int(lines[at]) for at in checked.refused} for name, checked in done.items()}
     faults += row_faults(table.name, frame, refused)
     return frame, faults
+
+
+def _with_blank_bases(table: Table, cells: Mapping[str, Cells]) -> Mapping[str, Cells]:
+    """A blank `base` counts as false where another option of the lever says true; a table in which only the base is
+    marked means just that."""
+    if table.name != "options" or not {"lever", "base"} <= set(cells):
+        return cells
+    levers, bases = (list(cells[name]) for name in ("lever", "base"))
+    marked = {lever for lever, base in zip(levers, bases, strict=True) if str(base).strip().lower() == "true"}
+    filled = [
+        "false" if str(base).strip() == "" and lever in marked else str(base)
+        for lever, base in zip(levers, bases, strict=True)
+    ]
+    return {**cells, "base": filled}
 
 
 def _extra_columns(

@@ -71,7 +71,7 @@ def _parsed(cells: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_
     blank = np.zeros(len(cells), dtype=bool)
     problems = []
     for at, cell in enumerate(cells):
-        text = cell.strip()
+        text = cell.strip(" \t\r\n\xa0")
         if not text:
             blank[at] = True
         elif _NUMBER.fullmatch(text):

@@ -58,6 +58,7 @@ def draw(rng: random.Random, features: frozenset[str]) -> Draft:
         weights = {"profit": rng.choice([1.0, 0.8]), "end_value": rng.choice([0.0, 0.5, 1.0])}
         draft.model["objective"] = {**weights}
     components = [c for c in ("capacity", "balance", "switching") if c in features]
+    components += [c for c, feature in (("price", "price_rules"), ("options", "option_rules")) if feature in features]
     rng.shuffle(components)
     draft.model["components"] = {name: {} for name in components}
     if "measures" in features:
@@ -188,7 +189,7 @@ def _keep_choosable(draft: Draft) -> None:
 
 def _current(draft: Draft, rng: random.Random, features: frozenset[str]) -> None:
     rows = []
-    pushed = "on_change" in features
+    pushed = bool(features & {"on_change", "price_rules", "option_rules"})
     refused = {(r["lever"], r["option"]) for r in draft.tables["effects"] if r.get("offered") == "false"}
     for lever in draft.tables["levers"]:
         options = [o for o in draft.options(lever["lever"]) if (lever["lever"], o) not in refused]

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from tests.reference.flow import flow
+from tests.reference.money import money_rules
 from tests.reference.numbers import Lever, Numbers
 from tests.reference.program import Answer, Program, Terms, add
 from tests.reference.read import Case, Row, flag, number, read_case, whole_number
+from tests.reference.rules import option_rule, price_rule
 
 
 def solve_reference(folder: Path, model: Path) -> Answer:
@@ -35,6 +38,11 @@ def build(case: Case) -> Program:
     if case.on("balance"):
         for row in case.rows("balance"):
             _balance(program, numbers, row, worth)
+    for row in case.rows("price_rules") if case.on("price") else ():
+        price_rule(program, numbers, row)
+    for row in case.rows("option_rules") if case.on("options") else ():
+        option_rule(program, numbers, row)
+    money_rules(program, numbers, worth)
     return program
 
 
@@ -143,21 +151,6 @@ def _switching(program: Program, numbers: Numbers, worth: dict[int, float]) -> N
                     for o in lever.options:
                         then, now = program.columns["y", d, g, o, t - 1], program.columns["y", d, g, o, t]
                         program.row({now: 1.0, then: -1.0}, 0.0, 0.0)
-
-
-def flow(program: Program, numbers: Numbers, measure: str, segments: list[str], t: int) -> Terms:
-    """The sum of a measure over segments in a period, as terms."""
-    out: Terms = {}
-    for s in segments:
-        if measure == "customers":
-            add(out, {program.columns["n", s, t + 1]: 1.0})
-            continue
-        add(out, {program.columns["n", s, t]: numbers.base(measure, s, t)})
-        for lever in numbers.levers.values():
-            for o in lever.options:
-                at = (s, lever.name, o)
-                add(out, {program.columns["x", *at, t]: numbers.effect(measure, at, t)})
-    return out
 
 
 def _capacity(program: Program, numbers: Numbers, worth: dict[int, float]) -> None:

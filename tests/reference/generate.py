@@ -39,6 +39,7 @@ CHOICES_ONLY = (
     | {"resource_periods", "penalty", "measures", "cash", "factors", "weights"}
 )
 EVERYTHING = (CHOICES_ONLY - {"all_single", "few"}) | {"ugly"}
+RULES = frozenset({"price_rules", "option_rules"})
 WHOLE = frozenset({"whole", "capacity", "balance", "switching", "change_cost", "current", "discount", "tiny"})
 PRESETS = {"lp": LP, "single": SINGLE, "migration": MIGRATION, "everything": EVERYTHING, "whole": WHOLE}
 ALONE = {
@@ -74,10 +75,35 @@ ALONE = {
     },
     "arrivals": {"arrivals", "periods", "capacity", "end_value", "weights", "discount"},
     "factors": {"factors", "periods", "capacity", "measures", "migration", "migration_effects", "arrivals"},
+    "price rules": {"single", "price_rules", "groups", "periods", "capacity", "current", "arrivals"},
+    "option rules": {"single", "option_rules", "groups", "periods", "capacity", "current", "not_offered", "migration"},
+    "whole option rules": WHOLE | {"option_rules"},
+    "everything and rules": EVERYTHING | RULES,
     "rules without components": {"single", "hold", "change_cost", "current", "periods", "penalty", "factors"},
 }
 """Few features at a time, so that a rule that is read differently shows by its name."""
-FEATURES = frozenset().union(*PRESETS.values(), *ALONE.values(), {"all_single", "few", "infeasible"})
+MONEY = {
+    "cash": {"liquidity", "cash", "capacity", "extra", "periods", "discount"},
+    "growth": {
+        "liquidity",
+        "growth",
+        "cash",
+        "single",
+        "fixed_cost",
+        "groups",
+        "capacity",
+        "periods",
+        "switching",
+        "change_cost",
+    },
+    "top segments": {"top_share", "measures", "periods", "migration", "capacity"},
+    "index": {"hhi", "capacity", "periods", "discount", "extra"},
+    "index of choices": {"hhi", "single", "few", "all_single", "periods", "migration", "capacity"},
+    "uncertain effects": {"uncertain", "capacity", "discount", "periods", "single", "weights"},
+    "all about money": EVERYTHING | {"liquidity", "growth", "top_share", "hhi", "uncertain"},
+}
+"""Cash, concentration and robust, each alone and with everything else."""
+FEATURES = frozenset().union(*PRESETS.values(), *ALONE.values(), *MONEY.values(), {"all_single", "few", "infeasible"})
 
 ALWAYS = {
     "segments": ["segment", "customers", "margin"],
@@ -92,6 +118,8 @@ ALWAYS = {
     "migration_effects": ["from", "to", "lever", "option", "rate"],
     "balance": ["rule", "measure", "members", "sense", "value"],
     "factors": ["target", "period", "factor"],
+    "price_rules": ["rule", "lever", "kind"],
+    "option_rules": ["rule", "lever", "option", "kind"],
 }
 """Columns that a table always has; others appear when some row fills them."""
 

@@ -124,6 +124,12 @@ class Numbers:
         (row,) = (r for r in self.case.rows("options") if (r["lever"], r["option"]) == (lever, option))
         return number(row, column) * self.factor(f"options.{column}", period, lever=lever, option=option)
 
+    def price(self, lever: Lever, option: str) -> float:
+        """price_change of an option, a fraction of the base price."""
+        rows = self.case.rows("options")
+        (row,) = (r for r in rows if (r["lever"], r["option"]) == (lever.name, option))
+        return number(row, "price_change")
+
     @property
     def resources(self) -> list[str]:
         """The resources, once each."""

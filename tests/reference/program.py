@@ -24,6 +24,7 @@ def add(into: Terms, terms: Mapping[int, float], times: float = 1.0) -> Terms:
 class Program:
     """Columns with bounds under a key each, rows with two sides, and the parts of an objective to be maximised.
 
+    A cone (each, top) is a row that is not linear: the root of the sum of squares of `each` is at most `top`.
     Objective = `profit_weight` x (profit + `constant` - penalty) + `end_weight` x end, all discounted already.
     """
 
@@ -38,6 +39,7 @@ class Program:
     end: Terms = field(default_factory=dict)
     profit_weight: float = 1.0
     end_weight: float = 1.0
+    cones: list[tuple[list[Terms], Terms]] = field(default_factory=list)
 
     def column(self, key: Key, lower: float = 0.0, upper: float = np.inf, whole: bool = False) -> int:
         """A new column."""
@@ -74,6 +76,27 @@ class Program:
 
     def solve(self, fixed: Mapping[Key, float] | None = None, relax: bool = False) -> Answer:
         """The best point, with some columns fixed; `relax` drops integrality (exact where all integers are fixed)."""
+        for _ in range(500):
+            answer = self._solve_rows(fixed, relax)
+            if answer.objective is None or not self._cut_off(list(answer.values.values())):
+                return answer
+        raise RuntimeError("the cones are not kept after 500 cuts")
+
+    def _cut_off(self, point: list[float]) -> bool:
+        """Adds, for each cone that the point is outside of, the half space that holds the cone but not the point."""
+        outside = False
+        for each, top in self.cones:
+            sizes = [sum(value * point[column] for column, value in terms.items()) for terms in each]
+            length, most = np.sqrt(np.dot(sizes, sizes)), sum(value * point[c] for c, value in top.items())
+            if length > most + 3e-8 * max(1.0, abs(most)):
+                row = add({}, top, -1.0)
+                for size, terms in zip(sizes, each, strict=True):
+                    add(row, terms, size / length)
+                self.row(row, upper=0.0)
+                outside = True
+        return outside
+
+    def _solve_rows(self, fixed: Mapping[Key, float] | None, relax: bool) -> Answer:
         lower, upper = np.array(self.lower), np.array(self.upper)
         for key, value in (fixed or {}).items():
             lower[self.columns[key]] = upper[self.columns[key]] = value

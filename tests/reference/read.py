@@ -22,8 +22,10 @@ TABLES = (
     "migration_effects",
     "balance",
     "factors",
+    "price_rules",
+    "option_rules",
 )
-COMPONENTS = {"capacity", "balance", "switching"}
+COMPONENTS = {"capacity", "balance", "switching", "price", "options", "cash", "concentration", "robust"}
 
 Row = dict[str, str]
 

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from tests.reference.played_rules import option_breaches, price_breaches
+from tests.reference.money_played import Purse, concentrated, lost
 from tests.reference.read import Case, Row, flag, number, whole_number
 
 Split = Callable[[str, str, int, float], dict[str, float]]
@@ -20,7 +22,9 @@ Choices = dict[tuple[str, str, int], str]
 class Outcome:
     """What a plan comes to. `broken`: (what, by how much) for every wall that the plan runs into;
     `sides`: rule and period -> the members' figure and what its value is multiplied by (1 for an amount);
-    `use`: resource and period -> use."""
+    `use`: resource and period -> use; `on`: per period, who is on what; `paths`: lever and group -> its options, the
+    one of today first; `groups`: lever and group -> its segments; `amounts`: measure, segment and period -> the segment's
+    figure, cash less its use of resources as measure `net`; `balances`: the firm's cash after each period."""
 
     profit: float = 0.0
     penalty: float = 0.0
@@ -29,7 +33,12 @@ class Outcome:
     broken: list[tuple[str, float]] = field(default_factory=list)
     sides: dict[tuple[str, int], tuple[float, float]] = field(default_factory=dict)
     use: dict[tuple[str, int], float] = field(default_factory=dict)
+    amounts: dict[tuple[str, str, int], float] = field(default_factory=dict)
+    balances: list[float] = field(default_factory=list)
     customers: list[dict[str, float]] = field(default_factory=list)
+    on: list[dict[tuple[str, str, str], float]] = field(default_factory=list)
+    paths: dict[tuple[str, str], list[str]] = field(default_factory=dict)
+    groups: dict[tuple[str, str], set[str]] = field(default_factory=dict)
 
 
 def simulate(case: Case, choices: Choices, split: Split) -> Outcome:
@@ -48,31 +57,95 @@ class Play:
         self.out = Outcome()
         self.on: dict[tuple[str, str, str], float] = {}
         self.there: dict[str, float] = {}
+        self.first: dict[tuple[str, str, str], float] = {}
         self.last: dict[tuple[str, str, str], float] = {}
 
     def run(self) -> Outcome:
         out, case = self.out, self.case
         rate = case.model["horizon"].get("discount_rate", 0.0)
         self.there = {s: number(row, "customers") for s, row in self.segments.items()}
-        self.last = self._start()
+        self.first = self.last = self._start()
         out.customers.append(dict(self.there))
+        keys = case.model.get("components", {})
+        purse, at_risk = Purse(keys.get("cash"), out.broken), dict.fromkeys(self.last, 0.0)
         for period in range(1, case.periods + 1):
             self.on = self._put_on(period)
             after = self._move(period)
             worth = 1 / (1 + rate) ** (period - 1)
-            out.profit += worth * (
-                self._earn(period) - self._fixed(period) - self._changed(period) - self._use(period)
-            )
+            paid = self._fixed(period) + self._changed(period) + self._use(period)
+            interest = purse.interest(self.total("cash", list(self.segments), period) - paid)
+            out.profit += worth * (self._earn(period) - paid - interest)
+            self._amounts(period, after)
+            for s, d, o in at_risk:
+                at_risk[s, d, o] += worth * self._error(s, d, o) * self.on[s, d, o]
             out.penalty += worth * self._rules(period, after)
             self.there, self.last = after, self.on
             out.customers.append(dict(after))
+            out.on.append(dict(self.on))
+        self._check_choices()
         ends = sum(number(row, "end_value") * self.there[s] for s, row in self.segments.items())
         out.end = ends / (1 + rate) ** case.periods
         weights = case.model.get("objective", {})
+        out.balances = purse.balances
+        deduction = lost(keys["robust"], list(at_risk.values())) if "robust" in keys else 0.0
         out.objective = (
-            weights.get("profit", 1.0) * (out.profit - out.penalty) + weights.get("end_value", 1.0) * out.end
+            weights.get("profit", 1.0) * (out.profit - out.penalty - deduction) + weights.get("end_value", 1.0) * out.end
         )
         return out
+
+    def _check_choices(self) -> None:
+        """The rules that are about choices over time."""
+        for d, g in sorted({(d, g) for d, g, _ in self.choices}):
+            self.out.groups[d, g] = {s for s in self.segments if self.group(s, d) == g}
+            chosen = [self.choices[d, g, t] for t in range(1, self.case.periods + 1)]
+            self.out.paths[d, g] = [self._today(d, g), *chosen]
+        if self.case.on("price"):
+            self.out.broken += price_breaches(self.case, self.out.paths)
+        if self.case.on("options"):
+            rows = self.case.rows("option_rules")
+            members = {row["rule"]: self._inside(row.get("members") or "all") for row in rows}
+            out = self.out
+            out.broken += option_breaches(self.case, members, out.on, out.customers, out.groups, out.paths)
+
+    def _error(self, segment: str, lever: str, option: str) -> float:
+        rows = self.case.rows("effects")
+        found = [r for r in rows if (r["segment"], r["lever"], r["option"]) == (segment, lever, option)]
+        return number(found[0], "margin_se") if found and flag(found[0], "offered", True) else 0.0
+
+    def _amounts(self, period: int, after: dict[str, float]) -> None:
+        """Figures of each segment, and what rules about them are broken."""
+        keys = self.case.model.get("components", {})
+        rule = keys.get("concentration")
+        measures = {"customers", "margin", "cash", *([rule.get("measure", "margin")] if rule else [])}
+        for s in self.segments:
+            for measure in measures:
+                self.out.amounts[measure, s, period] = self._measured(measure, [s], period, after)
+            self.out.amounts["net", s, period] = self.out.amounts["cash", s, period] - self._served(s, period)
+        if rule is not None:
+            measure = rule.get("measure", "margin")
+            mine = [self.out.amounts[measure, s, period] for s in self.active]
+            self.out.broken += concentrated(rule, mine)
+        named = {s for key in ("grow", "fund") if keys.get("cash", {}).get(key) for s in self._inside(keys["cash"][key])}
+        net = sum(self.out.amounts["net", s, period] for s in named)
+        if net < -1e-7 * max(1.0, sum(abs(self.out.amounts["net", s, period]) for s in named)):
+            self.out.broken.append(("growth", -net))
+
+    def _served(self, segment: str, period: int) -> float:
+        """What the resources cost that a segment uses, by the unit."""
+        if not self.case.on("capacity"):
+            return 0.0
+        cost = 0.0
+        for name in {row["resource"] for row in self.case.rows("resources")}:
+            for row in self._supplies(name, period):
+                price = number(row, "unit_cost") * self.season("resources.unit_cost", period, resource=name)
+                cost += price * self.used(name, [segment], period)
+        return cost
+
+    def _supplies(self, resource: str, period: int) -> list[Row]:
+        """The row of a resource in a period; none where it is free then."""
+        rows = [r for r in self.case.rows("resources") if r["resource"] == resource]
+        own = [r for r in rows if r.get("period") == str(period)]
+        return own or [r for r in rows if not r.get("period")]
 
     def season(self, target: str, period: int, **keys: str) -> float:
         """Factors of a cell: each filled key of a row must be the cell's own."""
@@ -139,17 +212,15 @@ class Play:
             return False
         if period > 1:
             return self.choices[lever, group, period - 1] != option
-        members = [s for s in self.segments if self.group(s, lever) == group]
-        held = {
-            row["option"]
-            for row in self.options(lever)
-            for s in members
-            if self.last[s, lever, row["option"]] > 1e-9
-        }
+        return self._today(lever, group) != option
+
+    def _today(self, lever: str, group: str) -> str:
+        """The option of a group before period 1; where its customers are on two, a rule that asks is not to be read."""
+        held = {o for (s, d, o), there in self.first.items() if d == lever and self.group(s, d) == group and there > 1e-9}
         if len(held) > 1:
-            raise ValueError(f"{lever}: {group} begins on {held}")
+            return "two options"
         (base,) = (row["option"] for row in self.options(lever) if flag(row, "base", True))
-        return (held.pop() if held else base) != option
+        return held.pop() if held else base
 
     def _move(self, period: int) -> dict[str, float]:
         after = dict.fromkeys(self.segments, 0.0) if "migration" in self.case.tables else dict(self.there)
@@ -235,11 +306,7 @@ class Play:
         cost = 0.0
         for name in {row["resource"] for row in self.case.rows("resources")}:
             use = self.out.use[name, period] = self.used(name, list(self.segments), period)
-            rows = [r for r in self.case.rows("resources") if r["resource"] == name]
-            rows = [r for r in rows if r.get("period") == str(period)] or [
-                r for r in rows if not r.get("period")
-            ]
-            for row in rows:
+            for row in self._supplies(name, period):
 
                 def scaled(column: str, row: Row = row, name: str = name) -> float:
                     return number(row, column) * self.season(f"resources.{column}", period, resource=name)
@@ -262,14 +329,7 @@ class Play:
         for row in self.case.rows("balance"):
             if not whole_number(row, "first_period", 1) <= period <= whole_number(row, "last_period", 10**9):
                 continue
-            members = row["members"]
-            if members in self.segments:
-                inside = [members]
-            elif members == "all":
-                inside = self.active
-            else:
-                column, _, value = members.partition("=")
-                inside = [s for s in self.active if self.segments[s].get(column) == value]
+            inside = self._inside(row["members"])
             left = self._measured(row["measure"], inside, period, after)
             basis = row.get("basis") or "amount"
             by = {"amount": 1.0, "share": 0.0, "mean": sum(self.there[s] for s in inside)}[basis]
@@ -283,6 +343,14 @@ class Play:
             elif short > 1e-7 * max(1.0, abs(left)):
                 self.out.broken.append((f"rule {row['rule']}", short))
         return penalty
+
+    def _inside(self, members: str) -> list[str]:
+        if members in self.segments:
+            return [members]
+        if members == "all":
+            return self.active
+        column, _, value = members.partition("=")
+        return [s for s in self.active if self.segments[s].get(column) == value]
 
     def _measured(self, measure: str, segments: list[str], period: int, after: dict[str, float]) -> float:
         if measure in ("", "customers"):

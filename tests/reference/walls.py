@@ -6,6 +6,7 @@ import math
 import random
 
 from tests.reference.draw import Draft, money
+from tests.reference.drawn_rules import draw_option_rules, draw_price_rules, draw_prices
 from tests.reference.numbers import Numbers
 from tests.reference.read import Row
 from tests.reference.simulate import Choices, Outcome, simulate
@@ -17,12 +18,18 @@ def set_walls(draft: Draft, rng: random.Random, features: frozenset[str]) -> Non
     draft.tables["resources"] = [{"resource": r, "capacity": ""} for r in resources]
     if "balance" in features:
         draft.tables["balance"] = _rules(draft, rng, features)
+    if "price_rules" in features:
+        draw_prices(draft, rng)
     outcome = random_play(draft, rng)
     _capacities(draft, rng, features, resources, outcome)
     if "balance" in features:
         _values(draft, rng, features, outcome)
         if not draft.tables["balance"]:
             del draft.tables["balance"]
+    if "price_rules" in features:
+        draw_price_rules(draft, rng, outcome)
+    if "option_rules" in features:
+        draw_option_rules(draft, rng, outcome, _groups(draft, features))
     if "infeasible" in features:
         _no_way_out(draft, rng)
 
@@ -32,15 +39,20 @@ def random_play(draft: Draft, rng: random.Random) -> Outcome:
     case = draft.case()
     numbers = Numbers(case)
     choices: Choices = {}
+    # Groups that go together, and stay where they are, leave rules between prices that are worth keeping.
+    calm, together = (case.on("price") and rng.random() < 0.6 for _ in range(2))
+    common = {(d, t): rng.random() for d in numbers.levers for t in range(1, case.periods + 1)} if together else {}
     for lever in numbers.levers.values():
         hold = lever.hold if case.on("switching") else 1
         for group in lever.groups if lever.single else []:
             options = [o for o in lever.options if numbers.available(lever, group, o)]
             for t in range(1, case.periods + 1):
-                again = (t - 1) % hold
+                again = (t - 1) % hold or (calm and t > 1 and rng.random() < 0.5)
                 choices[lever.name, group, t] = (
                     choices[lever.name, group, t - 1] if again else rng.choice(options)
                 )
+                if not again and together:
+                    choices[lever.name, group, t] = options[int(common[lever.name, t] * len(options))]
 
     def split(segment: str, lever: str, period: int, customers: float) -> dict[str, float]:
         options = [o for o in numbers.levers[lever].options if numbers.offered((segment, lever, o))]
@@ -103,11 +115,7 @@ def _ceiling(value: float) -> str:
 def _rules(draft: Draft, rng: random.Random, features: frozenset[str]) -> list[Row]:
     measures = ["customers", "margin", "use:hours", "revenue", "cash"]
     measures += draft.measures * 2
-    groups = ["all", *draft.segments]
-    if "groups" in features:
-        values = {(c, row[c]) for row in draft.tables["segments"] for c in ("tier", "region")}
-        active = [row for row in draft.tables["segments"] if row["segment"] in draft.active]
-        groups += sorted(f"{c}={v}" for c, v in values if any(row[c] == v for row in active)) * 2
+    groups = _groups(draft, features)
     rows = []
     periods = draft.model["horizon"]["periods"]
     for k in range(rng.randint(1, 4)):
@@ -125,6 +133,16 @@ def _rules(draft: Draft, rng: random.Random, features: frozenset[str]) -> list[R
         row["penalty"] = money(rng, 0.05, 3) if "penalty" in features and rng.random() < 0.5 else ""
         rows.append(row)
     return rows
+
+
+def _groups(draft: Draft, features: frozenset[str]) -> list[str]:
+    """What a rule can name as its members."""
+    groups = ["all", *draft.segments]
+    if "groups" in features:
+        values = {(c, row[c]) for row in draft.tables["segments"] for c in ("tier", "region")}
+        active = [row for row in draft.tables["segments"] if row["segment"] in draft.active]
+        groups += sorted(f"{c}={v}" for c, v in values if any(row[c] == v for row in active)) * 2
+    return groups
 
 
 def _values(draft: Draft, rng: random.Random, features: frozenset[str], outcome: Outcome) -> None:

@@ -153,3 +153,13 @@ def test_a_frame_read_is_a_frame_accepted(name: str) -> None:
     again, faults = check_frame(name, frame, tables.info)
     assert faults == []
     pd.testing.assert_frame_equal(again, frame)
+
+
+def test_options_where_only_the_base_is_marked() -> None:
+    """A blank `base` is false where another option of its lever says true; alone it keeps its default, true."""
+    frame = pd.DataFrame(
+        {"lever": ["fee", "fee", "call"], "option": ["keep", "up", "none"], "base": ["TRUE", "", ""]}
+    )
+    checked, faults = check_frame("options", frame, INFO)
+    assert faults == []
+    assert checked["base"].tolist() == [True, False, True]

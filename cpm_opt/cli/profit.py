@@ -1,0 +1,91 @@
+"""`cpm profit`: what each customer costs and earns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from cpm_opt.cli.options import Instance, Json
+
+if TYPE_CHECKING:
+    from cpm_opt.costing import ProfitStatement
+
+By = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--by",
+        metavar="DIMENSION",
+        help="Show profit by segment, group, order, product, product_group, salesperson, channel or campaign too; "
+        "may be repeated.",
+        show_default=False,
+    ),
+]
+Out = Annotated[
+    Path | None,
+    typer.Option(
+        "--out", metavar="DIR", help="Write every table as CSV into this new folder.", show_default=False
+    ),
+]
+
+
+def profit(instance: Instance, by: By = None, out: Out = None, json: Json = False) -> int:
+    """Cost to serve, profit of each customer, tiers and the whale curve, from an instance's raw tables."""
+    from cpm_opt.cli.boundary import DONE
+    from cpm_opt.cli.output import check_words, show, write, write_error, write_faults, write_json
+    from cpm_opt.costing import cost_and_profit
+    from cpm_opt.places import find_instance
+    from cpm_opt.report import profit_report
+    from cpm_opt.tables import read_instance
+
+    check_words(instance=instance, by=by, out=None if out is None else str(out))
+    tables = read_instance(find_instance(instance))
+    statement = cost_and_profit(tables)
+    dimensions = tuple(by or ())
+    report = profit_report(statement, tables.info, dimensions)
+    if out is not None:
+        _write_tables(statement, dimensions, out)
+    if json:
+        shown = {name: statement.by(name).reset_index().to_dict("records") for name in dimensions}
+        units = {"currency": tables.info.currency, "money_unit": tables.info.money_unit}
+        write_json({**statement.as_dict(), **units, **({"by": shown} if shown else {})})
+    else:
+        show(report)
+        if out is not None:
+            write(f"\nTables: {out}")
+    doubtful = [fault for fault in tables.faults if fault.warning]
+    if doubtful:
+        write_error("Doubtful:")
+        write_faults(doubtful)
+    return DONE
+
+
+def _write_tables(statement: ProfitStatement, dimensions: tuple[str, ...], folder: Path) -> None:
+    """The statement's tables as CSV files in a folder that is new or empty. Raises InputError where that fails."""
+    from cpm_opt.faults import Fault, InputError
+
+    tables = {
+        "customers": statement.customers,
+        "tiers": statement.tiers,
+        "pools": statement.reporting.served.pools,
+        "activities": statement.cost_by_activity,
+        "matrix": statement.matrix.set_index("customer"),
+        "products": statement.products,
+        "loss_makers": statement.loss_makers.set_index("customer"),
+        "ways_out": statement.ways_out,
+        **({} if statement.moves is None else {"moves": statement.moves}),
+        **{f"by_{name}": statement.by(name) for name in dimensions},
+    }
+    place = str(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        if any(folder.iterdir()):
+            raise InputError([Fault("--out", "is not empty", "name a new folder", value=place, code="call")])
+        for name, frame in tables.items():
+            frame.to_csv(folder / f"{name}.csv", encoding="utf-8")
+    except OSError as error:
+        message = f"cannot be written: {(error.strerror or str(error)).lower()}"
+        raise InputError(
+            [Fault("--out", message, "name another folder", value=place, code="output")]
+        ) from error

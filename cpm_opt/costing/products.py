@@ -1,0 +1,83 @@
+"""The customer by product matrix of profit (Kotler, Marketing Management): which products make which customers
+unprofitable, and the two ways out, with the figure that each needs to break even.
+
+A cell is revenue less product cost, tax, and the cost of activities that were done for that product. What was done for
+the customer as a whole (or for an order) and overhead are the customer's, and stand under no product.
+"""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from cpm_opt.costing.customer_profit import PeriodProfit
+
+NO_PRODUCT = ""
+
+
+def product_matrix(found: PeriodProfit) -> pd.DataFrame:
+    """One row a customer and product: revenue, cost (all of it) and profit, in money.
+
+    Rows of product "" hold what is no product's, so that each customer's rows add up to their profit.
+    """
+    lines = found.lines[["customer", "product", "revenue"]].assign(
+        cost=found.lines["product_cost"] + found.lines["tax"]
+    )
+    accounts = found.accounts[["customer", "product", "revenue"]].assign(cost=found.accounts["product_cost"])
+    served = found.served.rows.loc[found.served.rows["customer"] != "", ["customer", "product", "cost"]]
+    overhead = (
+        found.customers[["service_overhead"]].reset_index().rename(columns={"service_overhead": "cost"})
+    )
+    rows = pd.concat(
+        [lines, accounts, served.assign(revenue=0.0), overhead.assign(product=NO_PRODUCT, revenue=0.0)]
+    )
+    cells = rows.groupby(["customer", "product"], sort=True, as_index=False)[["revenue", "cost"]].sum()
+    cells["profit"] = cells["revenue"] - cells["cost"]
+    return cells
+
+
+def product_profit(cells: pd.DataFrame) -> pd.DataFrame:
+    """By product: customers, revenue, cost, profit and margin (profit over revenue), the best first."""
+    grouped = cells.groupby("product")
+    found = grouped[["revenue", "cost", "profit"]].sum()
+    found.insert(0, "customers", grouped.size())
+    found["margin"] = found["profit"] / found["revenue"].where(found["revenue"] > 0)
+    return found.sort_values("profit", ascending=False, kind="stable")
+
+
+def loss_makers(cells: pd.DataFrame) -> pd.DataFrame:
+    """The loss-making cells of products, the largest loss first: customer, product, revenue, profit, price_rise.
+
+    `price_rise`: by which fraction the price of the product has to rise for that customer to break even on it, at
+    unchanged volume; NaN without revenue.
+    """
+    bad = cells[(cells["product"] != NO_PRODUCT) & (cells["profit"].round(2) < 0)].copy()
+    bad["price_rise"] = -bad["profit"] / bad["revenue"].where(bad["revenue"] > 0)
+    return bad.sort_values(["profit", "customer", "product"], kind="stable").reset_index(drop=True)
+
+
+def ways_out(cells: pd.DataFrame) -> pd.DataFrame:
+    """For each unprofitable customer, the worst first, the two ways to break even.
+
+    Columns: loss (money); worst_product (with the largest loss, blank: no product is the cause) and its product_loss;
+    price_rise: of all the customer's loss-making products (of all products where none is), the fraction that ends the
+    loss at unchanged volume; stopping: the profit (money) if the loss-making products were no longer sold and all their
+    cost fell away; sell: the product with the best margin over all customers, and sell_revenue: how much of it, at that
+    margin, the customer has to buy on top to end the loss (NaN where no product has a margin).
+    """
+    totals = cells.groupby("customer")[["revenue", "profit"]].sum()
+    losing = totals[totals["profit"].round(2) < 0]
+    goods = cells[(cells["product"] != NO_PRODUCT) & cells["customer"].isin(losing.index)]
+    bad = goods[goods["profit"].round(2) < 0]
+    worst = bad.sort_values(["customer", "profit", "product"], kind="stable").groupby("customer").first()
+    found = pd.DataFrame({"loss": -losing["profit"]})
+    found["worst_product"] = worst["product"].reindex(found.index).fillna(NO_PRODUCT)
+    found["product_loss"] = -worst["profit"].reindex(found.index).fillna(0.0) + 0.0
+    bad_sums = bad.groupby("customer")[["revenue", "profit"]].sum().reindex(found.index).fillna(0.0)
+    base = bad_sums["revenue"].where(bad_sums["revenue"] > 0, losing["revenue"])
+    found["price_rise"] = found["loss"] / base.where(base > 0)
+    found["stopping"] = losing["profit"] - bad_sums["profit"]
+    margins = product_profit(cells[cells["product"] != NO_PRODUCT])["margin"]
+    margins = margins[margins > 0].sort_values(ascending=False, kind="stable")
+    found["sell"] = margins.index[0] if len(margins) else NO_PRODUCT
+    found["sell_revenue"] = found["loss"] / margins.iloc[0] if len(margins) else float("nan")
+    return found.sort_values("loss", ascending=False, kind="stable")

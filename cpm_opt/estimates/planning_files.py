@@ -1,0 +1,178 @@
+"""Planning tables as an instance of their own: a folder of CSV files and an instance.toml, whole or absent.
+
+In: `Tables` and `Estimates`. Out: a folder that the reader takes as it takes any other.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import math
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from cpm_opt.faults import Fault, InputError
+from cpm_opt.tables import PLANNING, Column, InstanceInfo, Table
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+LINE = "line"
+
+
+def check_place(option: str, path: Path) -> None:
+    """Raises InputError where nothing may be written under `path`: something is there, or no folder to hold it."""
+    with _faults(option, path):
+        taken = path.exists() and not (path.is_dir() and not any(path.iterdir()))
+        homeless = not path.absolute().parent.is_dir()
+    if taken:
+        raise _fault(option, path, "is there already", "give another place, or delete it first")
+    if homeless:
+        raise _fault(option, path, "its parent folder is not there", "make it, or give another place")
+
+
+def write_planning_tables(folder: Path, info: InstanceInfo, frames: Mapping[str, pd.DataFrame]) -> list[str]:
+    """Writes the planning tables among `frames` and an instance.toml into a new folder; the names of its files.
+
+    They are written beside it and renamed, so a folder is whole or absent. Raises InputError where that cannot be.
+    """
+    check_place("--out", folder)
+    files = {"instance.toml": info_text(info)}
+    for name, table in PLANNING.items():
+        if name in frames and len(frames[name]):
+            files[f"{name}.csv"] = table_text(table, frames[name], info)
+    with _faults("--out", folder):
+        target = folder.absolute()
+        part = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".part", dir=target.parent))
+        try:
+            part.chmod(0o777 & ~_mask())
+            for name, text in files.items():
+                (part / name).write_bytes(text.encode("utf-8", errors="backslashreplace"))
+            if target.is_dir():
+                target.rmdir()
+            part.rename(target)
+        except BaseException:
+            shutil.rmtree(part, ignore_errors=True)
+            raise
+    return sorted(files)
+
+
+def write_frame(option: str, path: Path, frame: pd.DataFrame) -> None:
+    """Writes one frame as a CSV file, whole or absent. Raises InputError where it cannot be written."""
+    check_place(option, path)
+    text = _csv([str(name) for name in frame.columns], (frame[name] for name in frame.columns))
+    with _faults(option, path):
+        target = path.absolute()
+        handle, part = tempfile.mkstemp(prefix=f".{target.name}-", suffix=".part", dir=target.parent)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(text.encode("utf-8", errors="backslashreplace"))
+            Path(part).chmod(0o666 & ~_mask())
+            Path(part).rename(target)
+        except BaseException:
+            Path(part).unlink(missing_ok=True)
+            raise
+
+
+def table_text(table: Table, frame: pd.DataFrame, info: InstanceInfo) -> str:
+    """One table as CSV. Optional columns in which every cell is the default are left out, and a default is blank."""
+    known = {column.name: column for column in table.with_measures(info.measures)}
+    names = [name for name in frame.columns if name != LINE]
+    kept = [name for name in names if not _all_default(known.get(str(name)), frame[name])]
+    columns = (_blanked(known.get(str(name)), frame[name]) for name in kept)
+    return _csv([str(name) for name in kept], columns)
+
+
+def info_text(info: InstanceInfo) -> str:
+    """The instance.toml of planning tables: `[instance]` and `[measures]`; nothing is left to estimate."""
+    keys = ("name", "title", "currency", "money_unit", "period", "source", "licence", "default_model")
+    lines = ["[instance]"]
+    for key in keys:
+        value = getattr(info, key)
+        if value is not None:
+            lines.append(f"{key} = {_toml(value)}")
+    for name, measure in info.measures.items():
+        lines += [
+            "",
+            f"[measures.{_toml(name)}]",
+            f"title = {_toml(measure.title)}",
+            f"unit = {_toml(measure.unit)}",
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _all_default(column: Column | None, cells: pd.Series[Any]) -> bool:
+    return column is not None and not column.required and all(_is_default(column, cell) for cell in cells)
+
+
+def _blanked(column: Column | None, cells: pd.Series[Any]) -> list[object]:
+    if column is None or column.required:
+        return list(cells)
+    return ["" if _is_default(column, cell) else cell for cell in cells]
+
+
+def _is_default(column: Column, cell: object) -> bool:
+    """Whether a cell reads the same when it is blank."""
+    if isinstance(cell, float) and math.isnan(cell):
+        return column.blank_is_nan
+    return column.default is not None and cell == column.default
+
+
+def _csv(names: list[str], columns: Any) -> str:
+    stream = io.StringIO()
+    writer = csv.writer(stream, lineterminator="\n")
+    writer.writerow(names)
+    writer.writerows(zip(*([_cell(cell) for cell in column] for column in columns), strict=True))
+    return stream.getvalue()
+
+
+def _cell(cell: Any) -> str:
+    """A cell as the reader takes it: numbers with all their digits, blank where there is none."""
+    if hasattr(cell, "item"):
+        cell = cell.item()
+    if isinstance(cell, bool):
+        return "true" if cell else "false"
+    if isinstance(cell, float):
+        return (
+            ""
+            if math.isnan(cell)
+            else f"{cell:.0f}"
+            if cell == int(cell) and abs(cell) < 1e15
+            else repr(cell)
+        )
+    if hasattr(cell, "strftime"):
+        return "" if cell != cell else str(cell.strftime("%Y-%m-%d"))  # NaT is not equal to itself
+    return str(cell)
+
+
+def _toml(value: object) -> str:
+    """Text or a number in TOML's notation."""
+    if isinstance(value, str):
+        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
+    return repr(value)
+
+
+def _mask() -> int:
+    """The process's own limit on permissions, which temporary files do not follow by themselves."""
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+@contextmanager
+def _faults(option: str, path: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        reason = (error.strerror or str(error)).lower()
+        raise _fault(option, path, f"cannot be written: {reason}", "give another place") from error
+
+
+def _fault(option: str, path: Path, message: str, remedy: str) -> InputError:
+    return InputError([Fault(option, message, remedy, value=str(path), code="place")])

@@ -1,0 +1,172 @@
+"""Customers who buy without a contract: models fitted, tried out of sample, and used for each customer's value.
+
+In: transactions with their profit and the rules. Out: `Purchases`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cpm_opt.estimates import bg_nbd, gamma_gamma, pareto_nbd
+from cpm_opt.estimates.histories import WEEKS, Histories, build_histories
+from cpm_opt.estimates.holdout import Holdout, try_out
+from cpm_opt.estimates.lifetime import MODELS, Valued, counted_periods, lifetime_value
+from cpm_opt.estimates.model_estimate import Lint, ModelEstimate
+from cpm_opt.estimates.settings import EstimateRules, ValueRules
+
+Numbers = NDArray[np.float64]
+
+SALES = "sales"
+RELATED = 0.2  # correlation of spend and frequency from which the Gamma-Gamma model's independence is doubted
+BIASED = 0.1  # of all purchases out of sample
+
+
+@dataclass(frozen=True)
+class Purchases:
+    """Customers with at least one purchase, in the order of `histories`.
+
+    `models` were fitted up to the calibration's end (the ledger's where none is stated) and tried in `holdout`;
+    `value_models` up to the ledger's end, and give: `alive[N]` and `alive_before[N]` (a period ago; nan for who was no
+    customer then) probabilities, `next_period[N]` expected purchases, `spend[N]` expected money of one,
+    `valued` lifetime values, None where a model behind them did not converge.
+    """
+
+    histories: Histories
+    models: tuple[ModelEstimate, ...]
+    value_models: tuple[ModelEstimate, ...]
+    holdout: Holdout | None
+    alive: Numbers
+    alive_before: Numbers
+    next_period: Numbers
+    spend: Numbers
+    valued: Valued | None
+    lint: tuple[Lint, ...]
+
+
+def value_purchases(
+    transactions: pd.DataFrame,
+    margin_rate: pd.Series[float],
+    rules: EstimateRules,
+    value: ValueRules,
+    period: str,
+    end: pd.Timestamp,
+) -> Purchases:
+    """Fit, try out and value. `margin_rate` is profit over revenue by customer (index)."""
+    weeks = WEEKS[period]
+    histories = build_histories(transactions, end)
+    calibration = None if rules.calibration_end is None else pd.Timestamp(rules.calibration_end)
+    cut = histories if calibration is None else build_histories(transactions, calibration)
+    models = (bg_nbd.fit(cut), pareto_nbd.fit(cut), gamma_gamma.fit(cut))
+    holdout = None if calibration is None else try_out(transactions, cut, models[:2], end)
+    chosen = MODELS[value.purchases]
+    again = models
+    if calibration is not None:
+        again = (chosen.fit(histories), gamma_gamma.fit(histories))
+    buying = next(model for model in again if model.name == value.purchases)
+    spending = again[-1]
+    rate = margin_rate.reindex(histories.customer).to_numpy(dtype=float)
+    unknown = np.full(len(histories), np.nan)
+    alive, before, following, spend, valued = unknown, unknown, unknown, unknown, None
+    if buying.converged:
+        history = (histories.frequency, histories.recency, histories.age)
+        alive = chosen.probability_alive(buying.values, *history)
+        following = chosen.expected_purchases(buying.values, weeks, *history)
+        before = _alive_before(buying, transactions, histories, weeks)
+    if spending.converged:
+        spend = gamma_gamma.expected_spend(spending.values, histories.frequency, histories.spend)
+    if buying.converged and spending.converged:
+        periods = counted_periods(value.discount_rate, value.periods)
+        valued = lifetime_value(buying, spending, histories, rate, value.discount_rate, periods, weeks)
+    lint = _lint(histories, rate, (*models, *(() if again is models else again)), holdout, spending)
+    return Purchases(histories, models, again, holdout, alive, before, following, spend, valued, lint)
+
+
+def _alive_before(
+    model: ModelEstimate, transactions: pd.DataFrame, histories: Histories, weeks: float
+) -> Numbers:
+    """Probability of being alive as it stood one period earlier, nan for later customers."""
+    earlier = build_histories(transactions, histories.end - pd.Timedelta(days=round(weeks * 7.0)))
+    alive = MODELS[model.name].probability_alive(
+        model.values, earlier.frequency, earlier.recency, earlier.age
+    )
+    then = pd.Series(alive, index=pd.Index(earlier.customer))
+    return then.reindex(pd.Index(histories.customer)).to_numpy(dtype=float)
+
+
+def _lint(
+    histories: Histories,
+    margin_rate: Numbers,
+    models: tuple[ModelEstimate, ...],
+    holdout: Holdout | None,
+    spending: ModelEstimate,
+) -> tuple[Lint, ...]:
+    """What a reader has to know before trusting the values."""
+    found = [
+        Lint("not-converged", SALES, "", f"{model.name} was not estimated: {model.message}")
+        for model in models
+        if not model.converged
+    ]
+    once = int((histories.frequency == 0).sum())
+    if once:
+        message = (
+            f"{once} of {len(histories)} customers have no repeat purchase: BG/NBD calls all of them alive, and their "
+            "spend is taken to be the mean of all"
+        )
+        found.append(Lint("zero-frequency", SALES, "customer", message))
+    if histories.refund_days:
+        message = (
+            f"{histories.refund_days} customer-days are refunds ({histories.refunded:.2f}): no purchases, and taken "
+            "off the spend of their customers"
+        )
+        found.append(Lint("refunds", SALES, "revenue", message))
+    without = int(((histories.frequency > 0) & ~gamma_gamma.usable(histories)).sum())
+    if without:
+        message = f"{without} customers buy again but pay nothing on balance: their spend is the mean of all"
+        found.append(Lint("no-spend", SALES, "revenue", message))
+    losing = int((margin_rate < 0).sum())
+    if losing:
+        message = (
+            f"{losing} customers have a negative margin: their lifetime values are negative, not cut at 0"
+        )
+        found.append(Lint("negative-margin", SALES, "cost", message))
+    if spending.converged and np.isnan(gamma_gamma.mean_spend(spending.values)):
+        message = (
+            "gamma_gamma has q of at most 1, so spend has no mean: customers without repeats have no value"
+        )
+        found.append(Lint("no-mean-spend", SALES, "revenue", message))
+    return (*found, *_independence(histories), *_tried(holdout))
+
+
+def _independence(histories: Histories) -> tuple[Lint, ...]:
+    """The Gamma-Gamma model takes spend and frequency as independent: whether the data say otherwise."""
+    used = gamma_gamma.usable(histories)
+    if used.sum() < gamma_gamma.FEWEST or np.ptp(histories.frequency[used]) == 0.0:
+        return ()
+    related = float(np.corrcoef(histories.frequency[used], histories.spend[used])[0, 1])
+    if not abs(related) > RELATED:
+        return ()
+    message = (
+        f"spend goes with frequency (correlation {related:.2f}), and gamma_gamma takes them as independent"
+    )
+    return (Lint("spend-and-frequency", SALES, "revenue", message),)
+
+
+def _tried(holdout: Holdout | None) -> tuple[Lint, ...]:
+    if holdout is None:
+        message = "the models were not tried out of sample; state calibration_end under [estimates]"
+        return (Lint("not-tried", SALES, "date", message),)
+    return tuple(
+        Lint(
+            "biased-forecast",
+            SALES,
+            "date",
+            f"{row['model']} foresaw {row['predicted']:.0f} purchases after {holdout.calibration_end:%Y-%m-%d}, "
+            f"{row['actual']:.0f} came ({row['bias']:+.1%})",
+        )
+        for row in holdout.errors.to_dict("records")
+        if row["model"] in MODELS and abs(row["bias"]) > BIASED
+    )

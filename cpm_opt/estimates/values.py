@@ -1,0 +1,381 @@
+"""What each customer is worth, in four ways side by side: in come `Tables`, out go `Values`.
+
+Computed on request only: a plan needs the segments' figures, not these.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cpm_opt.costing.profitability import SALES, Profitability, profitability
+from cpm_opt.estimates import lists
+from cpm_opt.estimates.contracts import CONTRACTS, Contractual, value_contracts
+from cpm_opt.estimates.estimate import Estimates
+from cpm_opt.estimates.holdout import Holdout
+from cpm_opt.estimates.lifetime import NORMAL_95, Valued, counted_periods, interval
+from cpm_opt.estimates.markov import chain_value, chain_value_error
+from cpm_opt.estimates.model_estimate import Lint, ModelEstimate
+from cpm_opt.estimates.past import EVERYBODY, WINDOW, Placed, past_profit, place
+from cpm_opt.estimates.purchases import Purchases, value_purchases
+from cpm_opt.estimates.settings import EstimateRules, ValueRules, missing_rules, read_rules, rule_fault
+from cpm_opt.faults import Fault, InputError
+from cpm_opt.tables import Tables
+
+Numbers = NDArray[np.float64]
+FEW_MOVES = 30
+
+
+@dataclass(frozen=True)
+class Values:
+    """The values at the close of day `end`; money in the tables' own unit.
+
+    `customers`, a row each: customer, segment, kind, [tier], first, last, purchases, revenue, frequency, recency, age
+    (weeks), probability_alive, probability_alive_before (a period ago), expected_purchases (next period), expected_spend,
+    the four kinds historical (and historical_recent), current (net of base service; before and change are
+    gross), present
+    (running contracts) and lifetime (with lifetime_low, lifetime_high: 95 %), and migration, the value along the chain of
+    segments, with migration_low and migration_high; recent is profit of the last periods.
+    `segments` (and `tiers`): customers, share of customers, sums of the kinds, equity = sum of lifetime with its interval,
+    share of it. `equity`: value, low, high. `ranks`: Spearman's correlations of the kinds. The lists `at_risk`,
+    `ready_for_more`, `inactive`, `reversals` have reason and money_at_stake. `models` are those of the calibration,
+    `value_models` those behind the values, fitted to the whole ledger.
+    """
+
+    end: pd.Timestamp
+    customers: pd.DataFrame
+    segments: pd.DataFrame
+    tiers: pd.DataFrame | None
+    equity: Mapping[str, float]
+    ranks: pd.DataFrame
+    at_risk: pd.DataFrame
+    ready_for_more: pd.DataFrame
+    inactive: pd.DataFrame
+    reversals: pd.DataFrame
+    models: tuple[ModelEstimate, ...]
+    value_models: tuple[ModelEstimate, ...]
+    holdout: Holdout | None
+    lint: tuple[Lint, ...]
+
+
+def customer_values(
+    tables: Tables, estimates: Estimates | None = None, tiers: Mapping[str, str] | None = None
+) -> Values:
+    """The values of every customer in the raw tables sales and contracts (either may be missing).
+
+    `estimates` saves work where they are there already, and adds the value along their chain; `tiers` (customer to tier,
+    such as costing's) adds the table of tiers. Raises InputError with every fault of the rules or the ledger.
+    """
+    rules, value, profit, end = _inputs(tables, estimates)
+    period = tables.info.period
+    window = WINDOW if rules.states is None else rules.states.frequency_periods
+    purchases, customers, lint = None, _nobody(), []
+    if profit is not None:
+        customers, placed = _past(profit, tables, rules, value, end, window)
+        purchases = value_purchases(profit.transactions, _margin_rate(customers), rules, value, period, end)
+        customers = _with_chain(customers, estimates, placed, value)
+        lint += [*purchases.lint, *_chain_lint(estimates)]
+    contracts = None
+    if CONTRACTS in tables.frames:
+        periods = counted_periods(value.discount_rate, value.periods)
+        contracts = value_contracts(tables.frames[CONTRACTS], end, period, value.discount_rate, periods)
+        customers = _with_contractors(customers, contracts)
+        if not contracts.model.converged:
+            lint.append(_unfitted(contracts.model))
+    customers, valued, doubts = _lifetime(customers, purchases, contracts)
+    tier_of = None if tiers is None else customers["customer"].map(tiers).fillna("").astype(object)
+    if tier_of is not None:
+        customers.insert(3, "tier", tier_of)
+    models = () if purchases is None else purchases.models
+    refitted = () if purchases is None else purchases.value_models
+    of_contracts = () if contracts is None else (contracts.model,)
+    return Values(
+        end=end,
+        customers=customers,
+        segments=_shares(customers, valued, "segment"),
+        tiers=None if tiers is None else _shares(customers, valued, "tier"),
+        equity=_equity(customers["lifetime"], valued, np.ones(len(customers), dtype=bool)),
+        ranks=lists.rank_table(customers),
+        at_risk=lists.at_risk(customers, value, period),
+        ready_for_more=lists.ready_for_more(customers, value, period, window),
+        inactive=lists.inactive(customers[customers["purchases"] > 0], value),
+        reversals=lists.reversals(customers, value),
+        models=(*models, *of_contracts),
+        value_models=(*refitted, *of_contracts),
+        holdout=None if purchases is None else purchases.holdout,
+        lint=(*lint, *doubts),
+    )
+
+
+def _inputs(
+    tables: Tables, estimates: Estimates | None
+) -> tuple[EstimateRules, ValueRules, Profitability | None, pd.Timestamp]:
+    """The rules, the profit of transactions (None without sales) and the last day. Raises InputError."""
+    rules, faults = read_rules(tables.info.estimates)
+    if rules is None:
+        raise InputError(faults)
+    faults = missing_rules(rules, ("value",))
+    sales, contracts = tables.frames.get(SALES), tables.frames.get(CONTRACTS)
+    if sales is None and contracts is None:
+        faults += (Fault(SALES, "is missing", "add sales.csv or contracts.csv", code="missing"),)
+    if faults or rules.value is None:
+        raise InputError(faults)
+    if rules.value.periods is None and rules.value.discount_rate == 0.0:
+        message = "leaves an endless value without limit"
+        raise InputError(
+            [rule_fault("value.discount_rate", message, "write a rate above 0, or value.periods", 0)]
+        )
+    profit = None if sales is None else _profit(tables, estimates)
+    days = [profit.transactions["date"]] if profit is not None else []
+    days += [contracts["start"]] if contracts is not None else []
+    last = max(column.max() for column in days)
+    end = last if rules.ledger_end is None else pd.Timestamp(rules.ledger_end)
+    begun = min(column.min() for column in days)
+    if end < begun:
+        message = f"is before the ledger: it begins on {begun:%Y-%m-%d}"
+        raise InputError(
+            [rule_fault("ledger_end", message, "write the last day that the ledger covers", end)]
+        )
+    if rules.calibration_end is not None and profit is not None:
+        _check_calibration(pd.Timestamp(rules.calibration_end), profit, end)
+    return rules, rules.value, profit, end
+
+
+def _profit(tables: Tables, estimates: Estimates | None) -> Profitability:
+    if estimates is not None and estimates.profitability is not None:
+        return estimates.profitability
+    return profitability(tables)
+
+
+def _check_calibration(day: pd.Timestamp, profit: Profitability, end: pd.Timestamp) -> None:
+    first = profit.transactions["date"].min()
+    if not first <= day < end:
+        message = f"is not inside the ledger, which goes from {first:%Y-%m-%d} to {end:%Y-%m-%d}"
+        remedy = "write a day that leaves purchases before it and after it"
+        raise InputError([rule_fault("calibration_end", message, remedy, f"{day:%Y-%m-%d}")])
+
+
+def _past(
+    profit: Profitability,
+    tables: Tables,
+    rules: EstimateRules,
+    value: ValueRules,
+    end: pd.Timestamp,
+    window: int,
+) -> tuple[pd.DataFrame, Placed]:
+    """What is known of the past, one row a customer, with segments; current is net of base service."""
+    period = tables.info.period
+    past = past_profit(profit.transactions, end, period, value.half_life, window)
+    placed = place(profit.transactions, rules.states, period, end, tables.frames)
+    segment = placed.segment.reindex(past.index)
+    past["change"] = past["current"] - past["before"]
+    past["current"] -= segment.map(placed.service).to_numpy(dtype=float)
+    past.insert(0, "customer", past.index.to_numpy())
+    past.insert(1, "segment", segment.to_numpy())
+    past.insert(2, "kind", segment.map(placed.kind).to_numpy())
+    return past.reset_index(drop=True), placed
+
+
+def _margin_rate(customers: pd.DataFrame) -> pd.Series[float]:
+    """Profit over revenue of each customer (index); of all together where a customer has paid nothing on balance."""
+    paid = customers["revenue"] > 0
+    total = float(customers["revenue"].sum())
+    every = float(customers["historical"].sum()) / total if total > 0 else 0.0
+    rate = (customers["historical"] / customers["revenue"].where(paid)).fillna(every)
+    return pd.Series(rate.to_numpy(), index=pd.Index(customers["customer"]))
+
+
+def _with_chain(
+    customers: pd.DataFrame, estimates: Estimates | None, placed: Placed, rules: ValueRules
+) -> pd.DataFrame:
+    """The value along the chain of segments, net of base service, with its interval; nan without a chain."""
+    chain = None if estimates is None else estimates.chain
+    value: dict[str, float] = {}
+    error: dict[str, float] = {}
+    if chain is not None:
+        names = [state.name for state in chain.states]
+        flow = chain.margin - np.array([placed.service[name] for name in names])
+        worth = chain_value(chain.rates, flow, rules.discount_rate, rules.periods)
+        spread = chain_value_error(
+            chain.rates,
+            chain.observed.astype(float),
+            flow,
+            chain.margin_se,
+            rules.discount_rate,
+            rules.periods,
+        )
+        value, error = dict(zip(names, worth, strict=True)), dict(zip(names, spread, strict=True))
+    migration = customers["segment"].map(value).astype("float64")
+    width = NORMAL_95 * customers["segment"].map(error).astype("float64")
+    return customers.assign(
+        migration=migration, migration_low=migration - width, migration_high=migration + width
+    )
+
+
+def _nobody() -> pd.DataFrame:
+    """The customers' frame without rows."""
+    frame = pd.DataFrame({name: pd.Series(dtype=object) for name in ("customer", "segment", "kind")})
+    for name in ("first", "last"):
+        frame[name] = pd.Series(dtype="datetime64[ns]")
+    numbers = (
+        "purchases",
+        "revenue",
+        "historical",
+        "historical_recent",
+        "current",
+        "before",
+        "recent",
+        "change",
+    )
+    for name in (*numbers, "migration", "migration_low", "migration_high"):
+        frame[name] = pd.Series(dtype="float64")
+    return frame
+
+
+def _with_contractors(customers: pd.DataFrame, contracts: Contractual) -> pd.DataFrame:
+    """The frame with those who have a running contract and no sales added, in the order of names."""
+    added = sorted(set(contracts.customer) - set(customers["customer"]))
+    if not added:
+        return customers
+    new = _nobody().reindex(range(len(added)))
+    new["customer"], new["segment"], new["kind"] = added, EVERYBODY, "active"
+    numbers = [
+        "purchases",
+        "revenue",
+        "historical",
+        "historical_recent",
+        "current",
+        "before",
+        "recent",
+        "change",
+    ]
+    new[numbers] = 0.0
+    both = pd.concat([customers, new]) if len(customers) else new
+    return both.sort_values("customer").reset_index(drop=True)
+
+
+def _lifetime(
+    customers: pd.DataFrame, purchases: Purchases | None, contracts: Contractual | None
+) -> tuple[pd.DataFrame, Valued, list[Lint]]:
+    """The frame with present and lifetime value and what the models say; the values as sums with their errors.
+
+    Lifetime value is that of purchases plus that of contracts. Where no model of purchases could be estimated it is the
+    value along the chain instead.
+    """
+    names = pd.Index(customers["customer"])
+    size = len(names)
+    value, present, gradient, covariance = (
+        np.zeros(size),
+        np.zeros(size),
+        np.zeros((size, 0)),
+        np.zeros((0, 0)),
+    )
+    figures = dict.fromkeys(
+        ("frequency", "recency", "age", "probability_alive", "probability_alive_before",
+         "expected_purchases", "expected_spend"), np.full(size, np.nan),
+    )  # fmt: skip
+    doubts: list[Lint] = []
+    if purchases is not None:
+        where = names.get_indexer(pd.Index(purchases.histories.customer))
+        histories = purchases.histories
+        for name, numbers in zip(
+            figures,
+            (histories.frequency, histories.recency, histories.age, purchases.alive, purchases.alive_before,
+             purchases.next_period, purchases.spend),
+            strict=True,
+        ):  # fmt: skip
+            figures[name] = _spread(numbers, where, size, np.nan)
+        if purchases.valued is None:
+            value = customers["migration"].to_numpy(dtype=float)
+            doubts.append(_fallback(bool(np.isnan(value).all())))
+        else:
+            value = _spread(purchases.valued.value, where, size, 0.0)
+            gradient = np.zeros((size, purchases.valued.gradient.shape[1]))
+            gradient[where] = purchases.valued.gradient
+            covariance = purchases.valued.covariance
+    if contracts is not None:
+        where = names.get_indexer(pd.Index(contracts.customer))
+        present = _spread(contracts.present, where, size, 0.0)
+        value = value + _spread(contracts.lifetime.value, where, size, 0.0)
+        more = np.zeros((size, contracts.lifetime.gradient.shape[1]))
+        more[where] = contracts.lifetime.gradient
+        gradient, covariance = np.hstack([gradient, more]), _blocks(covariance, contracts.lifetime.covariance)
+    valued = Valued(value, gradient, covariance)
+    low, high = interval(value, valued.error())
+    if purchases is not None and purchases.valued is None and contracts is None:
+        low, high = (customers[f"migration_{side}"].to_numpy(dtype=float) for side in ("low", "high"))
+    frame = customers.assign(**figures, present=present, lifetime=value, lifetime_low=low, lifetime_high=high)
+    return frame, valued, doubts
+
+
+def _spread(numbers: Numbers, where: NDArray[np.intp], size: int, rest: float) -> Numbers:
+    whole = np.full(size, rest)
+    whole[where] = numbers
+    return whole
+
+
+def _blocks(first: Numbers, second: Numbers) -> Numbers:
+    size = len(first)
+    both = np.zeros((size + len(second), size + len(second)))
+    both[:size, :size], both[size:, size:] = first, second
+    return both
+
+
+def _fallback(nothing: bool) -> Lint:
+    what = (
+        "lifetime values are blank"
+        if nothing
+        else "lifetime values are those of the chain of segments instead"
+    )
+    return Lint("no-lifetime-model", SALES, "", f"no model of purchases and spend was estimated: {what}")
+
+
+def _unfitted(model: ModelEstimate) -> Lint:
+    message = f"{model.name} was not estimated: {model.message}; renewals count for nothing"
+    return Lint("not-converged", CONTRACTS, "end", message)
+
+
+def _chain_lint(estimates: Estimates | None) -> list[Lint]:
+    """States that were seen so seldom that their rates and margins are hardly known."""
+    if estimates is None or estimates.chain is None:
+        return []
+    return [
+        Lint("few-moves", "migration", "rate", f"rates from '{state.name}' rest on {observed} moves")
+        for state, observed in zip(estimates.chain.states, estimates.chain.observed, strict=True)
+        if observed < FEW_MOVES
+    ]
+
+
+def _shares(customers: pd.DataFrame, valued: Valued, by: str) -> pd.DataFrame:
+    """A row a group: customers, sums of the kinds of value, equity with its interval and its share of all equity."""
+    total = float(customers["lifetime"].sum())
+    kinds = [name for name in lists.KINDS if name != "lifetime"]
+    rows = []
+    for name, members in customers.groupby(by, sort=True):
+        chosen = (customers[by] == name).to_numpy()
+        worth = _equity(members["lifetime"], valued, chosen)
+        rows.append(
+            {
+                by: name,
+                "customers": len(members),
+                "customer_share": len(members) / len(customers),
+                **{kind: float(members[kind].sum(min_count=1)) for kind in kinds},
+                "equity": worth["value"],
+                "equity_low": worth["low"],
+                "equity_high": worth["high"],
+                "equity_share": worth["value"] / total if total else float("nan"),
+            }
+        )
+    return pd.DataFrame(rows)
+
+
+def _equity(lifetime: pd.Series[float], valued: Valued, members: NDArray[np.bool_]) -> dict[str, float]:
+    """Sum of lifetime values with its 95 % interval."""
+    value = float(lifetime.sum(min_count=1))
+    error = valued.total_error(members) if valued.gradient.shape[1] else float("nan")
+    low, high = interval(np.array([value]), np.array([error]))
+    return {"value": value, "low": float(low[0]), "high": float(high[0])}

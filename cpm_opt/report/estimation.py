@@ -1,0 +1,225 @@
+"""What was estimated, for a reader and as JSON. In: `Tables` and `Estimates`. Out: `Explanation`, or plain fields."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Explanation, Section, Table
+from cpm_opt.report.words import Units
+from cpm_opt.tables import PLANNING
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from cpm_opt.estimates import Estimates
+    from cpm_opt.estimates.model_estimate import ModelEstimate
+    from cpm_opt.estimates.values import Values
+    from cpm_opt.tables import Tables
+
+LISTS = {
+    "at_risk": "At risk: high value, falling probability of being alive",
+    "ready_for_more": "Ready for more: below what their segment brings",
+    "inactive": "Inactive, and what they are still worth",
+    "reversals": "Value today and lifetime value say opposite things",
+}
+MOST_LISTED = 100
+SHOWN = 8
+SHARES = {"customer_share", "equity_share", "probability_alive", "bias"}
+
+
+def lint_of(tables: Tables, estimates: Estimates) -> list[dict[str, object]]:
+    """Every doubt as code, table, column and message: warnings of tables and estimates, then those of the models."""
+    warnings = [fault for fault in (*tables.faults, *estimates.faults) if fault.warning]
+    told = [
+        {"code": fault.code, "table": fault.table, "column": fault.column or "", "message": fault.message}
+        for fault in warnings
+    ]
+    if estimates.values is not None:
+        return told + [lint.as_dict() for lint in estimates.values.lint]
+    message = "customers were not valued: there is no table sales or contracts, or no [estimates.value]"
+    return [
+        *told,
+        {"code": "no-values", "table": "instance.toml", "column": "estimates.value", "message": message},
+    ]
+
+
+def estimation_facts(tables: Tables, estimates: Estimates) -> dict[str, object]:
+    """The JSON of an estimation; lists of customers hold their first hundred rows."""
+    values = estimates.values
+    facts: dict[str, object] = {
+        "status": "ok",
+        "instance": tables.info.name,
+        "currency": tables.info.currency,
+        "money_unit": tables.info.money_unit,
+        "models": [] if values is None else [model.as_dict() for model in values.models],
+        "value_models": [] if values is None else [model.as_dict() for model in values.value_models],
+        "lint": lint_of(tables, estimates),
+        "tables": _tables(tables, estimates),
+        "notes": list(estimates.notes),
+    }
+    if values is not None:
+        facts |= _value_facts(values)
+    return facts
+
+
+def _value_facts(values: Values) -> dict[str, object]:
+    holdout = values.holdout
+    facts: dict[str, object] = {
+        "end": f"{values.end:%Y-%m-%d}",
+        "customers": len(values.customers),
+        "equity": dict(values.equity),
+        "segments": values.segments.to_dict("records"),
+        "tiers": None if values.tiers is None else values.tiers.to_dict("records"),
+        "ranks": values.ranks.to_dict("records"),
+        "holdout": None
+        if holdout is None
+        else {
+            "calibration_end": f"{holdout.calibration_end:%Y-%m-%d}",
+            "end": f"{holdout.end:%Y-%m-%d}",
+            "weeks": holdout.weeks,
+            "table": holdout.table.to_dict("records"),
+            "errors": holdout.errors.to_dict("records"),
+        },
+    }
+    for name in LISTS:
+        listed: pd.DataFrame = getattr(values, name)
+        facts[name] = {
+            "customers": len(listed),
+            "money_at_stake": float(listed["money_at_stake"].sum()),
+            "rows": listed.head(MOST_LISTED).to_dict("records"),
+        }
+    return facts
+
+
+def estimation(tables: Tables, estimates: Estimates) -> Explanation:
+    """The same for a reader."""
+    sections = [_planning(tables, estimates)]
+    values = estimates.values
+    if values is not None:
+        info = tables.info
+        units = Units({**info.model_dump(include={"money_unit", "currency", "period"}), "periods": 1})
+        sections = [_models(values), *_holdout(values), _worth(values, units), *_lists(values), *sections]
+    doubts = tuple(f"{row['code']}: {row['message']}." for row in lint_of(tables, estimates))
+    if doubts:
+        sections.append(Section("lint", "Doubts", doubts))
+    return Explanation("", "", f"{tables.info.title}: what was estimated", tuple(sections))
+
+
+def _tables(tables: Tables, estimates: Estimates) -> list[dict[str, object]]:
+    return [
+        {"table": name, "rows": len(estimates.frames[name]), "source": _source(name, tables)}
+        for name in PLANNING
+        if name in estimates.frames
+    ]
+
+
+def _source(name: str, tables: Tables) -> str:
+    return "stated" if name in tables.frames else "estimated"
+
+
+def _planning(tables: Tables, estimates: Estimates) -> Section:
+    rows = tuple(
+        (str(row["table"]), _cell(row["rows"]), str(row["source"])) for row in _tables(tables, estimates)
+    )
+    columns = (Column("table", "table"), Column("rows", "rows", NUMBER), Column("source", "source"))
+    notes = tuple(f"{note[:1].upper()}{note[1:]}." for note in estimates.notes)
+    return Section("tables", "Planning tables", notes, (Table("tables", columns, rows),))
+
+
+def _models(values: Values) -> Section:
+    sentences = (f"Values are at the close of {values.end:%Y-%m-%d}.",)
+    tables = [_model_table("models", values.models)]
+    if values.value_models != values.models:
+        fitted = "the ones behind the values, fitted to the whole ledger, are below."
+        sentences = (
+            f"{sentences[0]} The first models were fitted up to the end of the calibration; {fitted}",
+        )
+        tables.append(_model_table("value_models", values.value_models))
+    return Section("models", "Models, by maximum likelihood", sentences, tuple(tables))
+
+
+def _model_table(name: str, models: Iterable[ModelEstimate]) -> Table:
+    columns = (
+        Column("model", "model"),
+        Column("parameter", "parameter"),
+        Column("estimate", "estimate", NUMBER),
+        Column("standard_error", "standard error", NUMBER),
+        Column("n", "sample", NUMBER),
+        Column("log_likelihood", "log-likelihood", NUMBER),
+        Column("converged", "converged"),
+    )
+    rows: list[tuple[Cell, ...]] = []
+    for model in models:
+        said: tuple[Cell, ...] = (model.n, _digits(model.log_likelihood), "yes" if model.converged else "no")
+        for parameter, value in model.parameters.items():
+            error = model.standard_errors[parameter]
+            rows.append((model.name, parameter, _digits(value), _digits(error), *said))
+            said = (None, None, "")
+    return Table(name, columns, tuple(rows))
+
+
+def _holdout(values: Values) -> list[Section]:
+    holdout = values.holdout
+    if holdout is None:
+        return []
+    title = f"Out of sample: purchases a customer after {holdout.calibration_end:%Y-%m-%d}, by repeats before"
+    says = (
+        f"Predicted against actual over {holdout.weeks:g} weeks; same_rate is the forecast without a model.",
+    )
+    return [
+        Section(
+            "holdout", title, says, (_framed("holdout", holdout.table), _framed("errors", holdout.errors))
+        )
+    ]
+
+
+def _worth(values: Values, units: Units) -> Section:
+    equity = values.equity
+    says = (
+        f"Customer equity is {units.worth(equity['value'])} (95 % interval {units.worth(equity['low'])} to "
+        f"{units.worth(equity['high'])}): the lifetime values of {len(values.customers):,} customers, before service.",
+        "The interval is what the estimates of the parameters leave open; what one customer does spreads wider.",
+    )
+    shown = [_framed("segments", values.segments)]
+    if values.tiers is not None:
+        shown.append(_framed("tiers", values.tiers))
+    shown.append(_framed("ranks", values.ranks))
+    return Section("values", "What the customers are worth", says, tuple(shown))
+
+
+def _lists(values: Values) -> list[Section]:
+    sections = []
+    for name, title in LISTS.items():
+        listed: pd.DataFrame = getattr(values, name)
+        if len(listed):
+            sections.append(Section(name, f"{title} ({len(listed):,})", (), (_framed(name, listed, SHOWN),)))
+    return sections
+
+
+def _framed(name: str, frame: pd.DataFrame, most: int = 40) -> Table:
+    """A frame as a table under its own column names."""
+    columns = tuple(
+        Column(str(label), str(label).replace("_", " "), _form(str(label), frame[label]))
+        for label in frame.columns
+    )
+    rows = tuple(tuple(_cell(cell) for cell in row) for row in frame.itertuples(index=False))
+    return Table(name, columns, rows, most=most)
+
+
+def _form(label: str, cells: Any) -> str:
+    if label in SHARES:
+        return SHARE
+    return NUMBER if cells.dtype.kind in "if" else "text"
+
+
+def _cell(cell: Any) -> Cell:
+    if isinstance(cell, str):
+        return cell
+    number = float(cell)
+    return None if number != number else int(number) if number == int(number) else number
+
+
+def _digits(value: float) -> Cell:
+    """A parameter with four decimals, which is what tables of such models print."""
+    return None if value != value else f"{value:,.4f}"
