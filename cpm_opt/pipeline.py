@@ -47,31 +47,41 @@ def read_problem(
     model: str | Path | None = None,
     settings: Sequence[str] = (),
     time_limit: float | None = None,
+    fix: Sequence[str] = (),
+    forbid: Sequence[str] = (),
 ) -> Problem:
     """Reads an instance (a folder or a name) and a model (a file or a name; without one, the instance's default).
 
-    `settings` are `key=value` changes of the model, `time_limit` in seconds goes before the model's own. Raises
-    InputError with every fault of tables, estimates and model at once.
+    `settings` are `key=value` changes of the model, `time_limit` in seconds goes before the model's own; `fix` and
+    `forbid` are pins, LEVER=OPTION[@GROUP][:t1-t2]. Raises InputError with every fault of tables, estimates and model
+    at once.
     """
-    problem, faults, _ = _examine(instance, model, settings, time_limit)
+    problem, faults, _ = _examine(instance, model, settings, time_limit, fix, forbid)
     if problem is None:
         raise InputError(faults)
     return problem
 
 
 def check_instance(
-    instance: str | Path, model: str | Path | None = None, settings: Sequence[str] = ()
+    instance: str | Path,
+    model: str | Path | None = None,
+    settings: Sequence[str] = (),
+    fix: Sequence[str] = (),
+    forbid: Sequence[str] = (),
 ) -> tuple[list[Fault], list[Fault]]:
-    """Every fault of an instance under a model, and every warning; nothing is solved."""
-    _, faults, warnings = _examine(instance, model, settings, None)
+    """Every fault of an instance under a model (and pins), and every warning; nothing is solved."""
+    _, faults, warnings = _examine(instance, model, settings, None, fix, forbid)
     return faults, warnings
 
 
 def solve_problem(problem: Problem, engine: Engine | None = None) -> Plan:
-    """Solves a problem; `engine` may be one that was started while the problem was read."""
+    """Solves a problem; `engine` may be one that was started while the problem was read. With pins, once more without
+    them, to tell what they cost."""
     from cpm_opt.solve.solve import solve
+    from cpm_opt.solve.unpinned import weighed_pins
 
     plan = solve(problem.portfolio, problem.spec, engine, problem.started, problem.scenarios)
+    plan = weighed_pins(plan, problem.portfolio, problem.spec, problem.started, problem.scenarios)
     total = time.monotonic() - problem.started
     return replace(plan, seconds={**problem.seconds, **plan.seconds, "total": total})
 
@@ -81,16 +91,23 @@ def solve_instance(
     model: str | Path | None = None,
     settings: Sequence[str] = (),
     time_limit: float | None = None,
+    fix: Sequence[str] = (),
+    forbid: Sequence[str] = (),
 ) -> Plan:
     """The whole way in one call; see `read_problem` for the arguments and what is raised."""
     from cpm_opt.solve.engine import Engine
 
     with Engine() as engine:
-        return solve_problem(read_problem(instance, model, settings, time_limit), engine)
+        return solve_problem(read_problem(instance, model, settings, time_limit, fix, forbid), engine)
 
 
 def _examine(
-    instance: str | Path, model: str | Path | None, settings: Sequence[str], time_limit: float | None
+    instance: str | Path,
+    model: str | Path | None,
+    settings: Sequence[str],
+    time_limit: float | None,
+    fix: Sequence[str],
+    forbid: Sequence[str],
 ) -> tuple[Problem | None, list[Fault], list[Fault]]:
     """The problem where there is one, and the faults and warnings of everything that could be looked at."""
     from cpm_opt.estimates import estimate
@@ -102,8 +119,10 @@ def _examine(
         folder = find_instance(instance)
         tables = read_instance(folder)
     except InputError as error:
-        return None, _with_model_faults(error.faults, model, settings, time_limit), []
+        faults = [*error.faults, *_pin_faults(fix, forbid)]
+        return None, _with_model_faults(faults, model, settings, time_limit), []
     spec, faults = _read_model(model or tables.info.default_model, settings, time_limit)
+    spec, faults = _pinned(spec, fix, forbid), [*faults, *_pin_faults(fix, forbid)]
     estimates = estimate(tables)
     told = [*tables.faults, *faults, *estimates.faults]
     # Without a model there is no horizon: one period still shows every fault that does not need it.
@@ -162,6 +181,26 @@ def _read_model(
         return load_model(model, settings, time_limit), []
     except InputError as error:
         return None, list(error.faults)
+
+
+def _pinned(spec: ModelSpec | None, fix: Sequence[str], forbid: Sequence[str]) -> ModelSpec | None:
+    """The model with the pins beside its own."""
+    from cpm_opt.formulation.components import Pins
+
+    if spec is None or not (fix or forbid):
+        return spec
+    own = spec.components.get(Pins.name, Pins())
+    pins = Pins((*own.fix, *fix), (*own.forbid, *forbid))
+    return replace(spec, components={**spec.components, Pins.name: pins})
+
+
+def _pin_faults(fix: Sequence[str], forbid: Sequence[str]) -> list[Fault]:
+    """Pins that cannot be read, which needs no tables; importing the formulation waits until there is a pin."""
+    if not (fix or forbid):
+        return []
+    from cpm_opt.formulation.pinned import pin_faults
+
+    return pin_faults(fix, forbid)
 
 
 def _model_hash(model: str | Path | None) -> dict[str, str]:

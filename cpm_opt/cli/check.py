@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from cpm_opt.cli.options import Instance, Json, Model, Settings
+from cpm_opt.cli.options import Fix, Forbid, Instance, Json, Model, Settings
 
 
-def check(instance: Instance, model: Model = None, settings: Settings = None, json: Json = False) -> int:
+def check(
+    instance: Instance,
+    model: Model = None,
+    settings: Settings = None,
+    fix: Fix = None,
+    forbid: Forbid = None,
+    json: Json = False,
+) -> int:
     """Check an instance: every fault at once, each with table, row, column, value and remedy."""
     from cpm_opt.cli.boundary import DONE, FAULTS
     from cpm_opt.cli.output import check_words, write, write_error, write_faults, write_json
     from cpm_opt.pipeline import check_instance
 
-    check_words(instance=instance, model=model, set=settings)
-    faults, warnings = check_instance(instance, model, tuple(settings or ()))
+    check_words(instance=instance, model=model, set=settings, fix=fix, forbid=forbid)
+    faults, warnings = check_instance(instance, model, tuple(settings or ()), tuple(fix or ()), tuple(forbid or ()))
     write_faults(faults)
     if warnings:
         write_error("No faults, but doubtful:" if not faults else "Doubtful:")

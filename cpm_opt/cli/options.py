@@ -23,6 +23,24 @@ Settings = Annotated[
         "--set", metavar="KEY=VALUE", help="Change a key of the model; may be repeated.", show_default=False
     ),
 ]
+Fix = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--fix",
+        metavar="LEVER=OPTION[@GROUP][:t1-t2]",
+        help="Fix a choice, for a group (else all) and periods (else all); may be repeated.",
+        show_default=False,
+    ),
+]
+Forbid = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--forbid",
+        metavar="LEVER=OPTION[@GROUP][:t1-t2]",
+        help="Forbid a choice, written as for --fix; may be repeated.",
+        show_default=False,
+    ),
+]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="The folder of the runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 

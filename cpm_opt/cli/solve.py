@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cpm_opt.cli.options import RESULTS, Instance, Json, Model, Results, Settings
+from cpm_opt.cli.options import RESULTS, Fix, Forbid, Instance, Json, Model, Results, Settings
 
 if TYPE_CHECKING:
     from cpm_opt.pipeline import Problem
@@ -31,6 +31,8 @@ def solve(
     instance: Instance,
     model: Model = None,
     settings: Settings = None,
+    fix: Fix = None,
+    forbid: Forbid = None,
     time_limit: TimeLimit = None,
     results: Results = RESULTS,
     json: Json = False,
@@ -41,10 +43,10 @@ def solve(
     from cpm_opt.runs import write_run
     from cpm_opt.solve.engine import Engine
 
-    check_words(instance=instance, model=model, set=settings, results=str(results))
+    check_words(instance=instance, model=model, set=settings, fix=fix, forbid=forbid, results=str(results))
     progress(f"reading {instance} ...")
     with Engine() as engine:  # the solver starts up while the instance is read
-        problem = _read(instance, model, settings or [], time_limit, results)
+        problem = _read(instance, model, settings or [], time_limit, fix or [], forbid or [], results)
         progress(f"solving, {problem.spec.solver.time_limit:g} seconds at most ...")
         plan = solve_problem(problem, engine)
     run = write_run(results, plan, _facts(problem))
@@ -56,7 +58,13 @@ def solve(
 
 
 def _read(
-    instance: str, model: str | None, settings: list[str], time_limit: float | None, results: Path
+    instance: str,
+    model: str | None,
+    settings: list[str],
+    time_limit: float | None,
+    fix: list[str],
+    forbid: list[str],
+    results: Path,
 ) -> Problem:
     """The problem, once it is known that its run can be written; tells the faults of both at once."""
     from cpm_opt.faults import Fault, InputError
@@ -69,7 +77,7 @@ def _read(
     except InputError as error:
         faults.extend(error.faults)
     try:
-        problem = read_problem(instance, model, settings, time_limit)
+        problem = read_problem(instance, model, settings, time_limit, fix, forbid)
     except InputError as error:
         raise InputError([*error.faults, *faults]) from error
     if faults:
@@ -122,6 +130,7 @@ def _answer(plan: Plan, run: RunRecord) -> dict[str, object]:
     return {
         **{name: facts[name] for name in names},
         "today": {name: facts["today"][name] for name in ("profit", "end_value", "objective")},
+        "pins": facts["pins"],
         "conflict": facts["conflict"],
         "shadow_prices": [
             dict(zip(PRICES, (*key, *price), strict=True)) for key, price in reader_prices(plan).items()

@@ -1,4 +1,4 @@
-"""From profit to what the plan reads: `estimate(tables) -> Estimates`; `with_values` adds what each customer is worth."""
+"""From profit to what the plan reads: `estimate(tables) -> Estimates`; `with_values` adds what customers are worth."""
 
 from __future__ import annotations
 

@@ -62,14 +62,18 @@ def value_contracts(
     present = running["margin"].to_numpy(dtype=float) * _annuity(sure, discount_rate)
     codes, names = pd.factorize(running["customer"], sort=True)
     later = _renewals(model, running, times[~ended], sure, discount_rate, periods)
-    gradient = np.column_stack([np.bincount(codes, column, len(names)) for column in later.gradient.T])
-    total = np.bincount(codes, present + later.value, len(names))
+    gradient = np.column_stack([_summed(codes, column, len(names)) for column in later.gradient.T])
+    total = _summed(codes, present + later.value, len(names))
     return Contractual(
         model,
         np.asarray(names, dtype=object),
-        np.bincount(codes, present, len(names)),
+        _summed(codes, present, len(names)),
         Valued(total, gradient, later.covariance),
     )
+
+
+def _summed(codes: NDArray[np.intp], amounts: Numbers, size: int) -> Numbers:
+    return np.bincount(codes, weights=amounts, minlength=size).astype(np.float64)
 
 
 def _annuity(periods: Numbers, discount_rate: float) -> Numbers:

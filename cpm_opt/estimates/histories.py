@@ -78,7 +78,7 @@ def build_histories(transactions: pd.DataFrame, end: pd.Timestamp) -> Histories:
         spend = np.where(frequency > 0, money / frequency, np.nan)
     return Histories(
         customer=np.asarray(names, dtype=object),
-        frequency=frequency,
+        frequency=frequency.astype(np.float64),
         recency=(last - first) / DAYS_A_WEEK,
         age=(end.to_datetime64().astype("datetime64[D]").astype(np.int64) - first) / DAYS_A_WEEK,
         spend=spend,

@@ -10,10 +10,13 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from cpm_opt.estimates.histories import DAYS_A_WEEK, Histories, build_histories, purchase_days
+from cpm_opt.estimates.histories import DAYS_A_WEEK, Histories, purchase_days
 from cpm_opt.estimates.lifetime import MODELS
 from cpm_opt.estimates.model_estimate import ModelEstimate
+
+Numbers = NDArray[np.float64]
 
 LAST_CLASS = 7
 NAIVE = "same_rate"
@@ -25,9 +28,9 @@ class Holdout:
 
     `table`: a row for each class of customers by repeat purchases before (0 to 6, 7 and more): frequency, customers,
     actual and each model's purchases per customer; `same_rate` is the forecast without a model, as many purchases a
-    week as before. `errors`: a row a model: model, predicted and actual purchases in all, bias = predicted / actual - 1,
-    mean_absolute_error and root_mean_square_error per customer, and class_error, the mean over customers of the absolute
-    difference of their class's means.
+    week as before. `errors`: a row a model: model, predicted and actual purchases in all, bias = predicted / actual - 1
+    (nan where nobody bought), mean_absolute_error and root_mean_square_error per customer, and class_error, the mean
+    over customers of the absolute difference of their class's means.
     """
 
     calibration_end: pd.Timestamp
@@ -46,10 +49,10 @@ def try_out(
     """Predictions for the days after `histories.end`, up to and with `end`, by each model that converged."""
     weeks = (end - histories.end).days / DAYS_A_WEEK
     bought = purchase_days(transactions, histories.end, end)
-    actual = bought.reindex(histories.customer).fillna(0.0).to_numpy(dtype=float)
+    actual = np.asarray(bought.reindex(histories.customer).fillna(0.0), dtype=np.float64)
     with np.errstate(divide="ignore", invalid="ignore"):
         same_rate = np.where(histories.age > 0, histories.frequency / histories.age * weeks, 0.0)
-    predicted = {
+    predicted: dict[str, Numbers] = {
         model.name: MODELS[model.name].expected_purchases(
             model.values, weeks, histories.frequency, histories.recency, histories.age
         )
@@ -66,21 +69,13 @@ def try_out(
     )
 
 
-def usable_calibration(transactions: pd.DataFrame, calibration_end: pd.Timestamp) -> Histories | None:
-    """The histories up to the day, or None where nobody had bought by then."""
-    histories = build_histories(transactions, calibration_end)
-    return histories if len(histories) else None
+def _classes(histories: Histories) -> NDArray[np.int64]:
+    return np.minimum(histories.frequency, LAST_CLASS).astype(np.int64)
 
 
-def _classes(histories: Histories) -> pd.Series[int]:
-    return pd.Series(np.minimum(histories.frequency, LAST_CLASS).astype(np.int64), name="frequency")
-
-
-def _by_class(
-    histories: Histories, actual: np.ndarray[tuple[int], np.dtype[np.float64]], predicted: dict[str, object]
-) -> pd.DataFrame:
+def _by_class(histories: Histories, actual: Numbers, predicted: dict[str, Numbers]) -> pd.DataFrame:
     frame = pd.DataFrame({"actual": actual, **predicted})
-    grouped = frame.groupby(_classes(histories))
+    grouped = frame.groupby(pd.Series(_classes(histories), index=frame.index, name="frequency"))
     means = grouped.mean()
     means.insert(0, "customers", grouped.size())
     means = means.reset_index()
@@ -88,20 +83,18 @@ def _by_class(
     return means
 
 
-def _errors(
-    histories: Histories, actual: np.ndarray[tuple[int], np.dtype[np.float64]], predicted: dict[str, object]
-) -> pd.DataFrame:
+def _errors(histories: Histories, actual: Numbers, predicted: dict[str, Numbers]) -> pd.DataFrame:
     classes = _classes(histories)
     rows = []
     for name, forecast in predicted.items():
-        difference = np.asarray(forecast, dtype=float) - actual
+        difference = forecast - actual
         of_class = pd.Series(difference).groupby(classes).transform("mean")
         rows.append(
             {
                 "model": name,
-                "predicted": float(np.sum(forecast)),  # type: ignore[call-overload]
+                "predicted": float(forecast.sum()),
                 "actual": float(actual.sum()),
-                "bias": float(np.sum(forecast) / actual.sum() - 1.0) if actual.any() else float("nan"),  # type: ignore[call-overload]
+                "bias": float(forecast.sum() / actual.sum() - 1.0) if actual.any() else float("nan"),
                 "mean_absolute_error": float(np.abs(difference).mean()),
                 "root_mean_square_error": float(np.sqrt((difference**2).mean())),
                 "class_error": float(of_class.abs().mean()),

@@ -1,7 +1,7 @@
 """Lifetime value of customers who are under no contract: purchases to come, discounted, times what one earns.
 
-In: histories, a model of purchases and one of spend. Out: `Valued`, each customer's value with what the estimates of the
-parameters leave open (delta method).
+In: histories, a model of purchases and one of spend. Out: `Valued`, each customer's value with what the estimates of
+the parameters leave open (delta method).
 """
 
 from __future__ import annotations

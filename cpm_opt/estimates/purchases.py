@@ -60,7 +60,7 @@ def value_purchases(
     histories = build_histories(transactions, end)
     calibration = None if rules.calibration_end is None else pd.Timestamp(rules.calibration_end)
     cut = histories if calibration is None else build_histories(transactions, calibration)
-    models = (bg_nbd.fit(cut), pareto_nbd.fit(cut), gamma_gamma.fit(cut))
+    models: tuple[ModelEstimate, ...] = (bg_nbd.fit(cut), pareto_nbd.fit(cut), gamma_gamma.fit(cut))
     holdout = None if calibration is None else try_out(transactions, cut, models[:2], end)
     chosen = MODELS[value.purchases]
     again = models
@@ -68,7 +68,7 @@ def value_purchases(
         again = (chosen.fit(histories), gamma_gamma.fit(histories))
     buying = next(model for model in again if model.name == value.purchases)
     spending = again[-1]
-    rate = margin_rate.reindex(histories.customer).to_numpy(dtype=float)
+    rate = np.asarray(margin_rate.reindex(histories.customer), dtype=np.float64)
     unknown = np.full(len(histories), np.nan)
     alive, before, following, spend, valued = unknown, unknown, unknown, unknown, None
     if buying.converged:

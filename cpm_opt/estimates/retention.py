@@ -1,7 +1,7 @@
 """The retention model: what a customer under contract is worth where each period keeps the same part of them.
 
-Blattberg and Deighton 1996; Gupta and Lehmann 2003, "Customers as assets", Journal of Interactive Marketing 17(1), 9-24:
-the margin multiple r / (1 + i - r). In: rates. Out: multiples of one period's margin.
+Blattberg and Deighton 1996; Gupta and Lehmann 2003, "Customers as assets", Journal of Interactive Marketing 17(1),
+9-24: the margin multiple r / (1 + i - r). In: rates. Out: multiples of one period's margin.
 """
 
 from __future__ import annotations
@@ -29,8 +29,3 @@ def margin_multiple(retention: float, discount_rate: float, periods: int | None 
         return float(periods)
     endless = retention / (1.0 + discount_rate - retention)
     return endless if periods is None else endless * (1.0 - kept**periods)
-
-
-def churn_of(retention: float) -> float:
-    """The part that leaves in a period, 1 - r."""
-    return 1.0 - retention

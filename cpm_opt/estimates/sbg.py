@@ -1,10 +1,10 @@
 """Shifted-beta-geometric: how long customers under contract stay.
 
 At the end of each period a customer leaves with a probability of its own, beta(alpha, beta) over customers. So the
-retention rate of a cohort rises with its age, though nobody's own does: those likely to leave go first. Fader and Hardie
-2007, "How to project customer retention", Journal of Interactive Marketing 21(1), 76-90; residual lifetimes: Fader and
-Hardie 2010, "Customer-base valuation in a contractual setting: the perils of ignoring heterogeneity", Marketing Science
-29(1), 85-93. In: cohorts or tenures. Out: `ModelEstimate`.
+retention rate of a cohort rises with its age, though nobody's own does: those likely to leave go first. Fader and
+Hardie 2007, "How to project customer retention", Journal of Interactive Marketing 21(1), 76-90; residual lifetimes:
+Fader and Hardie 2010, "Customer-base valuation in a contractual setting: the perils of ignoring heterogeneity",
+Marketing Science 29(1), 85-93. In: cohorts or tenures. Out: `ModelEstimate`.
 """
 
 from __future__ import annotations
@@ -38,7 +38,7 @@ def fit(lost: Numbers, kept: Numbers) -> ModelEstimate:
     `lost[t]` left at the end of their period t (t = 0 is empty), `kept[t]` are still there and have been renewed t
     times. Who was not yet up for a renewal (`kept[0]`) tells nothing. Needs both leavers and stayers.
     """
-    n = int(round(float(lost[1:].sum() + kept[1:].sum())))
+    n = round(float(lost[1:].sum() + kept[1:].sum()))
     if lost[1:].sum() <= 0 or (lost < 0).any():
         return no_estimate(NAME, PARAMETERS, n, "nobody was seen to leave")
     if kept[1:].sum() + lost[2:].sum() <= 0:

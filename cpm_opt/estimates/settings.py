@@ -148,7 +148,7 @@ _REMEDIES = {
 
 
 def read_rules(raw: Mapping[str, Any]) -> tuple[EstimateRules | None, tuple[Fault, ...]]:
-    """`[estimates]` as rules, or None with every fault in it. `[estimates.profit]` is costing's, and only checked here."""
+    """`[estimates]` as rules, or None with every fault in it. `[estimates.profit]` is costing's: only checked here."""
     faults = read_profit_rules(raw)[1]
     try:
         rules = EstimateRules.model_validate({key: value for key, value in raw.items() if key != PROFIT})

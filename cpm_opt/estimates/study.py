@@ -21,8 +21,8 @@ def estimate_instance(
 ) -> tuple[Tables, Estimates]:
     """The tables of an instance and everything that follows from them.
 
-    Customers are valued where there are raw tables sales or contracts and `[estimates.value]`. `out` and `customers` are
-    only checked as places to write to. Raises InputError with every fault of tables, rules and places.
+    Customers are valued where there are raw tables sales or contracts and `[estimates.value]`. `out` and `customers`
+    are only checked as places to write to. Raises InputError with every fault of tables, rules and places.
     """
     faults: list[Fault] = []
     for option, path in (("--out", out), ("--customers", customers)):

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from cpm_opt.costing.profitability import SALES, Profitability, profitability
 from cpm_opt.estimates import lists
 from cpm_opt.estimates.contracts import CONTRACTS, Contractual, value_contracts
+from cpm_opt.estimates.equity import equity, shares
 from cpm_opt.estimates.estimate import Estimates
 from cpm_opt.estimates.holdout import Holdout
 from cpm_opt.estimates.lifetime import NORMAL_95, Valued, counted_periods, interval
@@ -34,16 +35,15 @@ FEW_MOVES = 30
 class Values:
     """The values at the close of day `end`; money in the tables' own unit.
 
-    `customers`, a row each: customer, segment, kind, [tier], first, last, purchases, revenue, frequency, recency, age
-    (weeks), probability_alive, probability_alive_before (a period ago), expected_purchases (next period), expected_spend,
-    the four kinds historical (and historical_recent), current (net of base service; before and change are
-    gross), present
-    (running contracts) and lifetime (with lifetime_low, lifetime_high: 95 %), and migration, the value along the chain of
-    segments, with migration_low and migration_high; recent is profit of the last periods.
-    `segments` (and `tiers`): customers, share of customers, sums of the kinds, equity = sum of lifetime with its interval,
-    share of it. `equity`: value, low, high. `ranks`: Spearman's correlations of the kinds. The lists `at_risk`,
-    `ready_for_more`, `inactive`, `reversals` have reason and money_at_stake. `models` are those of the calibration,
-    `value_models` those behind the values, fitted to the whole ledger.
+    `customers`, a row each: customer, segment, kind, [tier], first, last, purchases, revenue; frequency, recency, age
+    (weeks); probability_alive and probability_alive_before (a period ago), expected_purchases (of the next period),
+    expected_spend; the four kinds: historical (and historical_recent), current (of the last whole period, net of base
+    service; before and change are gross), present (running contracts), lifetime (with lifetime_low and lifetime_high,
+    95 %); migration, the value along the chain of segments, with its interval; recent, profit of the last periods.
+    `segments` (and `tiers`): customers, their share, sums of the kinds, equity = sum of lifetime values with its
+    interval and its share of all. `equity`: value, low, high. `ranks`: Spearman's correlations of the kinds. The lists
+    `at_risk`, `ready_for_more`, `inactive` and `reversals` have reason and money_at_stake. `models` are those of the
+    calibration, `value_models` those behind the values, fitted to the whole ledger.
     """
 
     end: pd.Timestamp
@@ -67,8 +67,8 @@ def customer_values(
 ) -> Values:
     """The values of every customer in the raw tables sales and contracts (either may be missing).
 
-    `estimates` saves work where they are there already, and adds the value along their chain; `tiers` (customer to tier,
-    such as costing's) adds the table of tiers. Raises InputError with every fault of the rules or the ledger.
+    `estimates` saves work where they are there already, and adds the value along their chain; `tiers` (customer to
+    tier, such as costing's) adds the table of tiers. Raises InputError with every fault of the rules or the ledger.
     """
     rules, value, profit, end = _inputs(tables, estimates)
     period = tables.info.period
@@ -96,9 +96,9 @@ def customer_values(
     return Values(
         end=end,
         customers=customers,
-        segments=_shares(customers, valued, "segment"),
-        tiers=None if tiers is None else _shares(customers, valued, "tier"),
-        equity=_equity(customers["lifetime"], valued, np.ones(len(customers), dtype=bool)),
+        segments=shares(customers, valued, "segment"),
+        tiers=None if tiers is None else shares(customers, valued, "tier"),
+        equity=equity(customers["lifetime"], valued, np.ones(len(customers), dtype=bool)),
         ranks=lists.rank_table(customers),
         at_risk=lists.at_risk(customers, value, period),
         ready_for_more=lists.ready_for_more(customers, value, period, window),
@@ -279,6 +279,7 @@ def _lifetime(
          "expected_purchases", "expected_spend"), np.full(size, np.nan),
     )  # fmt: skip
     doubts: list[Lint] = []
+    chained = customers["migration"].to_numpy(dtype=float)
     if purchases is not None:
         where = names.get_indexer(pd.Index(purchases.histories.customer))
         histories = purchases.histories
@@ -290,7 +291,7 @@ def _lifetime(
         ):  # fmt: skip
             figures[name] = _spread(numbers, where, size, np.nan)
         if purchases.valued is None:
-            value = customers["migration"].to_numpy(dtype=float)
+            value = chained
             doubts.append(_fallback(bool(np.isnan(value).all())))
         else:
             value = _spread(purchases.valued.value, where, size, 0.0)
@@ -305,9 +306,13 @@ def _lifetime(
         more[where] = contracts.lifetime.gradient
         gradient, covariance = np.hstack([gradient, more]), _blocks(covariance, contracts.lifetime.covariance)
     valued = Valued(value, gradient, covariance)
-    low, high = interval(value, valued.error())
-    if purchases is not None and purchases.valued is None and contracts is None:
-        low, high = (customers[f"migration_{side}"].to_numpy(dtype=float) for side in ("low", "high"))
+    if purchases is None or purchases.valued is not None:
+        low, high = interval(value, valued.error())
+    else:  # the chain's own interval, and what contracts add to it
+        sure = value - chained
+        low, high = interval(sure, valued.error())
+        low, high = low + customers["migration_low"].to_numpy(), high + customers["migration_high"].to_numpy()
+        valued = Valued(value, gradient, np.full_like(covariance, np.nan))
     frame = customers.assign(**figures, present=present, lifetime=value, lifetime_low=low, lifetime_high=high)
     return frame, valued, doubts
 
@@ -348,34 +353,3 @@ def _chain_lint(estimates: Estimates | None) -> list[Lint]:
         for state, observed in zip(estimates.chain.states, estimates.chain.observed, strict=True)
         if observed < FEW_MOVES
     ]
-
-
-def _shares(customers: pd.DataFrame, valued: Valued, by: str) -> pd.DataFrame:
-    """A row a group: customers, sums of the kinds of value, equity with its interval and its share of all equity."""
-    total = float(customers["lifetime"].sum())
-    kinds = [name for name in lists.KINDS if name != "lifetime"]
-    rows = []
-    for name, members in customers.groupby(by, sort=True):
-        chosen = (customers[by] == name).to_numpy()
-        worth = _equity(members["lifetime"], valued, chosen)
-        rows.append(
-            {
-                by: name,
-                "customers": len(members),
-                "customer_share": len(members) / len(customers),
-                **{kind: float(members[kind].sum(min_count=1)) for kind in kinds},
-                "equity": worth["value"],
-                "equity_low": worth["low"],
-                "equity_high": worth["high"],
-                "equity_share": worth["value"] / total if total else float("nan"),
-            }
-        )
-    return pd.DataFrame(rows)
-
-
-def _equity(lifetime: pd.Series[float], valued: Valued, members: NDArray[np.bool_]) -> dict[str, float]:
-    """Sum of lifetime values with its 95 % interval."""
-    value = float(lifetime.sum(min_count=1))
-    error = valued.total_error(members) if valued.gradient.shape[1] else float("nan")
-    low, high = interval(np.array([value]), np.array([error]))
-    return {"value": value, "low": float(low[0]), "high": float(high[0])}

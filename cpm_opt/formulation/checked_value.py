@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 from pydantic import TypeAdapter, ValidationError
 
@@ -49,7 +49,7 @@ def checked_value(hint: Any, value: Any) -> Checked:
         name, words = _BEYOND[kind]
         return Checked(wrong=f"{words} {_plain(_bounds(hint)[name])}", remedy=_number_remedy(hint, value))
     if kind == "literal_error":
-        choices = [str(choice) for choice in _choices(hint)]
+        choices = [leaf for leaf in _leaves(hint) if isinstance(leaf, str)]
         near = nearest(str(value), choices)
         remedy = f"did you mean '{near}'?" if near else "write one of them"
         return Checked(wrong="is not one of " + ", ".join(choices), remedy=remedy)
@@ -73,9 +73,10 @@ def _number_remedy(hint: Any, value: object) -> str:
         return f"write it without quotes: {value.strip()}"
     bounds = _bounds(hint)
     low, high = bounds.get("ge", bounds.get("gt")), bounds.get("le", bounds.get("lt"))
-    if (low, high) == (0, 1):
-        return "write a fraction from 0 to 1, such as 0.05 for 5 %"
-    remedy = "write a whole number" if hint is int or int in get_args(hint) else "write a number"
+    if (bounds.get("ge"), high) == (0, 1):
+        limit = "below 1" if "lt" in bounds else "1"
+        return f"write a fraction from 0 to {limit}, such as 0.05 for 5 %"
+    remedy = "write a whole number" if int in _leaves(hint) else "write a number"
     if low is not None:
         remedy += f" above {_plain(low)}" if "gt" in bounds else f" from {_plain(low)}"
     if high is not None:
@@ -95,10 +96,10 @@ def _plain(number: Any) -> str:
     return str(int(number)) if float(number).is_integer() else str(number)
 
 
-def _choices(hint: Any) -> Iterator[Any]:
-    """The values of a Literal, also inside Annotated or a union."""
-    for part in get_args(hint):
-        if get_origin(part) is not None:
-            yield from _choices(part)
-        elif not isinstance(part, type):
-            yield part
+def _leaves(hint: Any) -> Iterator[Any]:
+    """What a hint is made of, inside Annotated, a union or a Literal: the types, bounds and choices."""
+    parts = get_args(hint)
+    if not parts:
+        yield hint
+    for part in parts:
+        yield from _leaves(part)

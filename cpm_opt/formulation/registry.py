@@ -15,9 +15,6 @@ GROUP = "cpm_opt.components"
 PLUGINS_VARIABLE = "CPM_OPT_PLUGINS"
 """Set to 0 in the environment, the components of other packages are left out (as in the project's own tests)."""
 
-DESIGNED: frozenset[str] = frozenset()
-"""Components that the project has planned and named but not built: refused by their name, not as a misspelling."""
-
 
 def registered_components() -> dict[str, type]:
     """Every component by its name, the project's own first.

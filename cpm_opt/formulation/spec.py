@@ -18,7 +18,7 @@ from pydantic import Field
 
 from cpm_opt.faults import Fault, InputError, did_you_mean, shown
 from cpm_opt.formulation.checked_value import checked_value
-from cpm_opt.formulation.registry import DESIGNED, registered_components
+from cpm_opt.formulation.registry import registered_components
 from cpm_opt.places import find_model
 from cpm_opt.toml_file import KeyPath, TomlFile, bad_numbers, read_toml
 
@@ -171,13 +171,9 @@ class _Reader:
             return {}
         known = registered_components()
         for name in table:
-            if name in known:
-                continue
-            if name in DESIGNED:
-                message, remedy = f"component '{name}' is not built in this version", "leave its table out"
-            else:
-                message, remedy = "no component has this name", did_you_mean(name, known)
-            self._fault(("components", name), message, remedy, "unknown_component")
+            if name not in known:
+                remedy = did_you_mean(name, known)
+                self._fault(("components", name), "no component has this name", remedy, "unknown_component")
         return {
             name: self.section(component, table[name], ("components", name))
             for name, component in known.items()

@@ -31,7 +31,7 @@ SHARES = {"customer_share", "equity_share", "probability_alive", "bias"}
 def lint_of(tables: Tables, estimates: Estimates) -> list[dict[str, object]]:
     """Every doubt as code, table, column and message: warnings of tables and estimates, then those of the models."""
     warnings = [fault for fault in (*tables.faults, *estimates.faults) if fault.warning]
-    told = [
+    told: list[dict[str, object]] = [
         {"code": fault.code, "table": fault.table, "column": fault.column or "", "message": fault.message}
         for fault in warnings
     ]

@@ -28,6 +28,7 @@ def limits(run: RunRecord, units: Units) -> Section:
     if spare:
         sentences.append(f"Room to spare: {names(spare)}.")
     sentences.extend(missed)
+    sentences.extend(_pins(run, units))
     if not resources.rows and not rules.rows:
         sentences.append("No capacity and no rule is at its limit.")
     elif any(row[-2] for table in (resources, rules) for row in table.rows):
@@ -79,9 +80,12 @@ def _rules(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
     """Rules at their limit, and in words those that the plan misses and pays a penalty for."""
     rows: list[tuple[Cell, ...]] = []
     missed = []
+    # A pin is always at its limit; what pins cost is told in words.
+    pinned = set((run.facts.get("pins") or {"names": ()})["names"])
     for row in run.table("rules"):
         limit, slack = number(run, "rules", row, "limit"), number(run, "rules", row, "slack")
-        price = abs(optional(run, "rules", row, "shadow_price") or 0.0)
+        told = optional(run, "rules", row, "shadow_price")
+        price = abs(told or 0.0)
         period = int(number(run, "rules", row, "period"))
         tolerance = TOLERANCE * max(1.0, abs(limit))
         unit = units.unit(row["unit"])
@@ -91,11 +95,11 @@ def _rules(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
                 f"Rule {subject} is missed by {amount(-slack)} {unit} in {units.when(period, period)}, "
                 f"at a penalty of {units.worth(number(run, 'rules', row, 'penalty'))} a unit."
             )
-        if slack <= tolerance or price > TOLERANCE:
+        if price > TOLERANCE or (slack <= tolerance and row["rule"] not in pinned):
             sense = SENSES.get(row["sense"], row["sense"])
             value = number(run, "rules", row, "value")
             holds = _holds(run, "rules", row)
-            rows.append((subject, period, value, sense, limit, unit, price, holds))
+            rows.append((subject, period, value, sense, limit, unit, None if told is None else price, holds))
     columns = (
         Column("rule", "rule at its limit"),
         Column("period", units.period),
@@ -109,6 +113,23 @@ def _rules(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
     if len(missed) > 5:
         missed = [*missed[:5], f"{len(missed) - 5} more are missed (rules.csv)."]
     return Table("rules", columns, tuple(rows), most=20, file="rules.csv"), missed
+
+
+def _pins(run: RunRecord, units: Units) -> list[str]:
+    """What was fixed or forbidden, and what that costs; nothing without pins."""
+    pins = run.facts.get("pins")
+    if not pins:
+        return []
+    sentences = [f"Pinned: {names(pins['names'])}."]
+    if pins["cost"] is None:
+        sentences.append("There was no time left to find out what the pins cost.")
+    elif not pins["biting"]:
+        sentences.append("The pins cost nothing: no better plan was found without them.")
+    else:
+        worth = f"{units.worth(pins['cost'])} more, counting all that the plan is judged by"
+        verb = "stands" if len(pins["biting"]) == 1 else "stand"
+        sentences.append(f"Without the pins a plan is worth {worth}; {names(pins['biting'])} {verb} in its way.")
+    return sentences
 
 
 def _holds(run: RunRecord, table: str, row: Mapping[str, str]) -> Cell:

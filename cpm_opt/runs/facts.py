@@ -66,6 +66,7 @@ def run_facts(plan: Plan, facts: RunFacts, run_id: str, created: str) -> dict[st
         "scenarios": scenario_facts(plan),
         "certificate": certificate_facts(plan.certificate),
         "prices_from": plan.prices_from,
+        "pins": _pins(plan),
         "conflict": list(plan.conflict),
         "seconds": dict(plan.seconds),
         "solver": dict(plan.solver),
@@ -108,6 +109,22 @@ def certificate_facts(certificate: Certificate | None) -> dict[str, object]:
         "objective": certificate.objective,
         "solver_objective": certificate.solver_objective,
         "bound": certificate.bound,
+    }
+
+
+def _pins(plan: Plan) -> dict[str, object] | None:
+    """Choices that were fixed or forbidden: all, those that the best plan without them breaks, what it is worth, and
+    how much more than the plan that is; None without pins."""
+    pins = plan.pins
+    if pins is None:
+        return None
+    known = plan.shown and plan.objective is not None and pins.objective is not None
+    return {
+        "names": list(pins.names),
+        "biting": list(pins.biting),
+        "objective_without": pins.objective,
+        "bound_without": pins.bound,
+        "cost": max(0.0, (pins.objective or 0.0) - (plan.objective or 0.0)) if known else None,
     }
 
 

@@ -3,7 +3,7 @@
 A plan's shadow price is of the right side of a row as the solver has it. A reader sees something else on that side:
 
     capacity            right side = max_utilisation x capacity; the reader sees the capacity
-    shares and means    right side = 0;  the reader sees the amount that the plan makes of the limit
+    others              right side without the plan's own figures (0 for a share); the reader sees the limit
 """
 
 from __future__ import annotations
@@ -29,14 +29,16 @@ def reader_prices(plan: Plan) -> dict[Key, Price]:
         for resource, name in enumerate(p.resources.names)
         for period in range(p.periods)
     }
-    relative = {rule.name for rule in p.balance if rule.basis != "amount"}
-    limits = {
-        row.key: float(row.limit) for row in plan.recount.rows if row.rule in relative and not row.subject
-    }
+    limits = {row.key: float(row.limit) for row in plan.recount.rows if row.key not in usable}
     return {
-        key: _read(price, usable.get(key, 1.0), limits.get(key, 0.0))
+        key: _read(price, usable.get(key, 1.0), _shift(price, limits.get(key)))
         for key, price in sorted(plan.shadow_prices.items())
     }
+
+
+def _shift(price: ShadowPrice, limit: float | None) -> float:
+    """How far the limit that the reader sees is above the right side of the row."""
+    return 0.0 if limit is None or price.right is None else limit - price.right
 
 
 def _read(price: ShadowPrice, scale: float, shift: float) -> Price:

@@ -153,6 +153,12 @@ def _every_column(composition: Composition, program: LinearProgram, values: Numb
     return every
 
 
+def worth_of(question: Question, composition: Composition, program: LinearProgram, values: Numbers) -> float:
+    """The question's own objective of a solver's answer, whatever the solver was told to look for."""
+    every = _every_column(composition, program, values)
+    return question.value([_worth(draft, every) for draft in composition.drafts])
+
+
 def _worth(draft: Draft, every: Numbers) -> float:
     terms = draft.objective_terms()
     return float(terms.constant[0] + terms.coefficient @ every[terms.column])
@@ -197,15 +203,32 @@ def _prices(program: LinearProgram, found: Found, counted: Recount) -> dict[Key,
         return {}
     slack = {row.key: row.slack for row in counted.rows}
     prices: dict[Key, ShadowPrice] = {}
+    moving = _with_continuous(program) if found.prices_from == FIXED_INTEGERS else None
     for key, rows in program.keys.items():
+        # A row of fixed integers alone has nothing left to move: what the solver says of it is worth nothing.
+        if moving is not None and not moving[list(rows)].any():
+            continue
         price = float(found.row_duals[list(rows)].sum())
         ends: tuple[float | None, float | None] = (None, None)
         if len(rows) == 1 and price == 0.0:
             ends = _ends_of_slack(program, rows[0], max(0.0, slack.get(key, 0.0)))
         elif len(rows) == 1 and found.ranges is not None:
             ends = (_finite(found.ranges[0][rows[0]]), _finite(found.ranges[1][rows[0]]))
-        prices[key] = ShadowPrice(price, *ends)
+        prices[key] = ShadowPrice(price, *ends, _right(program, rows[0]) if len(rows) == 1 else None)
     return prices
+
+
+def _with_continuous(program: LinearProgram) -> np.ndarray:
+    """Which rows have a column that may be a fraction."""
+    column = np.repeat(np.arange(len(program.cost)), np.diff(program.start))
+    rows = np.zeros(len(program.row_lower), dtype=bool)
+    rows[program.index[~program.integer[column]]] = True
+    return rows
+
+
+def _right(program: LinearProgram, row: int) -> float:
+    upper = float(program.row_upper[row])
+    return upper if np.isfinite(upper) else float(program.row_lower[row])
 
 
 def _ends_of_slack(program: LinearProgram, row: int, room: float) -> tuple[float | None, float | None]:

@@ -59,11 +59,12 @@ class Certificate:
 @dataclass(frozen=True)
 class ShadowPrice:
     """What one more unit on the right side of a row is worth in the objective, and the range of right sides over which
-    that holds (None: no end to it)."""
+    that holds (None: no end to it). `right` is that side as the solver has it, None where scenarios have their own."""
 
     price: float
     low: float | None
     high: float | None
+    right: float | None = None
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,17 @@ class ScenarioPlan:
 
 
 @dataclass(frozen=True)
+class PinEffect:
+    """What fixed and forbidden choices cost. `biting` are those of `names` that the best plan without pins breaks, where
+    that is worth more; `objective` and `bound` are that plan's, None where the time was too short for it."""
+
+    names: tuple[str, ...]
+    biting: tuple[str, ...] = ()
+    objective: float | None = None
+    bound: float | None = None
+
+
+@dataclass(frozen=True)
 class Plan:
     """The answer to one model on one portfolio.
 
@@ -86,7 +98,7 @@ class Plan:
     `today` is the recount of doing nothing: everybody stays on what they have, no extra capacity, rules not enforced;
     `conflict` names rules that contradict each other where the status is infeasible. Under uncertainty, `scenarios`
     holds every scenario, and `portfolio`, `decisions`, `recount` and the profit of `today` are those of the first, the
-    most probable one; `objective` weighs all.
+    most probable one; `objective` weighs all. `pins` is there where choices were fixed or forbidden.
     """
 
     portfolio: Portfolio
@@ -106,6 +118,7 @@ class Plan:
     solver_log: str = ""
     solver: Mapping[str, object] = field(default_factory=dict)
     scenarios: tuple[ScenarioPlan, ...] = ()
+    pins: PinEffect | None = None
 
     @property
     def profit(self) -> float | None:

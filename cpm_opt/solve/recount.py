@@ -9,6 +9,8 @@ import numpy as np
 
 from cpm_opt.formulation.audit import Audit, Breach, Decisions, Facts, RuleRow, customers_of, facts_of
 from cpm_opt.formulation.components.component import Component
+from cpm_opt.formulation.components.least_change import shares_today
+from cpm_opt.formulation.core import today_of
 from cpm_opt.formulation.draft import Weights
 from cpm_opt.portfolio.portfolio import Numbers, Portfolio
 from cpm_opt.solve.plan import Recount
@@ -73,23 +75,13 @@ def doing_nothing(portfolio: Portfolio) -> Decisions:
     """Everybody stays on what they have: each group of a `single` lever on its option of before period 1, each segment
     of a `mix` lever in the shares of before period 1 (the base where it had no customers); nothing extra is bought."""
     p = portfolio
-    chosen = []
-    share = np.zeros((len(p.segments), len(p.options)))
-    for lever in p.levers:
-        options = np.array(lever.options)
-        on = p.current[:, options]
-        if lever.single:
-            totals = np.zeros((len(lever.groups), len(options)))
-            np.add.at(totals, lever.group_of, on)
-            base = options == lever.base
-            now = np.where(totals.sum(axis=1) > 0.0, np.argmax(totals, axis=1), int(np.argmax(base)))
-            chosen.append(np.repeat(options[now][:, None], p.periods, axis=1))
-            share[np.arange(len(p.segments)), options[now][lever.group_of]] = 1.0
-        else:
-            chosen.append(np.zeros((0, p.periods), dtype=np.int64))
-            total = on.sum(axis=1, keepdims=True)
-            based = (options == lever.base).astype(np.float64)
-            share[:, options] = np.where(total > 0.0, on / np.where(total > 0.0, total, 1.0), based)
+    share = shares_today(p)
+    chosen = [
+        np.repeat(today_of(p, lever)[:, None], p.periods, axis=1)
+        if lever.single
+        else np.zeros((0, p.periods), dtype=np.int64)
+        for lever in p.levers
+    ]
     extra = np.zeros((len(p.resources.names), p.periods))
     customers_on = np.zeros((len(p.segments), len(p.options), p.periods))
     # Customers of a period follow from the choices of the one before, so the shares are rolled forward.

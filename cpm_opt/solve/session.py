@@ -14,12 +14,13 @@ from typing import Any
 import numpy as np
 
 from cpm_opt.faults import DefectError
+from cpm_opt.formulation.components.least_change import LeastChange
 from cpm_opt.formulation.compose import compose
 from cpm_opt.formulation.draft import Composition, Weights
 from cpm_opt.formulation.spec import ModelSpec
 from cpm_opt.portfolio.portfolio import Portfolio
 from cpm_opt.portfolio.scenarios import Scenario
-from cpm_opt.solve.answer import Question, answer
+from cpm_opt.solve.answer import Question, answer, worth_of
 from cpm_opt.solve.engine import Engine, OutOfTime
 from cpm_opt.solve.linear import LinearProgram, compile_model, edited
 from cpm_opt.solve.plan import Plan
@@ -70,11 +71,33 @@ class Session:
             found = Found("no_solution", "the time limit was reached before any plan; allow more time")
         log = self._log.read_text("utf-8", "replace") if self._log.exists() else ""
         plan = answer(question, composition, program, found, log)
+        least = self.spec.components.get(LeastChange.name)
+        if isinstance(least, LeastChange) and plan.shown and self.engine.alive:
+            plan = self._changing_least(plan, question, least, limits)
         seconds = {"build": built - began, "solve": time.perf_counter() - built}
         if not self.engine.alive:
             self.engine.restart()
             self._program = None
         return replace(plan, seconds=seconds)
+
+    def _changing_least(self, plan: Plan, question: Question, least: LeastChange, limits: Limits) -> Plan:
+        """The second solve: the plan itself where no other of (nearly) its worth changes less in the time left."""
+        composition = compose(question.portfolio, question.components, self.weights, question.scenarios)
+        chances = [case.probability for case in question.cases]
+        assert plan.objective is not None
+        composition = least.restated(composition, plan.objective, chances)
+        program = self._compiled(composition)
+        try:
+            found = search_curved(self.engine, program, limits, self._take(program, limits))
+        except OutOfTime:
+            return plan
+        if found.values is None:
+            return plan
+        worth = worth_of(question, composition, program, found.values)
+        told = replace(found, status=plan.status, message=plan.message, objective=worth, bound=plan.bound)
+        closer = answer(question, composition, program, told, plan.solver_log)
+        priced = replace(closer, shadow_prices=plan.shadow_prices, prices_from=plan.prices_from)
+        return priced if closer.shown else plan
 
     def _limits(self, started: float) -> Limits:
         solver = self.spec.solver

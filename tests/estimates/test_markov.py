@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cpm_opt.estimates.markov import Numbers, chain_value
+from cpm_opt.estimates.markov import Numbers, chain_value, chain_value_error
 
 PURCHASE, CONTACT, RATE = 40.0, 4.0, 0.2
 BUYS = (0.3, 0.2, 0.15, 0.05)
@@ -53,3 +53,19 @@ def test_finite_value_grows_to_the_endless_one_and_leavers_are_worth_nothing() -
 def test_an_endless_sum_without_limit_is_refused() -> None:
     with pytest.raises(ValueError, match="no limit"):
         chain_value(*published(), 0.0)
+
+
+@pytest.mark.parametrize("periods", [None, 1, 6])
+def test_standard_errors_are_those_of_chains_drawn_anew(periods: int | None) -> None:
+    draw = np.random.default_rng(11)
+    truth = np.array([[0.5, 0.3, 0.1], [0.2, 0.5, 0.2], [0.05, 0.05, 0.9]])  # 10 % of the first two leave
+    observed, flow, flow_se = np.array([400, 300, 900]), np.array([10.0, 4.0, 0.5]), np.array([0.4, 0.2, 0.05])
+    told = chain_value_error(truth, observed.astype(float), flow, flow_se, 0.1, periods)
+    values = []
+    for _ in range(2000):
+        rows = [
+            draw.multinomial(n, [*row, max(0.0, 1.0 - row.sum())])[:3] / n
+            for n, row in zip(observed, truth, strict=True)
+        ]
+        values.append(chain_value(np.array(rows), draw.normal(flow, flow_se), 0.1, periods))
+    assert told == pytest.approx(np.std(values, axis=0), rel=0.08)

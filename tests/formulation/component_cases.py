@@ -11,7 +11,18 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from cpm_opt.formulation.audit import Decisions
-from cpm_opt.formulation.components import Balance, Capacity, Component, Options, Pins, Price, Switching
+from cpm_opt.formulation.components import (
+    Balance,
+    Capacity,
+    Cash,
+    Component,
+    Concentration,
+    Options,
+    Pins,
+    Price,
+    Robust,
+    Switching,
+)
 from cpm_opt.portfolio.portfolio import Portfolio
 from cpm_opt.solve.recount import doing_nothing
 from tests.portfolio.small import DECISION, built
@@ -19,21 +30,21 @@ from tests.portfolio.small import DECISION, built
 
 @dataclass(frozen=True)
 class Case:
-    """Tables beside those of `DECISION`, and how to come from doing nothing to a good and to a bad plan."""
+    """Tables beside those of `DECISION`, and how to come from doing nothing to a good and to a bad plan (which a rule
+    does not have that only weighs plans)."""
 
     component: Component
-    bad: Callable[[Portfolio, Decisions], Decisions]
+    bad: Callable[[Portfolio, Decisions], Decisions] | None = None
     good: Callable[[Portfolio, Decisions], Decisions] = field(default=lambda _portfolio, idle: idle)
     tables: Mapping[str, str] = field(default_factory=dict)
 
     def portfolio(self) -> Portfolio:
         return built({**DECISION, **self.tables})
 
-    def plans(self) -> tuple[Decisions, Decisions]:
-        """The good plan and the bad one."""
+    def plan(self, of: Callable[[Portfolio, Decisions], Decisions]) -> Decisions:
+        """The good plan or the bad one."""
         portfolio = self.portfolio()
-        idle = doing_nothing(portfolio)
-        return self.good(portfolio, idle), self.bad(portfolio, idle)
+        return of(portfolio, doing_nothing(portfolio))
 
 
 def on_plus(share: float) -> Callable[[Portfolio, Decisions], Decisions]:
@@ -144,5 +155,22 @@ CASES = {
         Pins(fix=("service=plus@tier=low:2", "tariff=keep@low"), forbid=("service=plus@gold", "tariff=up5:1")),
         good=lambda portfolio, idle: low_on_plus_in_2(portfolio, up5_in(2)(portfolio, idle)),
         bad=up5_in(2),
+    ),
+    "cash": Case(
+        Cash(opening=-9100.0, credit_limit=200.0, credit_cost=0.05, grow="gold", fund="tier=low"),
+        bad=on_plus(1.0),
+        tables={"effects": "segment,lever,option,margin,cash\ngold,service,plus,20,-70\nsilver,service,plus,3,-6"},
+    ),
+    "concentration": Case(
+        Concentration(top_k=1, top_share=0.7, hhi=0.58),
+        bad=on_plus(1.0),
+        tables={"effects": "segment,lever,option,margin\ngold,service,plus,60"},
+    ),
+    "robust": Case(
+        Robust(budget=2, width=1.5),
+        tables={
+            "effects": "segment,lever,option,margin,margin_se\n"
+            "gold,service,plus,20,4\nsilver,service,plus,5,2\nsilver,tariff,up5,1,0.5"
+        },
     ),
 }

@@ -112,4 +112,4 @@ def _up(value: float) -> str:
 
 
 def _down(value: float) -> str:
-    return str(math.floor(value * DIGITS - 1e-3) / DIGITS)
+    return str(max(0, math.floor(value * DIGITS - 1e-3)) / DIGITS)

@@ -176,7 +176,8 @@ def _model_toml(draft: Draft) -> str:
     lines = ['title = "A random model"']
     for table in ("horizon", "objective"):
         if values := draft.model.get(table):
-            lines += [f"[{table}]", *(f"{key} = {json.dumps(value)}" for key, value in values.items())]
-    lines += [f"[components.{name}]" for name in draft.model["components"]]
+            lines += [f"[{table}]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())]
+    for name, values in draft.model["components"].items():
+        lines += [f"[components.{name}]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())]
     lines += ["[solver]", "mip_gap = 1e-9"]
     return "\n".join(lines) + "\n"

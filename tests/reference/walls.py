@@ -7,9 +7,10 @@ import random
 
 from tests.reference.draw import Draft, money
 from tests.reference.drawn_rules import draw_option_rules, draw_price_rules, draw_prices
+from tests.reference.money_walls import set_money_walls
 from tests.reference.numbers import Numbers
 from tests.reference.read import Row
-from tests.reference.simulate import Choices, Outcome, simulate
+from tests.reference.simulate import Choices, Outcome, Split, simulate
 
 
 def set_walls(draft: Draft, rng: random.Random, features: frozenset[str]) -> None:
@@ -20,7 +21,8 @@ def set_walls(draft: Draft, rng: random.Random, features: frozenset[str]) -> Non
         draft.tables["balance"] = _rules(draft, rng, features)
     if "price_rules" in features:
         draw_prices(draft, rng)
-    outcome = random_play(draft, rng)
+    plan = random_plan(draft, rng)
+    outcome = simulate(draft.case(), *plan)
     _capacities(draft, rng, features, resources, outcome)
     if "balance" in features:
         _values(draft, rng, features, outcome)
@@ -30,12 +32,13 @@ def set_walls(draft: Draft, rng: random.Random, features: frozenset[str]) -> Non
         draw_price_rules(draft, rng, outcome)
     if "option_rules" in features:
         draw_option_rules(draft, rng, outcome, _groups(draft, features))
+    set_money_walls(draft, rng, features, plan)
     if "infeasible" in features:
         _no_way_out(draft, rng)
 
 
-def random_play(draft: Draft, rng: random.Random) -> Outcome:
-    """A random plan, played."""
+def random_plan(draft: Draft, rng: random.Random) -> tuple[Choices, Split]:
+    """A random plan, drawn while it is played for the first time and the same ever after."""
     case = draft.case()
     numbers = Numbers(case)
     choices: Choices = {}
@@ -54,14 +57,21 @@ def random_play(draft: Draft, rng: random.Random) -> Outcome:
                 if not again and together:
                     choices[lever.name, group, t] = options[int(common[lever.name, t] * len(options))]
 
+    drawn: dict[tuple[str, str, int], dict[str, float]] = {}
+
     def split(segment: str, lever: str, period: int, customers: float) -> dict[str, float]:
+        if (segment, lever, period) not in drawn:
+            drawn[segment, lever, period] = draw_split(segment, lever, customers)
+        return drawn[segment, lever, period]
+
+    def draw_split(segment: str, lever: str, customers: float) -> dict[str, float]:
         options = [o for o in numbers.levers[lever].options if numbers.offered((segment, lever, o))]
         if rng.random() < 0.5 or numbers.segment_rows[segment].get("whole"):
             return {rng.choice(options): customers}
         weights = [rng.random() for _ in options]
         return {o: customers * w / sum(weights) for o, w in zip(options, weights, strict=True)}
 
-    return simulate(case, choices, split)
+    return choices, split
 
 
 def _capacities(

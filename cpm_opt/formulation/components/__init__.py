@@ -7,6 +7,7 @@ from cpm_opt.formulation.components.capacity import Capacity
 from cpm_opt.formulation.components.cash import Cash
 from cpm_opt.formulation.components.component import Component
 from cpm_opt.formulation.components.concentration import Concentration
+from cpm_opt.formulation.components.least_change import LeastChange
 from cpm_opt.formulation.components.options import Options
 from cpm_opt.formulation.components.pins import Pins
 from cpm_opt.formulation.components.price import Price
@@ -22,6 +23,7 @@ __all__ = [
     "Cash",
     "Component",
     "Concentration",
+    "LeastChange",
     "Options",
     "Pins",
     "Price",
@@ -40,6 +42,7 @@ BUILT_IN: tuple[type[Component], ...] = (
     Concentration,
     Robust,
     Risk,
+    LeastChange,
 )
 
 COMPONENTS: dict[str, type[Component]] = {component.name: component for component in BUILT_IN}

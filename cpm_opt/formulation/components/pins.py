@@ -39,6 +39,10 @@ class Pins:
         """Unknown names, options that are not offered, pins that contradict each other."""
         return tuple(read_pins(portfolio, self.fix, self.forbid)[1])
 
+    def names(self, portfolio: Portfolio) -> tuple[str, ...]:
+        """The pins as their rows are named."""
+        return tuple(pin.name for pin in read_pins(portfolio, self.fix, self.forbid)[0])
+
     def declare(self, draft: Draft) -> None:
         """Declares nothing: a pin is about choices that are there."""
 

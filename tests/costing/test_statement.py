@@ -1,0 +1,353 @@
+"""The whole statement: the worked example of docs/profit.md, two periods, a bank, dimensions, reconciliation."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from cpm_opt.cli import app
+from cpm_opt.costing import ProfitStatement, cost_and_profit
+from cpm_opt.costing.break_even import Change
+from cpm_opt.faults import InputError
+from tests.ledger import instance
+
+ROOT = Path(__file__).parents[2]
+DOCS = (ROOT / "docs" / "profit.md").read_text(encoding="utf-8")
+MARGIN = "[estimates]\ngross_margin = 0.25\n"
+
+
+def statement(folder: Path, rules: str = MARGIN, **tables: str) -> ProfitStatement:
+    found = instance(folder, None, rules, "year", tables)
+    assert [fault.line() for fault in found.faults] == []
+    return cost_and_profit(found)
+
+
+def table_of(docs: str, header: str) -> list[list[str]]:
+    """The cells of the table in the docs that begins with this header."""
+    lines = docs[docs.index(header) :].split("\n\n")[0].splitlines()[2:]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+
+
+def test_the_worked_example_of_the_docs(tmp_path: Path) -> None:
+    files = re.findall(r"^`([\w.]+)`\n\n```\w+\n(.*?)```", DOCS, re.M | re.S)
+    assert len(files) == 6
+    for name, text in files:
+        (tmp_path / name).write_text(text, encoding="utf-8")
+    result = CliRunner().invoke(app, ["profit", str(tmp_path), "--json", "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    assert result.stderr == ""
+    answer = json.loads(result.stdout)
+    figures = {name: float(value) for name, value in table_of(DOCS, "| figure | value |")}
+    assert {name: answer[name] for name in figures} == pytest.approx(figures)
+    written = (tmp_path / "out" / "customers.csv").read_text(encoding="utf-8").splitlines()
+    names = written[0].split(",")
+    rows = [dict(zip(names, line.split(","), strict=True)) for line in written[1:]]
+    keys = ("revenue", "product_cost", "cost_to_serve", "profit")
+    for row, (customer, *told, tier) in zip(rows, table_of(DOCS, "| customer | revenue"), strict=True):
+        assert (row["customer"], row["tier"]) == (customer, tier)
+        assert [float(row[key]) for key in keys] == pytest.approx([float(cell) for cell in told])
+    assert answer["customers"] == 3
+    assert answer["tiers"]["gold"] == {"customers": 1, "profit": pytest.approx(373_920)}
+    assert answer["whale"]["peak_share"] == pytest.approx((373_920 + 53_440) / 407_120)
+    assert answer["whale"]["peak_at"] == pytest.approx(2 / 3)
+    text = CliRunner().invoke(app, ["profit", str(tmp_path), "--by", "product"]).stdout
+    for words in ("105.0%", "-97,120", "310,000", "13.5%", "58,190", "By product"):
+        assert words in text
+    assert "34.8 %" in DOCS
+
+
+def test_the_shares_and_growth_of_the_example() -> None:
+    """500,000 of 3,000,000 is 16.67 %, 600,000 of 4,000,000 is 15 %: -1.67 points."""
+    change = Change(prior_revenue=3e6, prior_profit=5e5, revenue=4e6, profit=6e5)
+    assert change.prior_return_on_sales == pytest.approx(0.1667, abs=5e-5)
+    assert change.return_on_sales == pytest.approx(0.15)
+    assert change.change_of_return * 100 == pytest.approx(-1.67, abs=5e-3)
+    assert (change.growth, change.profit_growth) == (pytest.approx(1 / 3), pytest.approx(0.2))
+
+
+PERIODS = (
+    MARGIN
+    + """[estimates.profit]
+first_day = 2025-01-01
+last_day = 2025-12-31
+[estimates.profit.tiers]
+method = "thresholds"
+names = ["gold", "bronze"]
+values = [30.0]
+"""
+)
+
+
+def test_two_periods_beside_each_other_with_the_same_returns_as_the_example(tmp_path: Path) -> None:
+    sales = (
+        "customer,date,revenue,cost\n"
+        "a,2024-05-01,2000000,1500000\nb,2024-12-31,1000000,1000000\n"
+        "a,2025-01-01,3000000,2410000\nc,2025-12-31,1000000,990000\nz,2023-12-31,7,7\n"
+    )
+    found = statement(tmp_path, PERIODS, sales=sales)
+    assert found.change is not None
+    assert found.change.return_on_sales == pytest.approx(0.15)
+    assert found.change.change_of_return == pytest.approx(-1 / 60)
+    customers = found.customers
+    assert customers.loc["a", ["prior_revenue", "prior_profit"]].tolist() == [2e6, 5e5]
+    assert customers.loc["a", "growth"] == pytest.approx(0.5)
+    assert customers.loc["a", "ros_change"] == pytest.approx(590 / 3000 - 0.25)
+    # b bought last year alone, z before that: they are customers who do not work now.
+    assert customers["tier"].to_dict() == {"a": "gold", "c": "gold", "b": "inactive", "z": "inactive"}
+    assert found.moves is not None
+    assert found.moves.loc["bronze", "inactive"] == 1
+    assert found.moves.loc["new", "gold"] == 1
+    assert found.inactive_shares == (pytest.approx(1 / 3), pytest.approx(0.5))
+    assert found.as_dict()["prior"]["ros_change"] == pytest.approx(-1 / 60)  # type: ignore[index]
+
+
+def test_price_waterfall_product_cost_and_break_even(tmp_path: Path) -> None:
+    found = statement(
+        tmp_path,
+        sales="customer,date,product,quantity,revenue,list_price,discount,cost,tax\n"
+        "a,2025-01-01,p,10,80,10,15,,4\n"  # 100 by the list, 15 discount, 5 else; unit cost 3
+        "a,2025-01-02,q,1,20,,5,,\n"  # list is 25; by the gross margin 15
+        "a,2025-01-03,q,-1,-20,,,-12,\n",  # a return
+        products="product,unit_cost\np,3\n",
+        activities="activity,transaction_rate\nvisit,6\n",
+        activity_counts="activity,customer,count\nvisit,a,2\n",
+    )
+    row = found.customers.loc["a"]
+    names = [
+        "list_revenue",
+        "discount",
+        "other_reductions",
+        "revenue",
+        "product_cost",
+        "gross_profit",
+        "contribution",
+    ]
+    assert row[names].tolist() == pytest.approx([105, 20, 5, 80, 33, 47, 35])
+    assert row[["tax", "profit", "return_on_sales"]].tolist() == pytest.approx([4, 31, 31 / 80])
+    assert row["orders"] == 3
+    # At 80 of revenue 43 are left for the 12 of visits.
+    assert row["break_even_revenue"] == pytest.approx(12 / (43 / 80))
+    assert row["break_even_quantity"] == pytest.approx(12 / (43 / 80) / 8)
+    assert found.reporting.ledger_total == pytest.approx(31)
+
+
+def test_overhead_per_client_follows_the_days_of_being_one(tmp_path: Path) -> None:
+    """20,400 over 1,200 clients is 17 each; somebody who came at half the year is half a client."""
+    rules = MARGIN + "[estimates.profit]\nfirst_day = 2025-01-01\nlast_day = 2025-12-31\n"
+    found = statement(
+        tmp_path,
+        rules,
+        customers="customer,opened,closed\na,,\nb,2025-10-20,\nc,2020-01-01,2024-12-31\nd,2020-01-01,2025-03-14\n",
+        sales="customer,date,revenue\na,2025-01-01,100\n",
+        cost_pools="pool,expense,per_client\ndesk,29.2,true\n",
+    )
+    assert found.reporting.average_clients == pytest.approx((365 + 73 + 73) / 365)
+    each = 29.2 / (511 / 365)
+    assert found.customers["service_overhead"].to_dict() == pytest.approx(
+        {"a": each, "b": each / 5, "d": each / 5}
+    )
+    assert found.reporting.unassigned_cost == 0
+
+
+def test_orders_lead_activities_to_customers_and_dimensions(tmp_path: Path) -> None:
+    found = statement(
+        tmp_path,
+        sales="customer,date,order,product,product_group,channel,salesperson,campaign,revenue,cost,tax\n"
+        "a,2025-01-01,1,p,x,web,,spring,100,40,1\n"
+        "a,2025-01-01,1,q,x,web,,spring,50,20,0\n"
+        "b,2025-02-01,2,p,x,shop,Ann,,30,25,0\n",
+        activities="activity,pool,base_minutes\npack,store,1\nteach,store,10\n",
+        cost_pools="pool,expense,practical_capacity\nstore,100,100\nboard,7,\n",
+        activity_counts="activity,order,product,customer,count\npack,1,,,5\npack,2,,,2\npack,99,,,3\nteach,,q,a,1\nteach,,p,,1\n",
+        campaigns="campaign,cost\nspring,20\nautumn,5\n",
+    )
+    assert found.customers["cost_to_serve"].to_dict() == pytest.approx({"a": 15, "b": 2})
+    assert found.reporting.unassigned == pytest.approx(
+        {
+            "pools without activities": 7,
+            "overhead without clients": 0,
+            "activities for nobody in particular": 13,
+            "campaigns": 25,
+        }
+    )
+    assert found.reporting.served.idle_capacity_cost == pytest.approx(70)
+    assert found.by("channel")["profit"].to_dict() == pytest.approx({"web": 84, "": -10, "shop": 3})
+    assert found.by("salesperson").loc["Ann", "profit"] == pytest.approx(3)
+    assert found.by("product")["cost_to_serve"].to_dict() == pytest.approx({"q": 10, "p": 0, "": 7})
+    assert found.by("product_group").loc["x", "cost_to_serve"] == pytest.approx(17)
+    campaigns = found.by("campaign")
+    assert campaigns.loc["spring", ["profit", "profit_over_cost", "tax"]].tolist() == pytest.approx(
+        [64, 3.2, 1]
+    )
+    assert campaigns.loc["autumn", "profit"] == -5
+    for dimension in ("segment", "group", "order", "product", "product_group", "salesperson", "channel"):
+        assert found.by(dimension)["profit"].sum() == pytest.approx(found.reporting.total("profit"))
+    with pytest.raises(InputError, match="did you mean 'channel'"):
+        found.by("chanel")
+
+
+def test_the_matrix_adds_up_and_names_the_two_ways_out(tmp_path: Path) -> None:
+    found = statement(
+        tmp_path,
+        sales="customer,date,product,revenue,cost\na,2025-01-01,good,100,60\na,2025-01-01,bad,50,30\nb,2025-01-01,good,20,12\n",
+        activities="activity,transaction_rate\nrepair,70\nvisit,5\n",
+        activity_counts="activity,customer,product,count\nrepair,a,bad,1\nvisit,a,,1\n",
+    )
+    by_customer = found.matrix.groupby("customer")["profit"].sum()
+    assert by_customer.to_dict() == pytest.approx(found.customers["profit"].to_dict())
+    (cell,) = found.loss_makers.to_dict("records")
+    assert (cell["customer"], cell["product"], cell["profit"], cell["price_rise"]) == ("a", "bad", -50, 1.0)
+    (way,) = found.ways_out.reset_index().to_dict("records")
+    assert (way["customer"], way["loss"], way["worst_product"], way["product_loss"]) == ("a", 15, "bad", 50)
+    assert way["price_rise"] == pytest.approx(15 / 50)
+    assert way["stopping"] == 35  # without the bad product 40 of the good one and the visit are left
+    assert (way["sell"], way["sell_revenue"]) == ("good", pytest.approx(15 / 0.4))
+
+
+def test_a_bank_of_the_lectures(tmp_path: Path) -> None:
+    """A service of 60 a year against a deposit of 1,500 and one of 15,000 at 3.5 %: -7.5 and 465."""
+    found = statement(
+        tmp_path,
+        "[estimates.profit]\nfirst_day = 2025-01-01\nlast_day = 2025-12-31\n"
+        "[estimates.profit.bank]\ntransfer_price = 0.035\n",
+        accounts="account,customer\n1,small\n2,large\n3,idle\n",
+        balances="account,date,balance\n1,2025-01-01,1500\n1,2025-12-31,1500\n2,2025-06-30,15000\n3,2025-06-30,0\n",
+        activities="activity,transaction_rate\nstatement,1\nvisit,3\ncall,2\n",
+        activity_counts="activity,customer,count\n"
+        + "".join(
+            f"{a},{c},{n}\n"
+            for c in ("small", "large")
+            for a, n in (("statement", 12), ("visit", 12), ("call", 6))
+        ),
+    )
+    assert found.customers["profit"].to_dict() == pytest.approx({"large": 465, "idle": 0, "small": -7.5})
+    assert found.customers["tier"].to_dict()["idle"] == "inactive"
+    assert found.reporting.ledger_total == pytest.approx(457.5)
+    assert found.margin_of_interest == pytest.approx(120 / 16500)
+    assert found.by("product").loc["deposit", "revenue"] == pytest.approx(577.5)
+
+
+money = st.floats(-1000, 1000).map(lambda x: round(x, 2))
+customer = st.sampled_from(["a", "b", "c", "d"])
+sale = st.tuples(customer, st.sampled_from(["2024-07-01", "2025-02-01", "2025-11-30"]), money, st.sampled_from("123"),
+                 st.sampled_from(["p", "q", ""]))  # fmt: skip
+done = st.tuples(st.sampled_from(["pack", "visit", "call"]), st.sampled_from(["a", "b", "x", ""]),
+                 st.sampled_from(["1", "2", "9", ""]), st.integers(0, 40), st.integers(0, 5))  # fmt: skip
+
+
+@given(
+    sales=st.lists(sale, min_size=1, max_size=12),
+    counts=st.lists(done, max_size=10),
+    expense=st.tuples(*[st.floats(0, 5000).map(lambda x: round(x, 2))] * 4),
+    balance=st.floats(0, 1e6).map(lambda x: round(x, 2)),
+)
+@settings(max_examples=40, deadline=None)
+def test_every_ledger_reconciles_to_the_cent(
+    tmp_path_factory: pytest.TempPathFactory,
+    sales: list[tuple[object, ...]],
+    counts: list[tuple[object, ...]],
+    expense: tuple[float, ...],
+    balance: float,
+) -> None:
+    rows = {
+        "sales": ["customer,date,revenue,order,product", *(",".join(map(str, line)) for line in sales)],
+        "activity_counts": [
+            "activity,customer,order,count,rush",
+            *(",".join(map(str, line)) for line in counts),
+        ],
+    }
+    found = statement(
+        tmp_path_factory.mktemp("shop"),
+        MARGIN + "[estimates.profit]\nfirst_day = 2025-01-01\nlast_day = 2025-12-31\n"
+        "prior_first_day = 2024-01-01\nprior_last_day = 2024-06-30\n"
+        "[estimates.profit.bank]\ntransfer_price = 0.07\nreserve = 0.1\n",
+        **{name: "\n".join(lines) + "\n" for name, lines in rows.items()},
+        cost_pools=f"pool,expense,practical_capacity,per_client\nstore,{expense[0]},311,\nboard,{expense[1]},,\n"
+        f"desk,{expense[2]},,true\n",
+        activities="activity,pool,base_minutes,transaction_rate\npack,store,1.7,\nvisit,,,3.33\ncall,store,2,1.1\n",
+        time_drivers="activity,driver,minutes\npack,rush,0.7\n",
+        customers="customer,opened,closed\na,,\nb,2025-03-03,\nc,2020-01-01,2024-12-31\n",
+        campaigns=f"campaign,cost\nspring,{expense[3]}\n",
+        accounts="account,customer,kind,rate\n1,a,deposit,0.03\n2,d,loan,0.2\n",
+        balances=f"account,date,balance\n1,2025-02-01,{balance}\n2,2025-05-01,{balance}\n2,2025-07-01,0\n",
+    )
+    answer = found.as_dict()
+    assert answer["unreconciled"] == 0
+    inside = [line for line in sales if str(line[1]) >= "2025"]
+    left = 0.25 * sum(float(str(line[2])) for line in inside)  # the gross margin, added up by hand
+    years = 0.9 * 0.07 - 0.03  # of the deposit
+    outside = 3.33 * sum(int(str(line[3])) for line in counts if line[0] == "visit")
+    by_hand = left + balance * years + balance / 2 * (0.2 - 0.07) - sum(expense) - outside
+    assert answer["ledger_total"] == pytest.approx(by_hand, abs=0.01)
+    assert answer["profit"] == pytest.approx(float(found.matrix["profit"].sum()), abs=0.01)
+
+
+@pytest.mark.parametrize(
+    ("tables", "words"),
+    [
+        (
+            {"activity_counts": "activity,count\npak,1\n"},
+            "activity_counts line 2, column activity, value 'pak'",
+        ),
+        ({"activity_counts": "activity,count,rsh\npack,1,1\n"}, "column rsh: the column is neither known"),
+        ({"time_drivers": "activity,driver,minutes\npack,rush,1\n"}, "time_drivers line 2, column driver"),
+        ({"activities": "activity,pool\npack,stor\n"}, "did you mean 'store'"),
+        ({"activities": "activity,base_minutes\npack,3\n"}, "neither a pool nor a transaction_rate"),
+        ({"cost_pools": "pool,expense\nstore,5\n"}, "has no practical_capacity"),
+        (
+            {"cost_pools": "pool,expense,practical_capacity,date\nstore,5,9,2020-01-01\n"},
+            "no rate of pools store",
+        ),
+        ({"accounts": "account,customer\n1,a\n"}, "estimates.profit.bank: is missing"),
+        ({"balances": "account,date,balance\n1,2025-01-01,5\n"}, "balances line 2, column account"),
+        ({"sales": "customer,date,revenue\na,2025-01-01,x\n"}, "sales line 2, column revenue"),
+    ],
+)
+def test_faults_between_the_tables_are_told(tmp_path: Path, tables: dict[str, str], words: str) -> None:
+    base = {
+        "sales": "customer,date,revenue\na,2025-01-01,5\n",
+        "cost_pools": "pool,expense,practical_capacity\nstore,5,9\n",
+        "activities": "activity,pool,base_minutes\npack,store,1\n",
+        "activity_counts": "activity,count\npack,1\n",
+    }
+    found = instance(tmp_path, None, MARGIN, "year", {**base, **tables})
+    with pytest.raises(InputError) as raised:
+        cost_and_profit(found)
+    assert any(words in fault.line() for fault in raised.value.faults), [
+        f.line() for f in raised.value.faults
+    ]
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        ("", "estimates.gross_margin: is missing"),
+        (MARGIN + "[estimates.profit]\nfrst_day = 2025-01-01\n", "did you mean 'first_day'"),
+        (
+            MARGIN + "[estimates.profit]\nfirst_day = 2025-01-02\nlast_day = 2025-01-01\n",
+            "last_day is before first_day",
+        ),
+        (MARGIN + "[estimates.profit.bank]\ntransfer_price = 7\n", "less than 1"),
+        (
+            MARGIN + '[estimates.profit.tiers]\nnames = ["a", "a"]\nvalues = [0.5, 0.5]\n',
+            "names a tier twice",
+        ),
+    ],
+)
+def test_faults_of_the_settings_are_told_by_profit_and_check(tmp_path: Path, rules: str, words: str) -> None:
+    folder = tmp_path / "shop"
+    instance(
+        folder, [("a", "2025-01-01", 1, 5)], rules, "year", {"segments": "segment,customers,margin\nx,1,1\n"}
+    )
+    result = CliRunner().invoke(app, ["profit", str(folder), "--json"])
+    assert result.exit_code == 2
+    assert words in result.stderr
+    assert json.loads(result.stdout)["status"] == "faults"
+    if rules:
+        assert words in CliRunner().invoke(app, ["check", str(folder)]).stderr

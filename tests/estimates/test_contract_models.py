@@ -1,0 +1,118 @@
+"""The retention model, the shifted-beta-geometric model and the value of contracts."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cpm_opt.estimates import sbg
+from cpm_opt.estimates.contracts import value_contracts
+from cpm_opt.estimates.retention import margin_multiple
+
+COHORT = [1000, 631, 468, 382, 326]
+
+
+@pytest.mark.parametrize(("retention", "multiple"), [(0.6, 1.20), (0.7, 1.75), (0.8, 2.67), (0.9, 4.50)])
+def test_margin_multiples_as_published(retention: float, multiple: float) -> None:
+    """Gupta and Lehmann 2003, margin multiples r / (1 + i - r) at i = 10 %."""
+    assert margin_multiple(retention, 0.1) == pytest.approx(multiple, abs=0.005)
+
+
+def test_margin_multiples_are_sums_of_what_stays() -> None:
+    for periods in (0, 1, 7, 400):
+        total = sum((0.8 / 1.1) ** number for number in range(1, periods + 1))
+        assert margin_multiple(0.8, 0.1, periods) == pytest.approx(total)
+    assert margin_multiple(0.8, 0.1, 400) == pytest.approx(margin_multiple(0.8, 0.1))
+    assert margin_multiple(1.0, 0.0, 12) == 12.0
+    for wrong in ((1.0, 0.0), (1.1, 0.1), (-0.1, 0.1), (0.5, -0.1)):
+        with pytest.raises(ValueError, match=r"rate|limit"):
+            margin_multiple(*wrong)
+
+
+def test_sbg_of_a_cohort_as_published() -> None:
+    """Fader and Hardie's worked example of the sBG: 1000, 631, 468, 382, 326 gives alpha 0.764, beta 1.296."""
+    found = sbg.fit_cohort(COHORT)
+    assert found.converged
+    assert found.n == 1000
+    assert found.values == pytest.approx((0.764, 1.296), abs=5e-4)
+    left = 1000 * sbg.survival(found.values, np.arange(5.0))
+    assert left == pytest.approx(COHORT, rel=0.01)
+    rates = sbg.retention_rate(found.values, np.arange(1.0, 10.0))
+    assert (np.diff(rates) > 0).all()
+    assert np.cumprod(rates)[:4] * 1000 == pytest.approx(left[1:])
+
+
+def test_residual_lifetimes_are_sums_of_survival() -> None:
+    parameters = (0.764, 1.296)
+    renewed = np.array([0.0, 1.0, 5.0])
+    ahead = np.arange(1.0, 4001.0)
+    for discount_rate, periods in ((0.1, None), (0.1, 12), (0.0, 12)):
+        used = ahead if periods is None else ahead[:periods]
+        expected = [
+            (sbg.survival(parameters, start + used) / sbg.survival(parameters, np.array([start])))
+            @ (1.0 + discount_rate) ** -used
+            for start in renewed
+        ]
+        assert sbg.renewals_to_come(parameters, renewed, discount_rate, periods) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize(
+    ("cohort", "words"),
+    [
+        ([100, 100, 100], "nobody was seen to leave"),
+        ([100, 0], "everybody left at the first renewal"),
+        ([100, 60], "do not tell"),
+        ([100, 50, 60], "nobody was seen to leave"),  # more than before: no cohort
+    ],
+)
+def test_a_cohort_that_tells_too_little_is_said(cohort: list[float], words: str) -> None:
+    found = sbg.fit_cohort(cohort)
+    assert not found.converged
+    assert words in found.message
+
+
+def contracts(rows: list[tuple[object, ...]]) -> pd.DataFrame:
+    frame = pd.DataFrame(rows, columns=["contract", "customer", "start", "end", "margin"])
+    for column in ("start", "end"):
+        frame[column] = pd.to_datetime(frame[column])
+    return frame
+
+
+def cohort_contracts() -> list[tuple[object, ...]]:
+    """The published cohort as contracts of a year each, begun on 2020-01-01, seen at the close of 2024-06-30."""
+    rows: list[tuple[object, ...]] = []
+    for years, leavers in enumerate(-np.diff(COHORT), start=1):
+        rows += [(f"l{years}-{n}", f"l{years}-{n}", "2020-01-01", f"{2019 + years}-12-31", 10.0) for n in range(leavers)]
+    return rows + [(f"s{n}", f"s{n}", "2020-01-01", None, 10.0) for n in range(COHORT[-1])]
+
+
+def test_contracts_give_the_cohort_and_its_values() -> None:
+    frame = contracts(
+        [
+            *cohort_contracts(),
+            ("x", "s0", "2024-06-01", "2026-06-30", 7.0),  # sure for two more years
+            ("y", "new", "2025-01-01", None, 9.0),  # not begun
+        ]
+    )
+    found = value_contracts(frame, pd.Timestamp("2024-06-30"), "year", 0.1, 10)
+    assert found.model.converged
+    assert found.model.values == pytest.approx((0.764, 1.296), abs=5e-4)
+    assert len(found.customer) == COHORT[-1]
+    at = {name: place for place, name in enumerate(found.customer)}
+    renewals = sbg.renewals_to_come(found.model.values, np.array([4.0]), 0.1, 9)[0]
+    assert found.present[at["s1"]] == pytest.approx(10.0)
+    assert found.lifetime.value[at["s1"]] == pytest.approx(10.0 + 10.0 * renewals)
+    assert found.present[at["s0"]] == pytest.approx(10.0 + 7.0 * (1.0 + 1.0 / 1.1), rel=1e-3)
+    assert found.lifetime.value[at["s0"]] > found.present[at["s0"]] + 10.0 * renewals
+    error = found.lifetime.error()
+    assert (error > 0).all()
+    assert found.lifetime.total_error() < error.sum() * 1.0001
+
+
+def test_without_a_model_only_what_is_sure_counts() -> None:
+    frame = contracts([("a", "a", "2024-01-01", None, 5.0), ("b", "b", "2024-01-01", "2024-12-31", -2.0)])
+    found = value_contracts(frame, pd.Timestamp("2024-06-30"), "quarter", 0.0, 8)
+    assert not found.model.converged
+    assert found.lifetime.value.tolist() == found.present.tolist()
+    assert found.present == pytest.approx([5.0, -4.0], abs=0.05)  # half a year is two quarters
