@@ -7,13 +7,15 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from cpm_opt.faults import Fault, InputError
 
 if TYPE_CHECKING:
+    from pandas import DataFrame
+
     from cpm_opt.formulation.spec import ModelSpec
     from cpm_opt.portfolio.portfolio import Portfolio
     from cpm_opt.portfolio.scenarios import Scenario
@@ -28,7 +30,7 @@ class Problem:
 
     `notes` tell what was estimated from raw tables; `hashes` are the SHA-256 of every input file by name; `seconds` is
     what reading took; `started` is when it began, on `time.monotonic`'s clock: the time limit runs from there.
-    `scenarios` are there where the model weighs risk.
+    `scenarios` are there where the model weighs risk; `frames` are all planning tables, the estimated ones too.
     """
 
     folder: Path
@@ -40,6 +42,7 @@ class Problem:
     seconds: Mapping[str, float]
     started: float
     scenarios: tuple[Scenario, ...] = ()
+    frames: Mapping[str, DataFrame] = field(default_factory=dict, repr=False)
 
 
 def read_problem(
@@ -122,7 +125,7 @@ def _examine(
         faults = [*error.faults, *_pin_faults(fix, forbid)]
         return None, _with_model_faults(faults, model, settings, time_limit), []
     spec, faults = _read_model(model or tables.info.default_model, settings, time_limit)
-    spec, faults = _pinned(spec, fix, forbid), [*faults, *_pin_faults(fix, forbid)]
+    spec = _pinned(spec, fix, forbid)
     estimates = estimate(tables)
     told = [*tables.faults, *faults, *estimates.faults]
     # Without a model there is no horizon: one period still shows every fault that does not need it.
@@ -130,7 +133,7 @@ def _examine(
         estimates.frames, tables, 1 if spec is None else spec.horizon.periods, told
     )
     if portfolio is None or spec is None:
-        return None, found, warnings
+        return None, [*found, *_pin_faults(fix, forbid)], warnings
     rules = [fault for component in spec.components.values() for fault in component.check(portfolio)]
     warnings = [*warnings, *(fault for fault in rules if fault.warning)]
     broken = [fault for fault in rules if not fault.warning]
@@ -141,9 +144,16 @@ def _examine(
         scenarios = _scenarios(estimates.frames, tables, spec)
     except InputError as error:
         return None, list(error.faults), warnings
+    if "risk" in spec.components and not scenarios:
+        message = "the model weighs risk, but the instance has no scenarios, so nothing is uncertain"
+        remedy = "add table scenarios, or take a model without [components.risk]"
+        doubt = Fault("scenarios", message, remedy, code="no_scenarios", warning=True)
+        warnings = [*warnings, doubt]
+        portfolio = replace(portfolio, warnings=tuple(warnings))
     hashes = {**tables.hashes, **_model_hash(model or tables.info.default_model)}
     seconds = {"read": time.perf_counter() - began}
-    problem = Problem(folder, tables, spec, portfolio, estimates.notes, hashes, seconds, started, scenarios)
+    made = (folder, tables, spec, portfolio, estimates.notes, hashes, seconds, started, scenarios)
+    problem = Problem(*made, frames=estimates.frames)
     return problem, [], warnings
 
 

@@ -8,11 +8,12 @@ import pytest
 
 from cpm_opt.pipeline import solve_instance
 from tests.reference.formulation import build
-from tests.reference.generate import ALONE, CHOICES_ONLY, PRESETS, random_instance
+from tests.reference.generate import ALONE, CHOICES_ONLY, MONEY, PRESETS, random_instance
 from tests.reference.read import read_case
 
-SETS = {**PRESETS, "choices only": CHOICES_ONLY, **ALONE}
+SETS = {**PRESETS, "choices only": CHOICES_ONLY, **ALONE, **MONEY}
 SEEDS = {"lp": 30, "single": 30, "migration": 30, "everything": 60, "whole": 15, "choices only": 30}
+SEEDS |= {**dict.fromkeys(MONEY, 15), "all about money": 25, "every rule": 40}
 SEEDS |= {"price rules": 40, "option rules": 40, "everything and rules": 50}
 INFEASIBLE = ("lp", "single", "migration", "everything", "soft rules")
 

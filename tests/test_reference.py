@@ -9,7 +9,7 @@ import pytest
 
 from tests.reference.enumerate import all_choices, best_of_choices, best_of_splits, count_choices, fixed_by
 from tests.reference.formulation import build
-from tests.reference.generate import CHOICES_ONLY, PRESETS, RULES, SINGLE, WHOLE, random_instance
+from tests.reference.generate import CHOICES_ONLY, MONEY_RULES, PRESETS, RULES, SINGLE, WHOLE, random_instance
 from tests.reference.numbers import Numbers
 from tests.reference.program import Answer
 from tests.reference.read import Case, read_case
@@ -64,6 +64,24 @@ def _nobody(segment: str, lever: str, period: int, customers: float) -> dict[str
 
 def _broken_rules(outcome: Outcome) -> list[str]:
     return [what for what, _ in outcome.broken if what.startswith(("price rule", "option rule"))]
+
+
+def test_solver_finds_the_best_of_all_choices_under_rules_of_money(tmp_path: Path) -> None:
+    """Cash, concentration and robust, each reckoned once as rows and once by playing every plan through."""
+    compared, bitten = 0, 0
+    for seed in range(60):
+        case = _case(tmp_path, seed, CHOICES_ONLY | MONEY_RULES)
+        if count_choices(case) <= 128:
+            best = best_of_choices(case)
+            _same(build(case).solve(), best.outcome, seed)
+            for name in ("cash", "concentration", "robust"):
+                case.model["components"].pop(name, None)
+            free = build(case).solve().objective
+            assert free is not None
+            compared += 1
+            bitten += best.outcome is not None and best.outcome.objective < free - 1e-4 * abs(free)
+    assert compared >= 30
+    assert bitten >= compared / 3
 
 
 def _tighten(case: Case) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from cpm_opt.cli.boundary import CommandGroup
 from cpm_opt.cli.check import check
+from cpm_opt.cli.compare import compare
 from cpm_opt.cli.estimate import estimate
 from cpm_opt.cli.explain import explain
 from cpm_opt.cli.profit import profit
@@ -46,5 +47,5 @@ def cpm(
     """
 
 
-for command in (check, estimate, profit, solve, explain, runs):
+for command in (check, estimate, profit, solve, explain, runs, compare):
     app.command()(command)

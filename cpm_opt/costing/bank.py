@@ -52,7 +52,7 @@ def average_balances(balances: pd.DataFrame, period: Period) -> pd.DataFrame:
     width = np.where(same, np.diff(days), 0.0)
     area = np.bincount(code[1:], weights=width * (money[1:] + money[:-1]) / 2, minlength=len(accounts))
     span = np.bincount(code[1:], weights=width, minlength=len(accounts))
-    last = rows.groupby("account", sort=False)["balance"].last().to_numpy(dtype=np.float64)
+    last = rows.groupby("account", sort=False)["balance"].last().to_numpy(dtype=np.float64, copy=True)
     mean = np.divide(area, span, out=last, where=span > 0)
     found = pd.DataFrame({"account": accounts, "mean": mean})
     found["minimum"] = rows.groupby("account", sort=False)["balance"].min().to_numpy(dtype=np.float64)

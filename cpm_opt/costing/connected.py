@@ -20,30 +20,23 @@ def connected_groups(
     its first customer. Links to whom no ledger knows connect too.
     """
     named = stated[stated != ""]
-    ends = pd.concat(
-        [
-            pd.DataFrame({"a": links["customer"], "b": links["other"]}),
-            pd.DataFrame(
-                {"a": named.index, "b": "\0" + named.astype(object)}
-            ),  # a name apart from customers'
-        ],
-        ignore_index=True,
-    )
-    nodes, names = pd.factorize(
-        pd.concat([pd.Series(customers, dtype=object), ends["a"], ends["b"]]), sort=False
-    )
+    if named.empty and links.empty:
+        return pd.Series("", index=customers, dtype=object)
+    # The stated groups are nodes too, under names apart from customers'.
+    groups = pd.Series([f"\0{name}" for name in named], dtype=object)
+    heads = pd.concat([links["customer"], pd.Series(named.index, dtype=object)], ignore_index=True)
+    tails = pd.concat([links["other"], groups], ignore_index=True)
+    nodes, known = pd.factorize(pd.concat([pd.Series(customers, dtype=object), heads, tails]), sort=False)
     head, tail = np.split(nodes[len(customers) :], 2)
-    label = _components(len(names), head, tail)[: len(customers)]
-    found = pd.DataFrame({"customer": customers, "label": label})
-    found["stated"] = found["customer"].map(named)
-    found["size"] = found.groupby("label")["customer"].transform("size")
-    first = (
-        found.groupby("label")["stated"]
-        .transform("min")
-        .fillna(found.groupby("label")["customer"].transform("min"))
-    )
-    alone = (found["size"] == 1) & found["stated"].isna()
-    return pd.Series(first.where(~alone, "").to_numpy(dtype=object), index=customers)
+    every = _components(len(known), head, tail)
+    component = pd.Series(every[: len(customers)], index=customers)
+    together = component[component.duplicated(keep=False) | component.index.isin(named.index)]
+    name_of = {int(at): str(first) for first, at in reversed(list(together.items()))}
+    for at, name in sorted(zip(every[head[len(links) :]], named, strict=True), reverse=True):
+        name_of[int(at)] = str(name)
+    found = pd.Series("", index=customers, dtype=object)
+    found[together.index] = [name_of[int(at)] for at in together]
+    return found
 
 
 def _components(size: int, head: NDArray[np.int64], tail: NDArray[np.int64]) -> NDArray[np.int64]:

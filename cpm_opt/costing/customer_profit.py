@@ -26,6 +26,7 @@ import pandas as pd
 
 from cpm_opt.costing.activities import Served, cost_to_serve
 from cpm_opt.costing.bank import account_results
+from cpm_opt.costing.blanks import blank_where_missing
 from cpm_opt.costing.connected import connected_groups
 from cpm_opt.costing.ledger import Ledger
 from cpm_opt.costing.periods import Period
@@ -158,7 +159,7 @@ def _served(ledger: Ledger, period: Period, lines: pd.DataFrame) -> Served:
     """The activities at cost, those of an order with the order's customer."""
     counts = _of(ledger, "activity_counts", period).copy()
     buyers = ledger.lines[ledger.lines["order"] != ""].groupby("order")["customer"].agg(["first", "nunique"])
-    buyer = counts["order"].map(buyers.loc[buyers["nunique"] == 1, "first"]).fillna("").astype(object)
+    buyer = blank_where_missing(counts["order"].map(buyers.loc[buyers["nunique"] == 1, "first"]))
     counts["customer"] = counts["customer"].where(counts["customer"] != "", buyer)
     try:
         return cost_to_serve(
@@ -191,8 +192,12 @@ def _customers(ledger: Ledger, period: Period, names: pd.Index[str]) -> pd.DataF
     end = stated["closed"].where(stated["closed"] < period.last, period.last)
     # Whoever was served before or after being a customer counts for no day.
     days = ((end - start).dt.days + 1).clip(lower=0)
-    group = connected_groups(names.to_numpy(dtype=object), stated["group"].fillna(""), ledger["links"])
-    return pd.DataFrame({"segment": stated["segment"].fillna(""), "group": group, "days": days}, index=names)
+    group = connected_groups(
+        names.to_numpy(dtype=object), blank_where_missing(stated["group"]), ledger["links"]
+    )
+    return pd.DataFrame(
+        {"segment": blank_where_missing(stated["segment"]), "group": group, "days": days}, index=names
+    )
 
 
 def _fill(customers: pd.DataFrame, lines: pd.DataFrame, accounts: pd.DataFrame, served: Served) -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from cpm_opt.costing.blanks import blank_where_missing
 from cpm_opt.costing.customer_profit import PeriodProfit, return_on_sales
 from cpm_opt.faults import Fault, InputError, did_you_mean
 
@@ -64,10 +65,11 @@ def _value(lines: pd.DataFrame, served: pd.DataFrame, dimension: str) -> pd.Seri
     """The value of a line's dimension that each row of activities leads to, by its order or else its product."""
     if dimension in served.columns:  # order and product themselves
         return served[dimension]
-    value = served["order"].map(_agreed(lines, "order", dimension))
+    value = blank_where_missing(served["order"].map(_agreed(lines, "order", dimension)))
     if dimension == "product_group":
-        value = served["product"].map(_agreed(lines, "product", dimension)).fillna(value)
-    return value.fillna("").astype(object)
+        of_product = blank_where_missing(served["product"].map(_agreed(lines, "product", dimension)))
+        value = of_product.where(of_product != "", value)
+    return value
 
 
 def _agreed(lines: pd.DataFrame, key: str, dimension: str) -> pd.Series[str]:

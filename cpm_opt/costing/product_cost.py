@@ -10,6 +10,7 @@ from typing import Any
 
 import pandas as pd
 
+from cpm_opt.costing.blanks import blank_where_missing
 from cpm_opt.costing.gross_margin import GROSS_MARGIN, REMEDY, checked_gross_margin
 from cpm_opt.faults import Fault
 
@@ -32,7 +33,7 @@ def priced_lines(
         known = products.set_index("product")
         unit_cost = lines["product"].map(known["unit_cost"]).astype("float64")
         cost = cost.fillna(unit_cost * lines["quantity"])
-        group = lines["product"].map(known["product_group"]).fillna("").astype(object)
+        group = blank_where_missing(lines["product"].map(known["product_group"]))
         lines["product_group"] = lines["product_group"].where(lines["product_group"] != "", group)
     unknown = int(cost.isna().sum())
     if unknown and margin is not None:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import pandas as pd
 
+from cpm_opt.costing.blanks import blank_where_missing
 from cpm_opt.costing.customer_profit import PeriodProfit
 
 NO_PRODUCT = ""
@@ -70,7 +71,7 @@ def ways_out(cells: pd.DataFrame) -> pd.DataFrame:
     bad = goods[goods["profit"].round(2) < 0]
     worst = bad.sort_values(["customer", "profit", "product"], kind="stable").groupby("customer").first()
     found = pd.DataFrame({"loss": -losing["profit"]})
-    found["worst_product"] = worst["product"].reindex(found.index).fillna(NO_PRODUCT)
+    found["worst_product"] = blank_where_missing(worst["product"].reindex(found.index))
     found["product_loss"] = -worst["profit"].reindex(found.index).fillna(0.0) + 0.0
     bad_sums = bad.groupby("customer")[["revenue", "profit"]].sum().reindex(found.index).fillna(0.0)
     base = bad_sums["revenue"].where(bad_sums["revenue"] > 0, losing["revenue"])

@@ -54,9 +54,9 @@ class Valued:
 
 def interval(value: Numbers, error: Numbers) -> tuple[Numbers, Numbers]:
     """Ends of the 95 % interval; it keeps the sign of the value, as if its logarithm were normal."""
-    with np.errstate(divide="ignore", invalid="ignore"):
-        width = np.where(value == 0.0, 0.0, np.exp(NORMAL_95 * error / np.abs(value)))
-    ends = np.where(value == 0.0, 0.0, value / width), value * width
+    with np.errstate(over="ignore"):
+        width = np.exp(NORMAL_95 * error / np.where(value == 0.0, 1.0, np.abs(value)))
+    ends = value / width, np.where(value == 0.0, 0.0, value * width)
     return np.minimum(*ends), np.maximum(*ends)
 
 

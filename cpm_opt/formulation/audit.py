@@ -34,7 +34,7 @@ class RuleRow:
     """One bounding row as it was recomputed: `rule` (a balance rule's name, `capacity`, ...), `subject` (the resource,
     group or segment it is about, may be empty), `period` (1-based), the two sides, `sense` (`min` or `max`), and the
     penalty per unit where it is soft. Both sides are in `unit`. `scale` is the size of the figures that a side is the
-    difference of, if it is one: a miss is judged against it where it is above the limit."""
+    difference of, if it is one: no miss counts that is nothing beside them."""
 
     rule: str
     subject: str

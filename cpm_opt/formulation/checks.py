@@ -11,7 +11,9 @@ from cpm_opt.portfolio.levers import SPLIT, option_before
 from cpm_opt.portfolio.portfolio import Indices, Lever, Portfolio
 
 
-def split_groups(portfolio: Portfolio, rule: str, lever: Lever, groups: Indices | Iterable[int]) -> list[Fault]:
+def split_groups(
+    portfolio: Portfolio, rule: str, lever: Lever, groups: Indices | Iterable[int]
+) -> list[Fault]:
     """A fault where customers of one of the groups are on two options before period 1, and the rule starts there."""
     before = option_before(lever, portfolio.current)
     split = [lever.groups[g] for g in np.asarray(list(groups), dtype=np.int64) if before[g] == SPLIT]

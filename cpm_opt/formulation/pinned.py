@@ -17,7 +17,7 @@ from cpm_opt.portfolio.members import groups_of, members_of
 from cpm_opt.portfolio.portfolio import Flags, Indices, Lever, Portfolio
 
 FIX, FORBID = "fix", "forbid"
-FORM = "write LEVER=OPTION[@GROUP][:t1-t2], with \"\" around a part that has = @ or : in it"
+FORM = 'write LEVER=OPTION[@GROUP][:t1-t2], with "" around a part that has = @ or : in it'
 _QUOTED = r'"(?:[^"]|"")*"'
 # After @ nothing but a period can follow, so COLUMN=VALUE needs no quotes there.
 _PIN = re.compile(
@@ -70,7 +70,8 @@ def parse_pin(kind: str, text: str) -> Words | Fault:
     first = int(match["first"] or 0)
     last = int(match["last"] or first)
     if match["first"] is not None and not 1 <= first <= last:
-        return Fault(f"--{kind}", "has no periods in that order", "write :t1-t2 or :t, counted from 1", value=text, code="pin")
+        message, remedy = "has no periods in that order", "write :t1-t2 or :t, counted from 1"
+        return Fault(f"--{kind}", message, remedy, value=text, code="pin")
     return Words(kind, text, lever or "", option or "", group, first, last)
 
 
@@ -90,7 +91,9 @@ def _parsed(fix: Iterable[str], forbid: Iterable[str]) -> list[Words | Fault]:
     return [parse_pin(kind, text) for kind, text in texts]
 
 
-def read_pins(portfolio: Portfolio, fix: Iterable[str], forbid: Iterable[str]) -> tuple[tuple[Pin, ...], list[Fault]]:
+def read_pins(
+    portfolio: Portfolio, fix: Iterable[str], forbid: Iterable[str]
+) -> tuple[tuple[Pin, ...], list[Fault]]:
     """The pins on a portfolio, and every fault: in the writing, unknown names, options that are not offered, pins that
     contradict each other."""
     pins: list[Pin] = []
@@ -107,7 +110,8 @@ def read_pins(portfolio: Portfolio, fix: Iterable[str], forbid: Iterable[str]) -
 def _placed(p: Portfolio, words: Words) -> Pin | Fault:
     names = [lever.name for lever in p.levers]
     if words.lever not in names:
-        return words.fault(f"there is no lever {shown(words.lever)}", did_you_mean(words.lever, names), "unknown_reference")
+        message = f"there is no lever {shown(words.lever)}"
+        return words.fault(message, did_you_mean(words.lever, names), "unknown_reference")
     number = names.index(words.lever)
     lever = p.levers[number]
     options = {p.options[option]: option for option in lever.options}
@@ -115,7 +119,9 @@ def _placed(p: Portfolio, words: Words) -> Pin | Fault:
         message = f"lever {shown(lever.name)} has no option {shown(words.option)}"
         return words.fault(message, did_you_mean(words.option, options), "unknown_reference")
     if words.last > p.periods:
-        last = "the model has one period only" if p.periods == 1 else f"the model's last period is {p.periods}"
+        last = (
+            "the model has one period only" if p.periods == 1 else f"the model's last period is {p.periods}"
+        )
         return words.fault(f"there is no period {words.last}", last, "unknown_reference")
     targets = _group_targets(lever, words) if lever.single else _segment_targets(p, words)
     if isinstance(targets, Fault):
@@ -139,7 +145,9 @@ def _segment_targets(p: Portfolio, words: Words) -> Indices | Fault:
     if not problem:
         return np.flatnonzero(members)
     known = ("all", *p.segments, *groups_of(p.groupings))
-    return words.fault(f"{shown(words.group)} {problem}", did_you_mean(words.group, known), "unknown_reference")
+    return words.fault(
+        f"group {shown(words.group)}: {problem}", did_you_mean(words.group, known), "unknown_reference"
+    )
 
 
 def _contradictions(p: Portfolio, pins: Sequence[Pin]) -> list[Fault]:
@@ -154,16 +162,18 @@ def _contradictions(p: Portfolio, pins: Sequence[Pin]) -> list[Fault]:
         if pin.words.kind == FIX and missing:
             faults.append(pin.words.fault(*_not_offered(p, pin, missing), code="not_offered"))
             continue
-        cells = np.ix_(pin.targets, [*range(len(lever.options))], range(pin.first - 1, pin.last))
+        cells = np.ix_(pin.targets, np.arange(len(lever.options)), np.arange(pin.first - 1, pin.last))
         kept = np.array([(option == pin.option) == (pin.words.kind == FIX) for option in lever.options])
         now = mine[cells] & kept[None, :, None]
         closed = np.argwhere(~now.any(axis=1))
         if len(closed):
             target, period = int(pin.targets[closed[0, 0]]), int(closed[0, 1]) + pin.first
             others = [other.name for other in before if _covers(other, pin.lever, target, period)]
-            message = f"leaves {shown(_target_name(p, lever, target))} no option of lever {shown(lever.name)} in period {period}"
+            whom = f"{'group' if lever.single else 'segment'} {shown(_target_name(p, lever, target))}"
+            message = f"leaves {whom} no option of lever {shown(lever.name)} in period {period}"
             message += f", together with {' and '.join(others)}" if others else ": it is offered no other"
-            faults.append(pin.words.fault(message, "leave one of them out" if others else "leave it out", "contradiction"))
+            remedy = "leave one of them out" if others else "leave it out"
+            faults.append(pin.words.fault(message, remedy, "contradiction"))
             continue
         mine[cells] = now
         before.append(pin)
@@ -188,5 +198,6 @@ def _not_offered(p: Portfolio, pin: Pin, missing: Sequence[int]) -> tuple[str, s
     lever = p.levers[pin.lever]
     more = f" and {len(missing) - 1} more" if len(missing) > 1 else ""
     what = "group" if lever.single else "segment"
-    message = f"{what} {shown(_target_name(p, lever, missing[0]))}{more} is not offered option {shown(p.options[pin.option])}"
+    whom = f"{what} {shown(_target_name(p, lever, missing[0]))}{more}"
+    message = f"{whom} {'are' if more else 'is'} not offered option {shown(p.options[pin.option])}"
     return message, f"name a {what} that is offered it after @, or change table effects"

@@ -26,8 +26,10 @@ def take_ups(draft: Draft, block: str, number: int, where: Flags) -> Indices:
     before = np.full_like(chosen, -1)
     before[:, :, 1:] = chosen[:, :, :-1]
     cells = np.arange(chosen.size).reshape(chosen.shape)
-    terms = Terms.of(chosen.size, cells, taken_up, 1.0) - Terms.of(chosen.size, cells, np.where(open_to, chosen, -1), 1.0)
-    terms = terms + Terms.of(chosen.size, cells, np.where(open_to, before, -1), 1.0)
+    now, then = (
+        Terms.of(chosen.size, cells, np.where(open_to, columns, -1), 1.0) for columns in (chosen, before)
+    )
+    terms = Terms.of(chosen.size, cells, taken_up, 1.0) - now + then
     started = np.zeros(chosen.shape)
     started[:, :, 0] = had
     draft.add_rows(block, "take_up", axes, terms, ">=", 0.0 - started, open_to)

@@ -58,8 +58,5 @@ def _resolved(
 def groups_of(groupings: Mapping[str, Sequence[str]]) -> list[str]:
     """Every COLUMN=VALUE that there is."""
     return [
-        f"{column}={value}"
-        for column, cells in groupings.items()
-        for value in sorted(set(cells))
-        if value
+        f"{column}={value}" for column, cells in groupings.items() for value in sorted(set(cells)) if value
     ]

@@ -25,7 +25,9 @@ def read_option_rules(
     option = source.references.option(rows, lever)
     other_lever = source.references.lever(rows, "other_lever")
     other = source.references.option(rows, other_lever, "other_option")
-    check_single(source, rows, levers, _kind(rows, "once") & (lever >= 0), lever.tolist(), "a rule of kind once")
+    check_single(
+        source, rows, levers, _kind(rows, "once") & (lever >= 0), lever.tolist(), "a rule of kind once"
+    )
     _check_cells(source, rows)
     kinds, value, texts = rows.text("kind"), rows.number("value", np.nan), rows.text("members", "all")
     rules = []

@@ -14,7 +14,9 @@ COMPARED = ("order", "equal")
 VALUED = ("step", "total_step", "max_changes")
 
 
-def read_price_rules(source: Source, levers: tuple[Lever, ...], taken: frozenset[str]) -> tuple[PriceRule, ...]:
+def read_price_rules(
+    source: Source, levers: tuple[Lever, ...], taken: frozenset[str]
+) -> tuple[PriceRule, ...]:
     """Table `price_rules` by the names of its rules; one whose name is `taken` by another table carries its own."""
     rows = source.rows("price_rules")
     lever = source.references.lever(rows)
@@ -52,7 +54,9 @@ def named(name: str, taken: frozenset[str], table: str) -> str:
 def _check_cells(source: Source, rows: Rows) -> None:
     """Each kind has the cells that it needs, and no others."""
     kinds = rows.text("kind")
-    compared, valued = (np.array([kind in some for kind in kinds], dtype=np.bool_) for some in (COMPARED, VALUED))
+    compared, valued = (
+        np.array([kind in some for kind in kinds], dtype=np.bool_) for some in (COMPARED, VALUED)
+    )
     counted = np.array([kind == "max_changes" for kind in kinds], dtype=np.bool_)
     told_missing(source, rows, "other_group", compared, "name the group with which prices are compared")
     told_missing(source, rows, "value", valued, "state the limit")

@@ -16,7 +16,7 @@ from cpm_opt.solve.certificate import TOLERANCE, certify
 from cpm_opt.solve.linear import LinearProgram
 from cpm_opt.solve.plan import Certificate, Decisions, Plan, Recount, ScenarioPlan, ShadowPrice
 from cpm_opt.solve.recount import doing_nothing, recount
-from cpm_opt.solve.search import Found, gap_of
+from cpm_opt.solve.search import FIXED_INTEGERS, Found, gap_of
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,8 @@ from cpm_opt.solve.plan import Certificate, Recount
 from cpm_opt.solve.recount import recount
 
 TOLERANCE = 1e-6
+# A side that is a difference of large figures is off by what their sums round off: so much of the tolerance of these.
+SUMMED = 0.01
 
 
 def certify(
@@ -35,7 +37,10 @@ def certify(
     structure, checked = _structure(facts)
     worst = Breach("", 0.0)
     rows = [
-        Breach(f"{row.rule} {row.subject} in period {row.period}".replace("  ", " "), _scaled(-row.slack, max(abs(row.limit), row.scale)))
+        Breach(
+            f"{row.rule} {row.subject} in period {row.period}".replace("  ", " "),
+            _scaled(-row.slack, max(abs(row.limit), SUMMED * row.scale)),
+        )
         for row in found.rows
         if row.penalty is None
     ]

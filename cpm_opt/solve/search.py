@@ -20,6 +20,7 @@ from cpm_opt.solve.linear import LinearProgram
 # Simplex is fastest below about this many non-zeros, interior points above (benchmarks/large_model.py).
 LARGE = 50_000
 METHODS = {"simplex": "simplex", "ipm": "ipx", "hipo": "hipo", "pdlp": "pdlp"}
+FIXED_INTEGERS = "fixed integers"
 INFEASIBLE, UNBOUNDED, OPTIMAL = "Infeasible", "Unbounded", "Optimal"
 EITHER, UNKNOWN = "Primal infeasible or unbounded", "Unknown"
 MOMENT = 0.05
@@ -258,4 +259,4 @@ def with_integers_of(
     answer = run(engine, limits, solver_for(program, limits.method, False))
     if answer["status"] != OPTIMAL:
         return None
-    return _with_ranges(engine, program, limits, _finished(status, answer, bound, "fixed integers"))
+    return _with_ranges(engine, program, limits, _finished(status, answer, bound, FIXED_INTEGERS))

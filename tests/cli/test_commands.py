@@ -141,8 +141,9 @@ def test_arguments_reach_the_pipeline(tmp_path, pipeline):
     seen = []
     read = pipeline.read_problem
     pipeline.read_problem = lambda *given: seen.append(given) or read()
-    solve(tmp_path, "--model", "m", "--set", "a.b=1", "--set", "c=2", "--time-limit", "2.5")
-    assert seen == [("shop", "m", ["a.b=1", "c=2"], 2.5)]
+    pins = ("--fix", "a=b", "--fix", "c=d")
+    solve(tmp_path, "--model", "m", "--set", "a.b=1", "--set", "c=2", "--time-limit", "2.5", *pins)
+    assert seen == [("shop", "m", ["a.b=1", "c=2"], 2.5, ["a=b", "c=d"], [])]
 
 
 def test_explain_and_runs(tmp_path):

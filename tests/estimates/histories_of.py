@@ -79,7 +79,9 @@ def shop_sales(customers: int, seed: int, days: int = 700) -> list[tuple[object,
         mean = 40.0 / draw.gammavariate(4.0, 1 / 4.0)
         while day <= days:
             date = FIRST + datetime.timedelta(days=int(day))
-            sales.append((f"c{number:04d}", date.isoformat(), 1, round(draw.gammavariate(5.0, mean / 5.0), 2)))
+            sales.append(
+                (f"c{number:04d}", date.isoformat(), 1, round(draw.gammavariate(5.0, mean / 5.0), 2))
+            )
             if draw.random() < leaves:
                 break
             day += 1 + draw.expovariate(rate)

@@ -83,7 +83,10 @@ def cohort_contracts() -> list[tuple[object, ...]]:
     """The published cohort as contracts of a year each, begun on 2020-01-01, seen at the close of 2024-06-30."""
     rows: list[tuple[object, ...]] = []
     for years, leavers in enumerate(-np.diff(COHORT), start=1):
-        rows += [(f"l{years}-{n}", f"l{years}-{n}", "2020-01-01", f"{2019 + years}-12-31", 10.0) for n in range(leavers)]
+        rows += [
+            (f"l{years}-{n}", f"l{years}-{n}", "2020-01-01", f"{2019 + years}-12-31", 10.0)
+            for n in range(leavers)
+        ]
     return rows + [(f"s{n}", f"s{n}", "2020-01-01", None, 10.0) for n in range(COHORT[-1])]
 
 

@@ -12,7 +12,9 @@ from cpm_opt.estimates.likelihood import hessian, maximise
 
 def test_the_mean_and_its_error_of_exponential_times() -> None:
     times = [1.0, 2.5, 0.3, 7.0, 4.2]
-    found = maximise("exponential", ("rate",), lambda v: sum(math.log(v[0]) - v[0] * t for t in times), (9.0,), 5)
+    found = maximise(
+        "exponential", ("rate",), lambda v: sum(math.log(v[0]) - v[0] * t for t in times), (9.0,), 5
+    )
     rate = 5 / sum(times)
     assert found.converged
     assert found.parameters["rate"] == pytest.approx(rate, rel=1e-6)
@@ -39,4 +41,6 @@ def test_no_maximum_is_a_statement(log_likelihood, words: str) -> None:  # type:
 def test_second_derivatives() -> None:
     curvature = np.array([[3.0, 1.0], [1.0, 2.0]])
     point = np.array([0.4, -0.2])
-    assert hessian(lambda x: float(0.5 * x @ curvature @ x + x.sum()), point) == pytest.approx(curvature, abs=1e-6)
+    assert hessian(lambda x: float(0.5 * x @ curvature @ x + x.sum()), point) == pytest.approx(
+        curvature, abs=1e-6
+    )

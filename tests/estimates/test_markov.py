@@ -59,7 +59,11 @@ def test_an_endless_sum_without_limit_is_refused() -> None:
 def test_standard_errors_are_those_of_chains_drawn_anew(periods: int | None) -> None:
     draw = np.random.default_rng(11)
     truth = np.array([[0.5, 0.3, 0.1], [0.2, 0.5, 0.2], [0.05, 0.05, 0.9]])  # 10 % of the first two leave
-    observed, flow, flow_se = np.array([400, 300, 900]), np.array([10.0, 4.0, 0.5]), np.array([0.4, 0.2, 0.05])
+    observed, flow, flow_se = (
+        np.array([400, 300, 900]),
+        np.array([10.0, 4.0, 0.5]),
+        np.array([0.4, 0.2, 0.05]),
+    )
     told = chain_value_error(truth, observed.astype(float), flow, flow_se, 0.1, periods)
     values = []
     for _ in range(2000):

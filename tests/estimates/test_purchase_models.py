@@ -77,7 +77,9 @@ def test_pareto_nbd_on_cdnow_as_published(cdnow: Histories) -> None:
     assert found.log_likelihood == pytest.approx(-9595.0, abs=0.05)
 
 
-@pytest.mark.parametrize("parameters", [(0.55, 10.6, 0.61, 11.7), (0.55, 11.7, 0.61, 10.6), (2.0, 3.0, 1.5, 30.0)])
+@pytest.mark.parametrize(
+    "parameters", [(0.55, 10.6, 0.61, 11.7), (0.55, 11.7, 0.61, 10.6), (2.0, 3.0, 1.5, 30.0)]
+)
 @pytest.mark.parametrize(("x", "recency", "age"), [(0, 0.0, 30.0), (3, 12.5, 39.0), (40, 38.0, 39.0)])
 def test_pareto_nbd_agrees_with_quadrature(
     parameters: tuple[float, ...], x: int, recency: float, age: float
@@ -99,7 +101,10 @@ def test_bg_nbd_agrees_with_quadrature(x: int) -> None:
     """The expectation from its definition: over the rate and the probability to leave of who is alive at T."""
     r, alpha, a, b = parameters = (0.4, 5.0, 0.8, 2.5)
     age, ahead = 30.0, 20.0
-    shape, scale = r + x, alpha + age  # the rate of who is alive; their probability to leave is beta(a, b + x)
+    shape, scale = (
+        r + x,
+        alpha + age,
+    )  # the rate of who is alive; their probability to leave is beta(a, b + x)
 
     def bought(leaves: float) -> float:
         # E[(1 - exp(-rate leaves t)) / leaves] over gamma(shape, scale)
@@ -107,7 +112,10 @@ def test_bg_nbd_agrees_with_quadrature(x: int) -> None:
 
     density = gammaln(a + b + x) - gammaln(a) - gammaln(b + x)
     expected = quad(
-        lambda p: np.exp(density + (a - 1) * np.log(p) + (b + x - 1) * np.log1p(-p)) * bought(p), 0, 1, limit=200
+        lambda p: np.exp(density + (a - 1) * np.log(p) + (b + x - 1) * np.log1p(-p)) * bought(p),
+        0,
+        1,
+        limit=200,
     )[0]
     one = history(x, 20.0 if x else 0.0, age)
     assert bg_nbd.purchases_if_alive(parameters, ahead, one.frequency, one.age)[0] == pytest.approx(
@@ -137,7 +145,9 @@ def test_drawn_customers_give_back_the_model_they_were_drawn_from(model, draw, t
 
 @pytest.mark.parametrize("model", [bg_nbd, pareto_nbd])
 def test_extreme_histories_stay_numbers(model) -> None:  # type: ignore[no-untyped-def]
-    given = histories([(0, 0, 0, NOT_A_SPEND), (0, 0, 500, NOT_A_SPEND), (3000, 499, 500, 9), (3000, 5, 500, 9)])
+    given = histories(
+        [(0, 0, 0, NOT_A_SPEND), (0, 0, 500, NOT_A_SPEND), (3000, 499, 500, 9), (3000, 5, 500, 9)]
+    )
     for parameters in ((0.24, 4.41, 0.79, 2.43), (0.5, 10.0, 1.0, 10.0)):
         alive = model.probability_alive(parameters, *arrays(given))
         to_come = model.expected_purchases(parameters, 52.0, *arrays(given))
@@ -176,7 +186,6 @@ def test_what_cannot_be_fitted_is_said_and_not_raised(model, rows, words: str) -
     assert all(np.isnan(error) for error in found.standard_errors.values())
 
 
-@pytest.mark.slow
 def test_two_hundred_thousand_customers_are_fitted_in_seconds() -> None:
     """Rows of 20,000 drawn customers, ten times with other ages, so that few are alike."""
     given, _ = draw_bg_nbd((0.25, 4.4, 0.8, 2.4), 20_000, 39.0, 1.0, seed=1)

@@ -22,6 +22,7 @@ from cpm_opt.formulation.components import (
     Price,
     Robust,
     Switching,
+    Unchanged,
 )
 from cpm_opt.portfolio.portfolio import Portfolio
 from cpm_opt.solve.recount import doing_nothing
@@ -146,7 +147,8 @@ CASES = {
             "levers": "lever,choice,scope\nservice,mix,segment\nextras,mix,segment\ntariff,single,tier",
             "options": PRICES + "extras,none,true,\nextras,gift,false,",
             "option_rules": "rule,lever,option,kind,other_lever,other_option,value,members\n"
-            "worth it,service,plus,min,,,200,all\nroom,service,plus,max,,,270,all\nthe old way,service,basic,floor,,,0.4,\n"
+            "worth it,service,plus,min,,,200,all\nroom,service,plus,max,,,270,all\n"
+            "the old way,service,basic,floor,,,0.4,\n"
             "no more,service,plus,needs,service,basic,,gold\nnot both,service,plus,excludes,extras,gift,,tier=low\n"
             "one rise,tariff,up5,once,,,,all",
         },
@@ -156,6 +158,7 @@ CASES = {
         good=lambda portfolio, idle: low_on_plus_in_2(portfolio, up5_in(2)(portfolio, idle)),
         bad=up5_in(2),
     ),
+    "unchanged": Case(Unchanged("priced"), good=on_plus(0.5), bad=up5_in(1), tables={"options": PRICES}),
     "cash": Case(
         Cash(opening=-9100.0, credit_limit=200.0, credit_cost=0.05, grow="gold", fund="tier=low"),
         bad=on_plus(1.0),

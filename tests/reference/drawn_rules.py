@@ -18,7 +18,9 @@ def draw_prices(draft: Draft, rng: random.Random) -> None:
     """Fills price_change of the options."""
     for row in draft.tables["options"]:
         low = rng.choice(["", "", "0.02"]) if row["base"] == "true" else ""
-        row["price_change"] = low or ("" if row["base"] == "true" else rng.choice(["-0.1", "0.05", "0.1", "0.2"]))
+        row["price_change"] = low or (
+            "" if row["base"] == "true" else rng.choice(["-0.1", "0.05", "0.1", "0.2"])
+        )
 
 
 def draw_price_rules(draft: Draft, rng: random.Random, outcome: Outcome) -> None:
@@ -73,7 +75,9 @@ def draw_option_rules(draft: Draft, rng: random.Random, outcome: Outcome, groups
             row["value"] = _down(min(shares, default=0.3) * rng.uniform(0.95, 1.0))
         elif kind == "once":
             held = [
-                path for (d, g), path in outcome.paths.items() if d == at[0] and outcome.groups[d, g] & set(inside)
+                path
+                for (d, g), path in outcome.paths.items()
+                if d == at[0] and outcome.groups[d, g] & set(inside)
             ]
             if max((take_ups(path, at[1]) for path in held), default=0) > 1:
                 continue
@@ -93,14 +97,22 @@ def _total(rng: random.Random, kind: str, totals: list[float]) -> str:
 def _paired(draft: Draft, rng: random.Random, outcome: Outcome, row: Row, inside: list[str]) -> bool:
     """Looks for another option with which the played plan keeps the rule."""
     at = (row["lever"], row["option"])
-    every = [(lever["lever"], option) for lever in draft.tables["levers"] for option in draft.options(lever["lever"])]
+    every = [
+        (lever["lever"], option)
+        for lever in draft.tables["levers"]
+        for option in draft.options(lever["lever"])
+    ]
     for other in rng.sample(every, len(every)):
         pairs = [
             (on[s, *at], on[s, *other], there[s])
             for on, there in zip(outcome.on, outcome.customers, strict=False)
             for s in inside
         ]
-        kept = all(x <= y for x, y, _ in pairs) if row["kind"] == "needs" else all(x + y <= n for x, y, n in pairs)
+        kept = (
+            all(x <= y for x, y, _ in pairs)
+            if row["kind"] == "needs"
+            else all(x + y <= n for x, y, n in pairs)
+        )
         if kept and other != at:
             row["other_lever"], row["other_option"] = other
             return True

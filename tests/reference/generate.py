@@ -40,6 +40,7 @@ CHOICES_ONLY = (
 )
 EVERYTHING = (CHOICES_ONLY - {"all_single", "few"}) | {"ugly"}
 RULES = frozenset({"price_rules", "option_rules"})
+MONEY_RULES = frozenset({"liquidity", "growth", "top_share", "hhi", "uncertain"})
 WHOLE = frozenset({"whole", "capacity", "balance", "switching", "change_cost", "current", "discount", "tiny"})
 PRESETS = {"lp": LP, "single": SINGLE, "migration": MIGRATION, "everything": EVERYTHING, "whole": WHOLE}
 ALONE = {
@@ -100,7 +101,8 @@ MONEY = {
     "index": {"hhi", "capacity", "periods", "discount", "extra"},
     "index of choices": {"hhi", "single", "few", "all_single", "periods", "migration", "capacity"},
     "uncertain effects": {"uncertain", "capacity", "discount", "periods", "single", "weights"},
-    "all about money": EVERYTHING | {"liquidity", "growth", "top_share", "hhi", "uncertain"},
+    "all about money": EVERYTHING | MONEY_RULES,
+    "every rule": EVERYTHING | RULES | MONEY_RULES,
 }
 """Cash, concentration and robust, each alone and with everything else."""
 FEATURES = frozenset().union(*PRESETS.values(), *ALONE.values(), *MONEY.values(), {"all_single", "few", "infeasible"})
@@ -176,8 +178,12 @@ def _model_toml(draft: Draft) -> str:
     lines = ['title = "A random model"']
     for table in ("horizon", "objective"):
         if values := draft.model.get(table):
-            lines += [f"[{table}]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())]
+            lines += [f"[{table}]", *_keys(values)]
     for name, values in draft.model["components"].items():
-        lines += [f"[components.{name}]", *(f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items())]
+        lines += [f"[components.{name}]", *_keys(values)]
     lines += ["[solver]", "mip_gap = 1e-9"]
     return "\n".join(lines) + "\n"
+
+
+def _keys(values: dict[str, object]) -> list[str]:
+    return [f"{key} = {json.dumps(value, ensure_ascii=False)}" for key, value in values.items()]

@@ -30,7 +30,8 @@ def money_rules(program: Program, numbers: Numbers, worth: dict[int, float]) -> 
 
 def _paid(program: Program, numbers: Numbers, t: int) -> tuple[Terms, float]:
     """What is paid in a period but for interest: terms and a constant."""
-    case, paid, constant = numbers.case, {}, 0.0
+    case, constant = numbers.case, 0.0
+    paid: Terms = {}
     for d, lever in numbers.levers.items():
         for o in lever.options:
             for g in lever.groups if lever.single else []:
@@ -64,7 +65,9 @@ def _cash(program: Program, numbers: Numbers, worth: dict[int, float], keys: dic
         before, start = {balance: 1.0}, 0.0
         groups = [numbers.members(str(keys[key])) for key in ("grow", "fund") if keys.get(key)]
         if groups:
-            program.row(_after_service(program, numbers, list(dict.fromkeys(itertools.chain(*groups))), t), lower=0.0)
+            program.row(
+                _after_service(program, numbers, list(dict.fromkeys(itertools.chain(*groups))), t), lower=0.0
+            )
 
 
 def _after_service(program: Program, numbers: Numbers, segments: list[str], t: int) -> Terms:
@@ -104,7 +107,7 @@ def _robust(program: Program, numbers: Numbers, worth: dict[int, float], keys: d
     lost = program.column(("lost",))
     add(program.penalty, {lost: 1.0})
     for chosen in itertools.combinations(at_risk, min(int(keys["budget"]), len(at_risk))):
-        row = {lost: 1.0}
+        worst: Terms = {lost: 1.0}
         for terms in chosen:
-            add(row, terms, -1.0)
-        program.row(row, lower=0.0)
+            add(worst, terms, -1.0)
+        program.row(worst, lower=0.0)

@@ -37,7 +37,9 @@ def concentrated(keys: dict[str, Any], amounts: list[float]) -> list[tuple[str, 
     """What of `[components.concentration]` these amounts of the active segments break."""
     broken, total = [], math.fsum(amounts)
     if "top_k" in keys:
-        over = math.fsum(sorted(amounts, reverse=True)[: int(keys["top_k"])]) - float(keys["top_share"]) * total
+        over = (
+            math.fsum(sorted(amounts, reverse=True)[: int(keys["top_k"])]) - float(keys["top_share"]) * total
+        )
         broken.append(("top", over))
     if "hhi" in keys:
         over = math.sqrt(math.fsum(a * a for a in amounts)) - math.sqrt(float(keys["hhi"])) * total

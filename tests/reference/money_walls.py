@@ -22,7 +22,10 @@ def set_money_walls(
         for row in draft.tables["effects"]:
             if rng.random() < 0.7:
                 row["margin_se"] = money(rng, 0, 8)
-        components["robust"] = {"budget": rng.choice([0, 1, 2, 3, 100]), "width": rng.choice([0.5, 1.0, 1.96])}
+        components["robust"] = {
+            "budget": rng.choice([0, 1, 2, 3, 100]),
+            "width": rng.choice([0.5, 1.0, 1.96]),
+        }
         components["robust"]["budget"] = min(components["robust"]["budget"], 3 if rng.random() < 0.8 else 100)
     if features & {"top_share", "hhi"}:
         _concentration(draft, rng, features, plan)
@@ -48,7 +51,9 @@ def _concentration(
         if share > 1.0:  # negative amounts make the largest more than all
             del keys["top_k"], keys["top_share"]
     if min(totals) > 1.0 and "hhi" in features:
-        index = max(math.fsum(a * a for a in now) / total**2 for now, total in zip(amounts, totals, strict=True))
+        index = max(
+            math.fsum(a * a for a in now) / total**2 for now, total in zip(amounts, totals, strict=True)
+        )
         if index <= 1.0:
             keys["hhi"] = min(1.0, math.ceil(index * (1 + rng.uniform(0, ROOM)) * 1e5) / 1e5)
     if not keys.keys() & {"top_k", "hhi"}:
@@ -83,7 +88,9 @@ def _growth(draft: Draft, rng: random.Random, keys: dict[str, Any], played: Outc
     for name in set(names) - set(inside):
         tier = name.removeprefix("tier=")
         inside[name] = [
-            r["segment"] for r in draft.tables["segments"] if r["tier"] == tier and r["segment"] in draft.active
+            r["segment"]
+            for r in draft.tables["segments"]
+            if r["tier"] == tier and r["segment"] in draft.active
         ]
     periods = range(1, draft.model["horizon"]["periods"] + 1)
     found = []

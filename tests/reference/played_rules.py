@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 from tests.reference.read import Case, Row, number
 
 Path = list[str]
@@ -19,7 +21,9 @@ def price_breaches(case: Case, paths: dict[tuple[str, str], Path]) -> list[tuple
 
 
 def _excesses(case: Case, row: Row, paths: dict[str, Path]) -> list[float]:
-    prices = {group: [price_of(case, row["lever"], option) for option in path] for group, path in paths.items()}
+    prices = {
+        group: [price_of(case, row["lever"], option) for option in path] for group, path in paths.items()
+    }
     return [measured - number(row, "value", 1.0) for measured in measured_prices(row, paths, prices)]
 
 
@@ -59,7 +63,7 @@ def option_breaches(
     groups: dict[tuple[str, str], set[str]],
     paths: dict[tuple[str, str], Path],
 ) -> list[tuple[str, float]]:
-    """What breaks an option rule; `members` by rule, `on` and `there` by period, `groups`: segments by (lever, group)."""
+    """What breaks an option rule; `members` by rule, `on` and `there` by period, `groups` by (lever, group)."""
     out = []
     for row in case.rows("option_rules"):
         at, inside = (row["lever"], row["option"]), members[row["rule"]]
@@ -80,7 +84,7 @@ def option_breaches(
 
 def take_ups(path: Path, option: str) -> int:
     """How often the option is taken up."""
-    return sum(now == option != then for then, now in zip(path, path[1:], strict=False))
+    return sum(now == option != then for then, now in itertools.pairwise(path))
 
 
 def _misses(
@@ -112,5 +116,7 @@ def _misses(
 
 def refuses(case: Case, segment: str, lever: str, option: str) -> bool:
     """Whether the segment is not offered the option."""
-    rows = (r for r in case.rows("effects") if (r["segment"], r["lever"], r["option"]) == (segment, lever, option))
+    rows = (
+        r for r in case.rows("effects") if (r["segment"], r["lever"], r["option"]) == (segment, lever, option)
+    )
     return any(r.get("offered") == "false" for r in rows)

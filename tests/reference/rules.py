@@ -50,7 +50,9 @@ def _moves(program: Program, numbers: Numbers, rule: str, lever: Lever, group: s
         if t == 1:
             program.row({column: 1.0, now: -1.0}, lower=-float(numbers.choice_before(lever, group) == o))
         else:
-            program.row({column: 1.0, now: -1.0, program.columns["y", lever.name, group, o, t - 1]: 1.0}, lower=0.0)
+            program.row(
+                {column: 1.0, now: -1.0, program.columns["y", lever.name, group, o, t - 1]: 1.0}, lower=0.0
+            )
     return column
 
 
@@ -100,13 +102,12 @@ def _once(program: Program, numbers: Numbers, rule: str, lever: Lever, group: st
                 for back in range(again + 1, len(y) + 1):
                     for third in range(back + 1, len(y) + 1):
                         program.row(
-                            {y[first]: 1.0, y[gap]: -1.0, y[again]: 1.0, y[back]: -1.0, y[third]: 1.0}, upper=2.0
+                            {y[first]: 1.0, y[gap]: -1.0, y[again]: 1.0, y[back]: -1.0, y[third]: 1.0},
+                            upper=2.0,
                         )
         if not off_today:
             for again in range(first + 1, len(y) + 1):
                 for back in range(again + 1, len(y) + 1):
                     for third in range(back + 1, len(y) + 1):
                         # On it today, off it in `first`, on it in `again`, off it in `back`, on it in `third`.
-                        program.row(
-                            {y[first]: -1.0, y[again]: 1.0, y[back]: -1.0, y[third]: 1.0}, upper=1.0
-                        )
+                        program.row({y[first]: -1.0, y[again]: 1.0, y[back]: -1.0, y[third]: 1.0}, upper=1.0)

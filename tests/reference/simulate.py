@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from tests.reference.played_rules import option_breaches, price_breaches
 from tests.reference.money_played import Purse, concentrated, lost
+from tests.reference.played_rules import option_breaches, price_breaches
 from tests.reference.read import Case, Row, flag, number, whole_number
 
 Split = Callable[[str, str, int, float], dict[str, float]]
@@ -23,8 +23,8 @@ class Outcome:
     """What a plan comes to. `broken`: (what, by how much) for every wall that the plan runs into;
     `sides`: rule and period -> the members' figure and what its value is multiplied by (1 for an amount);
     `use`: resource and period -> use; `on`: per period, who is on what; `paths`: lever and group -> its options, the
-    one of today first; `groups`: lever and group -> its segments; `amounts`: measure, segment and period -> the segment's
-    figure, cash less its use of resources as measure `net`; `balances`: the firm's cash after each period."""
+    one of today first; `groups`: lever and group -> its segments; `amounts`: measure, segment and period -> the
+    figure of a segment, cash less what its use costs as measure `net`; `balances`: the firm's cash after each period."""
 
     profit: float = 0.0
     penalty: float = 0.0
@@ -88,9 +88,8 @@ class Play:
         weights = case.model.get("objective", {})
         out.balances = purse.balances
         deduction = lost(keys["robust"], list(at_risk.values())) if "robust" in keys else 0.0
-        out.objective = (
-            weights.get("profit", 1.0) * (out.profit - out.penalty - deduction) + weights.get("end_value", 1.0) * out.end
-        )
+        earned = out.profit - out.penalty - deduction
+        out.objective = weights.get("profit", 1.0) * earned + weights.get("end_value", 1.0) * out.end
         return out
 
     def _check_choices(self) -> None:
@@ -125,7 +124,8 @@ class Play:
             measure = rule.get("measure", "margin")
             mine = [self.out.amounts[measure, s, period] for s in self.active]
             self.out.broken += concentrated(rule, mine)
-        named = {s for key in ("grow", "fund") if keys.get("cash", {}).get(key) for s in self._inside(keys["cash"][key])}
+        groups = [keys.get("cash", {}).get(key) for key in ("grow", "fund")]
+        named = {s for members in groups if members for s in self._inside(members)}
         net = sum(self.out.amounts["net", s, period] for s in named)
         if net < -1e-7 * max(1.0, sum(abs(self.out.amounts["net", s, period]) for s in named)):
             self.out.broken.append(("growth", -net))
@@ -216,7 +216,8 @@ class Play:
 
     def _today(self, lever: str, group: str) -> str:
         """The option of a group before period 1; where its customers are on two, a rule that asks is not to be read."""
-        held = {o for (s, d, o), there in self.first.items() if d == lever and self.group(s, d) == group and there > 1e-9}
+        there = {(s, o): customers for (s, d, o), customers in self.first.items() if d == lever}
+        held = {o for (s, o), customers in there.items() if self.group(s, lever) == group and customers > 1e-9}
         if len(held) > 1:
             return "two options"
         (base,) = (row["option"] for row in self.options(lever) if flag(row, "base", True))

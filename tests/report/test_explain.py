@@ -113,7 +113,7 @@ def test_what_limits_it(tmp_path):
         ("hours", 2, 56.0, 56.0, 60.0, 10.0, "hours of service", 2.352, "50 or more"),
     ]
     assert rows(explanation, "rules") == [
-        ("few silver", 2, 410.0, "at most", 400.0, "thousand RUB", 0.0, None),
+        ("few silver", 2, 410.0, "at most", 400.0, "thousand RUB", None, None),
         ("keep gold", 2, 90.0, "at least", 90.0, "customers", 31.0, (80.0, 95.0)),
     ]
     text = " ".join(section(explanation, "limits").sentences)

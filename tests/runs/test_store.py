@@ -206,6 +206,6 @@ def test_prices_of_shares_hold_for_the_limit_that_a_reader_sees():
     row = RuleRow("gold share", "", 1, 5200.0, "min", 4984.0, "RUB")
     recount = replace(base.recount, rows=(*base.recount.rows, row))
     # The solver's row is `gold's margin - 0.5 x all margin >= 0`: its right side is 0, not 4,984.
-    price = {("gold share", "", 1): ShadowPrice(-2.0, -100.0, 216.0)}
+    price = {("gold share", "", 1): ShadowPrice(-2.0, -100.0, 216.0, 0.0)}
     found = reader_prices(replace(base, recount=recount, shadow_prices=price))
     assert found == {("gold share", "", 1): (-2.0, 4884.0, 5200.0)}

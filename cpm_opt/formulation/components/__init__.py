@@ -14,6 +14,7 @@ from cpm_opt.formulation.components.price import Price
 from cpm_opt.formulation.components.risk import Risk
 from cpm_opt.formulation.components.robust import Robust
 from cpm_opt.formulation.components.switching import Switching
+from cpm_opt.formulation.components.unchanged import Unchanged
 
 __all__ = [
     "BUILT_IN",
@@ -30,6 +31,7 @@ __all__ = [
     "Risk",
     "Robust",
     "Switching",
+    "Unchanged",
 ]
 
 BUILT_IN: tuple[type[Component], ...] = (
@@ -38,11 +40,13 @@ BUILT_IN: tuple[type[Component], ...] = (
     Switching,
     Price,
     Options,
+    Pins,
     Cash,
     Concentration,
     Robust,
     Risk,
     LeastChange,
+    Unchanged,
 )
 
 COMPONENTS: dict[str, type[Component]] = {component.name: component for component in BUILT_IN}

@@ -125,7 +125,14 @@ class Cash:
         own, brought = net[grow].sum(axis=0), net[others].sum(axis=0)
         return [
             RuleRow(
-                self.name, GROWTH, t + 1, float(own[t]), "min", float(-brought[t]), p.currency, scale=float(size[t])
+                self.name,
+                GROWTH,
+                t + 1,
+                float(own[t]),
+                "min",
+                float(-brought[t]),
+                p.currency,
+                scale=float(size[t]),
             )
             for t in range(p.periods)
         ]

@@ -28,8 +28,8 @@ class Concentration:
         the top_k largest a[s,t] together <= top_share total[t],   total[t] = sum_active a[s,t]
         sum_active a[s,t]^2 <= hhi total[t]^2,   total[t] >= 0
 
-    a is `measure` (customers at the end of the period, or margin, revenue, cash, use:RESOURCE or a measure during it) of
-    each active segment. The first is linear: the k largest are min_z k z + sum max(0, a - z). The second is
+    a is `measure` of each active segment: customers at the end of the period, or margin, revenue, cash, use:RESOURCE or
+    a measure during it. The first is linear: the k largest are min_z k z + sum max(0, a - z). The second is
     curved: with square[s,t] >= a[s,t]^2 / total[t] it is sum square <= hhi total, and each curve is kept by tangents
         square >= 2 r a - r^2 total
     at shares r, a few from the start and more where the plan leaves the curve. `top_share` and `hhi` are fractions.
@@ -81,10 +81,14 @@ class Concentration:
         threshold = draft.add_variables(self.name, "threshold", [numbers], lower=-INFINITY)
         above = draft.add_variables(self.name, "above", [active, numbers])
         cells = np.arange(above.size).reshape(above.shape)
-        least = Terms.of(cells.size, cells, above, 1.0) + Terms.of(cells.size, cells, threshold, 1.0) - amounts
+        least = (
+            Terms.of(cells.size, cells, above, 1.0) + Terms.of(cells.size, cells, threshold, 1.0) - amounts
+        )
         draft.add_rows(self.name, "above_threshold", [active, numbers], least, ">=")
         periods = np.arange(p.periods)
-        terms = Terms.of(p.periods, periods, threshold, float(count)) + Terms.of(p.periods, periods, above, 1.0)
+        terms = Terms.of(p.periods, periods, threshold, float(count)) + Terms.of(
+            p.periods, periods, above, 1.0
+        )
         terms = terms - Terms.of(p.periods, periods, total, self.top_share or 0.0)
         index, keys = self._keys(p, self._subject)
         draft.limit(self.name, index, keys, terms, "max", 0.0)
@@ -144,4 +148,6 @@ def _herfindahl(amounts: Numbers) -> float:
 
 
 def _active(portfolio: Portfolio) -> list[str]:
-    return [name for name, active in zip(portfolio.segments, portfolio.active.tolist(), strict=True) if active]
+    return [
+        name for name, active in zip(portfolio.segments, portfolio.active.tolist(), strict=True) if active
+    ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -70,14 +71,16 @@ class Options:
         if rule.kind == "max":
             draft.limit(self.name, keys, keys, terms, "max", rule.value)
         elif rule.value > 0.0:
-            axes = [[rule.name], periods_of(p)]
+            axes: list[Sequence[object]] = [[rule.name], periods_of(p)]
             used = draft.add_variables(self.name, "used", axes, upper=1.0, integer=True)
             known = known_customers(p)
             most = (p.ceiling if known is None else known)[:, :-1]
             most = most[rule.members & p.offered[:, rule.option]].sum(axis=0)
             any_on = terms - Terms.of(p.periods, periods, used[0], most)
             draft.add_rows(self.name, "used_if_any", axes, any_on, "<=")
-            draft.limit(self.name, keys, keys, terms - Terms.of(p.periods, periods, used[0], rule.value), "min", 0.0)
+            draft.limit(
+                self.name, keys, keys, terms - Terms.of(p.periods, periods, used[0], rule.value), "min", 0.0
+            )
 
     def _each(self, draft: Draft, rule: OptionRule) -> None:
         """Rows of the members one by one; none where the option is not offered, and nothing can break the rule."""
@@ -86,10 +89,14 @@ class Options:
         other = core.on[:, rule.other] if rule.other >= 0 else np.full_like(mine, -1)
         cells = np.arange(mine.size).reshape(mine.shape)
         on, beside, all_of = (Terms.of(mine.size, cells, columns, 1.0) for columns in (mine, other, there))
-        terms = {"floor": on - all_of.scaled(rule.value), "needs": on - beside}.get(rule.kind, on + beside - all_of)
+        terms = {"floor": on - all_of.scaled(rule.value), "needs": on - beside}.get(
+            rule.kind, on + beside - all_of
+        )
         keep = rule.members[:, None] & (mine >= 0)
         keys = [(rule.name, p.segments[s], t + 1) for s, t in np.argwhere(keep).tolist()]
-        draft.limit(self.name, keys, keys, terms.rows(keep.ravel()), "min" if rule.kind == "floor" else "max", 0.0)
+        draft.limit(
+            self.name, keys, keys, terms.rows(keep.ravel()), "min" if rule.kind == "floor" else "max", 0.0
+        )
 
     def _take_ups(self, draft: Draft) -> dict[int, Indices]:
         """Columns of take-ups by lever, for all its rules of kind once together."""
@@ -98,7 +105,9 @@ class Options:
         for rule in p.option_rules:
             if rule.kind == "once":
                 lever = p.levers[rule.lever]
-                wanted = where.setdefault(rule.lever, np.zeros((len(lever.groups), len(lever.options)), dtype=bool))
+                wanted = where.setdefault(
+                    rule.lever, np.zeros((len(lever.groups), len(lever.options)), dtype=bool)
+                )
                 wanted[_groups(p, rule), lever.options.index(rule.option)] = True
         return {number: take_ups(draft, self.name, number, wanted) for number, wanted in where.items()}
 

@@ -88,4 +88,8 @@ def _keys(portfolio: Portfolio, pin: Pin) -> list[tuple[str, str, int]]:
     """The rows of a pin by its name, group (or segment) and period."""
     lever = portfolio.levers[pin.lever]
     names = lever.groups if lever.single else portfolio.segments
-    return [(pin.name, names[target], t) for target in pin.targets.tolist() for t in range(pin.first, pin.last + 1)]
+    return [
+        (pin.name, names[target], t)
+        for target in pin.targets.tolist()
+        for t in range(pin.first, pin.last + 1)
+    ]

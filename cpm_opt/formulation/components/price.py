@@ -7,7 +7,7 @@ from typing import ClassVar
 
 import numpy as np
 
-from cpm_opt.faults import Fault
+from cpm_opt.faults import Fault, shown
 from cpm_opt.formulation.audit import Audit, Facts, RuleRow
 from cpm_opt.formulation.checks import split_groups
 from cpm_opt.formulation.core import today_of
@@ -45,7 +45,7 @@ class Price:
             if rule.kind in FROM_TODAY:
                 faults += split_groups(portfolio, rule.name, lever, rule.groups)
             if rule.kind != "max_changes" and not portfolio.price_change[np.array(lever.options)].any():
-                message = f"lever '{lever.name}' has no option with a price_change, so rule '{rule.name}' holds nothing back"
+                message = f"no option of lever {shown(lever.name)} has a price_change, so rule {shown(rule.name)} is idle"
                 remedy = "fill in price_change in table options, or leave the rule out"
                 faults.append(Fault("price_rules", message, remedy, code="no_prices", warning=True))
         return tuple(faults)
@@ -60,7 +60,9 @@ class Price:
             if rule.kind == "max_changes":
                 if rule.lever not in taken:
                     chosen = draft.core.chosen[rule.lever]
-                    taken[rule.lever] = take_ups(draft, self.name, rule.lever, np.ones(chosen.shape[:2], dtype=bool))
+                    taken[rule.lever] = take_ups(
+                        draft, self.name, rule.lever, np.ones(chosen.shape[:2], dtype=bool)
+                    )
                 self._count(draft, rule, taken[rule.lever])
             else:
                 self._hold(draft, rule)
@@ -94,7 +96,9 @@ class Price:
             if rule.kind == "equal":
                 self._limit(draft, rule, apart, "min", 0.0, "least")
 
-    def _limit(self, draft: Draft, rule: PriceRule, terms: Terms, sense: str, right: float, side: str) -> None:
+    def _limit(
+        self, draft: Draft, rule: PriceRule, terms: Terms, sense: str, right: float, side: str
+    ) -> None:
         """Rows for the groups of the rule, of terms that there are for every group and period of the lever."""
         periods = draft.portfolio.periods
         keep = np.zeros((terms.size // periods, periods), dtype=bool)
@@ -139,7 +143,8 @@ def _audited(facts: Facts, rule: PriceRule) -> list[RuleRow]:
     if rule.kind == "max_changes":
         changed = (path[:, 1:] != path[:, :-1]).sum(axis=0)
         return [
-            RuleRow(rule.name, "", t + 1, float(changed[t]), "max", rule.value, GROUPS) for t in range(p.periods)
+            RuleRow(rule.name, "", t + 1, float(changed[t]), "max", rule.value, GROUPS)
+            for t in range(p.periods)
         ]
     price = p.price_change[path]
     rows = []

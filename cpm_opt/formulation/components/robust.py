@@ -39,7 +39,9 @@ class Robust:
             return ()
         message = "no effect has a standard error, so component robust deducts nothing"
         remedy = "fill in margin_se, or leave the component out"
-        return (Fault("effects", message, remedy, column="margin_se", code="no_standard_error", warning=True),)
+        return (
+            Fault("effects", message, remedy, column="margin_se", code="no_standard_error", warning=True),
+        )
 
     def declare(self, draft: Draft) -> None:
         """The two parts of the deduction, in the terms of its dual."""
