@@ -135,6 +135,30 @@ def split_half(offers: pd.DataFrame) -> tuple[dict[str, float], float, float, in
     return rates, float(gain), float(np.sqrt(variance)), int(near.sum())
 
 
+def audit(path: Path, rates: dict[str, float]) -> dict[str, tuple[int, float, float]]:
+    """Of women and men: offers, mean rate as drawn, mean rate of the tariff. The one place that reads `female`."""
+    raw = pd.read_csv(path, usecols=["female", "risk", "offer4"])
+    planned = raw["risk"].str.lower().map(rates)
+    found = {}
+    for name, flag in (("women", 1), ("men", 0)):
+        own = raw["female"] == flag
+        found[name] = (int(own.sum()), float(raw["offer4"][own].mean()), float(planned[own].mean()))
+    return found
+
+
+def near_standard(offers: pd.DataFrame) -> dict[str, list[tuple[float, int, float, float]]]:
+    """Without any curve, by band: for each of three points up to the standard rate, (upper end, offers, mean profit of
+    an offer, its standard error)."""
+    used = offers[offers["within"] & (offers["segment"] != "")]
+    net = used["revenue"] - used["loss"] - FUNDS * used["amount"] - HOUR * HOURS_PER_LOAN * used["accepted"]
+    found: dict[str, list[tuple[float, int, float, float]]] = {}
+    for band, standard in STANDARD.items():
+        for upper in (standard - 2, standard - 1, standard):
+            own = net[(used["band"] == band) & (used["price"] > upper - 1 + 1e-9) & (used["price"] <= upper + 1e-9)]
+            found.setdefault(band, []).append((upper, len(own), float(own.mean()), float(own.sem())))
+    return found
+
+
 def write_tables(offers: pd.DataFrame, folder: Path) -> None:
     """Writes the estimated tables; resources, balance and instance.toml are stated and stay as they are."""
     fit, plan = fitted(offers), tariff(offers)
@@ -167,6 +191,8 @@ def main() -> None:
         line = {option_name(p): round(float(v)) for p, v in zip(plan.prices, by_rate, strict=True) if p <= STANDARD[band]}
         print(band, "best", rates[band], line)
     print("survival", survival(fit, plan))
+    print("without a curve", near_standard(offers))
+    print("audit", audit(chosen.offers, rates))
     rates, gain, error, n = split_half(offers)
     low, high = gain - 1.96 * error, gain + 1.96 * error
     print(f"split half: {rates}, gain {gain:.2f} an offer ({low:.2f} to {high:.2f}), {n} offers near")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -29,10 +30,17 @@ time_limit = {limit}
 
 
 def write_instance(
-    folder: Path, segments: int, periods: int, choice: str = "mix", seed: int = 1, limit: float = 900.0
+    folder: Path,
+    segments: int,
+    periods: int,
+    single: Sequence[str] = (),
+    seed: int = 1,
+    limit: float = 900.0,
+    scenarios: int = 0,
 ) -> Path:
     """Writes instance and model; 3 levers of 4 options each, so about 12 x segments x periods variables and as many
-    again for changes of options that cost something. Returns the folder of the instance."""
+    again for changes of options that cost something. Levers in `single` choose one option a segment; `scenarios` draw
+    margins, effects and migration anew. Returns the folder of the instance."""
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     names = [f"s{number:04d}" for number in range(segments)]
@@ -46,7 +54,7 @@ def write_instance(
         "segment,customers,margin,end_value",
         zip(names, customers, margin, (2 * margin).round(2), strict=True),
     )
-    _table(folder, "levers", "lever,choice", [(lever, choice) for lever in levers])
+    _table(folder, "levers", "lever,choice", [(lever, "single" if lever in single else "mix") for lever in levers])
     _table(
         folder,
         "options",
@@ -72,11 +80,23 @@ def write_instance(
         "resource,capacity,unit,unit_cost,extra_capacity,extra_cost",
         [("hours", int(2.5 * customers.sum()), "hours", 0.1, int(0.1 * customers.sum()), 2.0)],
     )
-    _table(folder, "balance", "rule,measure,members,sense,value", [("keep", "customers", "all", "min", 1000)])
+    _table(folder, "balance", "rule,measure,members,sense,value", [("keep", "customers", "all", "min", int(0.02 * customers.sum()))])
+    if scenarios:
+        _table(folder, "scenarios", "scenario,probability,target,factor", _drawn(rng, scenarios))
     model = folder.parent / f"{folder.name}-model.toml"
     model.write_text(MODEL.format(periods=periods, limit=limit), "utf-8")
     (folder / "instance.toml").write_text(TOML.format(seed=seed, model=model), "utf-8")
     return folder
+
+
+def _drawn(rng: np.random.Generator, count: int) -> list[tuple[str, float | str, str, float]]:
+    rows: list[tuple[str, float | str, str, float]] = []
+    for number in range(count):
+        name, chance = f"w{number:02d}", round(1.0 / count, 9)
+        rows.append((name, chance, "segments.margin", round(float(rng.normal(1.0, 0.1)), 3)))
+        rows.append((name, "", "effects.margin", round(float(rng.uniform(0.5, 1.3)), 3)))
+        rows.append((name, "", "migration.rate", round(float(rng.uniform(0.9, 1.0)), 3)))
+    return rows
 
 
 def _table(folder: Path, name: str, header: str, rows: object) -> None:

@@ -38,7 +38,8 @@ class Fault:
         if self.row is not None:
             place += f" line {self.row}"
         if self.column is not None:
-            place += f", column {self.column}"
+            keyed = self.table.endswith(".toml") or self.table.startswith("--")
+            place += f", {'key' if keyed else 'column'} {self.column}"
         if self.value is not None:
             place += f", value {shown(self.value)}"
         text = f"{place}: {self.message}"

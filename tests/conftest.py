@@ -8,7 +8,9 @@ os.environ["CPM_OPT_PLUGINS"] = "0"
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
-    parser.addoption("--update-golden", action="store_true", help="write the stored models of components anew")
+    parser.addoption(
+        "--update-golden", action="store_true", help="write the stored models of components anew"
+    )
 
 
 @pytest.fixture

@@ -12,8 +12,10 @@ from cpm_opt.cli.compare import compare
 from cpm_opt.cli.estimate import estimate
 from cpm_opt.cli.explain import explain
 from cpm_opt.cli.profit import profit
+from cpm_opt.cli.repair import repair
 from cpm_opt.cli.runs import runs
 from cpm_opt.cli.solve import solve
+from cpm_opt.cli.sweep import sweep
 
 # Typer's rich help would cost half the start-up; its rich tracebacks show users what is not for them.
 app = typer.Typer(
@@ -47,5 +49,5 @@ def cpm(
     """
 
 
-for command in (check, estimate, profit, solve, explain, runs, compare):
+for command in (check, estimate, profit, solve, explain, runs, compare, sweep, repair):
     app.command()(command)

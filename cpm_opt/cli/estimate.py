@@ -33,8 +33,8 @@ def estimate(instance: Instance, out: Out = None, customers: Customers = None, j
     """Estimate planning tables and customers' values from raw tables, with standard errors."""
     from cpm_opt.cli.boundary import DONE
     from cpm_opt.cli.output import check_words, progress, show, write, write_json
+    from cpm_opt.estimates.on_request import estimate_instance
     from cpm_opt.estimates.planning_files import write_frame, write_planning_tables
-    from cpm_opt.estimates.study import estimate_instance
     from cpm_opt.report.estimation import estimation, estimation_facts
 
     words = {"out": out, "customers": customers}

@@ -158,7 +158,8 @@ def _accounts(ledger: Ledger, period: Period) -> pd.DataFrame:
 def _served(ledger: Ledger, period: Period, lines: pd.DataFrame) -> Served:
     """The activities at cost, those of an order with the order's customer."""
     counts = _of(ledger, "activity_counts", period).copy()
-    buyers = ledger.lines[ledger.lines["order"] != ""].groupby("order")["customer"].agg(["first", "nunique"])
+    orders = ledger.lines[ledger.lines["order"].isin(set(counts["order"]) - {""})]
+    buyers = orders.groupby("order")["customer"].agg(["first", "nunique"])
     buyer = blank_where_missing(counts["order"].map(buyers.loc[buyers["nunique"] == 1, "first"]))
     counts["customer"] = counts["customer"].where(counts["customer"] != "", buyer)
     try:
@@ -200,24 +201,29 @@ def _customers(ledger: Ledger, period: Period, names: pd.Index[str]) -> pd.DataF
     )
 
 
+OF_LINES = {
+    "quantity": "quantity",
+    "list_revenue": "list_revenue",
+    "discount": "discount",
+    "tax": "tax",
+    "revenue": "sales_revenue",
+    "product_cost": "goods",
+}
+
+
 def _fill(customers: pd.DataFrame, lines: pd.DataFrame, accounts: pd.DataFrame, served: Served) -> None:
     """Adds what the ledgers hold of each customer."""
-    sums = lines.groupby("customer")[
-        ["quantity", "list_revenue", "discount", "revenue", "tax", "product_cost"]
-    ].sum()
-    grouped = lines.groupby("customer")
+    # By the customers' positions: one look-up of the names does for all columns of a long ledger.
+    at, size = customers.index.get_indexer(lines["customer"]), len(customers)
+    for column, name in OF_LINES.items():
+        customers[name] = np.bincount(at, weights=np.asarray(lines[column], dtype=np.float64), minlength=size)
+    customers["lines"] = np.bincount(at, minlength=size)
     # Lines without an order belong to one order a day; the days are numbered below 0, apart from the orders.
     day = -1 - lines["date"].astype("datetime64[ns]").astype("int64") // 86_400_000_000_000
-    numbers = pd.factorize(lines["order"])[0]
-    order = pd.Series(np.where(lines["order"] != "", numbers, day), index=lines.index)
-    parts: dict[str, pd.Series[Any]] = {
-        "lines": grouped.size(),
-        "orders": order.groupby(lines["customer"]).nunique(),
-        **{name: sums[name] for name in ("quantity", "list_revenue", "discount", "tax")},
-        "sales_revenue": sums["revenue"],
-        "goods": sums["product_cost"],
-        "cost_to_serve": served.rows.groupby("customer")["cost"].sum(),
-    }
+    order = np.where(lines["order"] != "", pd.factorize(lines["order"])[0], day)
+    orders = pd.DataFrame({"at": at, "order": order}).drop_duplicates()
+    customers["orders"] = np.bincount(orders["at"], minlength=size)
+    parts: dict[str, pd.Series[Any]] = {"cost_to_serve": served.rows.groupby("customer")["cost"].sum()}
     for name in ("transfer_income", "interest_earned", "interest_paid", "funding_cost"):
         parts[name] = accounts.groupby("customer")[name].sum()
     deposits = accounts[accounts["kind"] == "deposit"].groupby("customer")

@@ -7,6 +7,7 @@ the customer as a whole (or for an order) and overhead are the customer's, and s
 
 from __future__ import annotations
 
+import numpy as np
 import pandas as pd
 
 from cpm_opt.costing.blanks import blank_where_missing
@@ -31,7 +32,13 @@ def product_matrix(found: PeriodProfit) -> pd.DataFrame:
     rows = pd.concat(
         [lines, accounts, served.assign(revenue=0.0), overhead.assign(product=NO_PRODUCT, revenue=0.0)]
     )
+    # Names are looked up once and grouped as numbers, which a long ledger is much faster by.
+    names = found.customers.index
+    product, products = pd.factorize(rows["product"], sort=True)
+    rows = rows.assign(customer=names.get_indexer(rows["customer"]), product=product)
     cells = rows.groupby(["customer", "product"], sort=True, as_index=False)[["revenue", "cost"]].sum()
+    cells["customer"] = names.to_numpy(dtype=object)[cells["customer"]]
+    cells["product"] = np.asarray(products, dtype=object)[cells["product"]]
     cells["profit"] = cells["revenue"] - cells["cost"]
     return cells
 

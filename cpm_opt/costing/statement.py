@@ -233,6 +233,8 @@ def _notes(ledger: Ledger, now: PeriodProfit, before: PeriodProfit | None) -> tu
             f"activity_counts: {len(now.served.rows):,} of {len(counts):,} rows lie in it, {nobody:,} lead to no "
             "customer"
         )
+    if before is not None and len(now.served.rows) and before.served.rows.empty:
+        notes.append("no activity_counts lie in the prior period: its profit is before cost to serve")
     if len(ledger["accounts"]):
         notes.append(f"accounts: {len(now.accounts):,} of {len(ledger['accounts']):,} have a balance in it")
     listed = ledger["customers"]

@@ -43,12 +43,12 @@ def log_likelihood(parameters: Sequence[float], seen: Alike) -> float:
     from scipy.special import gammaln  # type: ignore[import-untyped]
 
     r, alpha, a, b = parameters
-    x = seen.frequency
-    common = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
-    common = common + gammaln(a + b) + gammaln(b + x) - gammaln(b) - gammaln(a + b + x)
+    x, times = seen.frequency, seen.times
+    common = gammaln(r + times) - gammaln(r) + r * np.log(alpha)
+    common = common + gammaln(a + b) + gammaln(b + times) - gammaln(b) - gammaln(a + b + times)
     alive = -(r + x) * np.log(alpha + seen.age)
     gone = _gone(parameters, x, seen.recency)
-    return float(seen.customers @ (common + np.logaddexp(alive, gone)))
+    return float(seen.customers @ (common[seen.which] + np.logaddexp(alive, gone)))
 
 
 def probability_alive(

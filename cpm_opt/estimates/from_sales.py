@@ -172,5 +172,6 @@ def _notes(
         f"at a gross margin of {profit.gross_margin:g}",
         f"panel: {panel.state.shape[0]} customers at the ends of {panel.period_names[0]} to {panel.period_names[-1]}, "
         f"{chain.observed.sum()} moves counted between {len(chain.states)} states",
+        *panel.merged,
         f"end values: Markov chain, {span}, discounted at {value.discount_rate:g} per {tables.info.period}; {net}",
     )

@@ -9,6 +9,7 @@ Out: `ModelEstimate`.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +25,25 @@ PARAMETERS = ("p", "q", "v")
 FEWEST = 10
 
 
+@dataclass(frozen=True)
+class Spends:
+    """Mean spends z over x purchases as the likelihood takes them: `frequency[N]` x, `log_spend[N]` ln z, `money[N]`
+    xz; `times[F]` the frequencies that occur and `customers[F]` how often, for what hangs on frequency alone.
+    """
+
+    frequency: Numbers
+    log_spend: Numbers
+    money: Numbers
+    times: Numbers
+    customers: Numbers
+
+
+def spends(frequency: Numbers, spend: Numbers) -> Spends:
+    """Mean spends (above 0) over so many purchases (1 or more)."""
+    times, customers = np.unique(frequency, return_counts=True)
+    return Spends(frequency, np.log(spend), frequency * spend, times, customers.astype(np.float64))
+
+
 def usable(histories: Histories) -> NDArray[np.bool_]:
     """`[N]`: who has a mean spend that the model can take: a repeat purchase, and more than 0 after refunds."""
     return (histories.frequency > 0) & (np.nan_to_num(histories.spend, nan=0.0) > 0.0)
@@ -37,12 +57,12 @@ def fit(histories: Histories) -> ModelEstimate:
         return no_estimate(
             NAME, PARAMETERS, n, f"fewer than {FEWEST} customers have a repeat purchase with money"
         )
-    frequency, spend = histories.frequency[used], histories.spend[used]
-    start = (4.0, 4.0, float(spend.mean()) * 3.0 / 4.0)
-    return maximise(NAME, PARAMETERS, lambda values: log_likelihood(values, frequency, spend), start, n=n)
+    seen = spends(histories.frequency[used], histories.spend[used])
+    start = (4.0, 4.0, float(histories.spend[used].mean()) * 3.0 / 4.0)
+    return maximise(NAME, PARAMETERS, lambda values: log_likelihood(values, seen), start, n=n)
 
 
-def log_likelihood(parameters: Sequence[float], frequency: Numbers, spend: Numbers) -> float:
+def log_likelihood(parameters: Sequence[float], seen: Spends) -> float:
     """Log-likelihood of mean spends z over x purchases each:
 
     f(z | x) = G(px+q) / (G(px) G(q))  v^q z^(px-1) x^px / (v + xz)^(px+q)
@@ -50,17 +70,11 @@ def log_likelihood(parameters: Sequence[float], frequency: Numbers, spend: Numbe
     from scipy.special import gammaln  # type: ignore[import-untyped]
 
     p, q, v = parameters
-    shape = p * frequency
-    terms = (
-        gammaln(shape + q)
-        - gammaln(shape)
-        - gammaln(q)
-        + q * np.log(v)
-        + (shape - 1.0) * np.log(spend)
-        + shape * np.log(frequency)
-        - (shape + q) * np.log(v + frequency * spend)
-    )
-    return float(terms.sum())
+    shape = p * seen.times
+    of_times = gammaln(shape + q) - gammaln(shape) - gammaln(q) + q * np.log(v) + shape * np.log(seen.times)
+    total = float(seen.customers @ of_times)
+    shape = p * seen.frequency
+    return total + float(((shape - 1.0) * seen.log_spend - (shape + q) * np.log(v + seen.money)).sum())
 
 
 def mean_spend(parameters: Sequence[float]) -> float:

@@ -42,12 +42,18 @@ class Histories:
 
 @dataclass(frozen=True)
 class Alike:
-    """Histories that occur, each once: `frequency[U]`, `recency[U]`, `age[U]`, and how many customers have it."""
+    """Histories that occur, each once: `frequency[U]`, `recency[U]`, `age[U]`, and how many customers have it.
+
+    `times[F]` are the frequencies that occur and `which[U]` is the place of each history's among them: what hangs on
+    frequency alone is computed for few.
+    """
 
     frequency: Numbers
     recency: Numbers
     age: Numbers
     customers: Numbers
+    times: Numbers
+    which: NDArray[np.intp]
 
 
 def build_histories(transactions: pd.DataFrame, end: pd.Timestamp) -> Histories:
@@ -104,4 +110,5 @@ def alike(histories: Histories) -> Alike:
     new[1:] = (rows[1:] != rows[:-1]).any(axis=1)
     starts = np.flatnonzero(new)
     counts = np.diff(np.append(starts, len(rows))).astype(float)
-    return Alike(rows[starts, 0], rows[starts, 1], rows[starts, 2], counts)
+    times, which = np.unique(rows[starts, 0], return_inverse=True)
+    return Alike(rows[starts, 0], rows[starts, 1], rows[starts, 2], counts, times, which)

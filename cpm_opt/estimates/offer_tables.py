@@ -189,7 +189,9 @@ def scenario_frame(fit: OfferFit, plan: TariffPlan, draws: int, count: int, seed
     for place, k in enumerate(order):
         head = {"scenario": f"draw-{place + 1}", "probability": probability[k]}
         rows += [{**head, **row} for row in _factors(fit, plan, drawn[kept[k]])]
-    return pd.DataFrame(rows)[["scenario", "probability", "target", "factor", "segment", "lever", "option", "resource"]]
+    return pd.DataFrame(rows)[
+        ["scenario", "probability", "target", "factor", "segment", "lever", "option", "resource"]
+    ]
 
 
 def _factors(fit: OfferFit, plan: TariffPlan, values: Numbers) -> list[dict[str, Any]]:

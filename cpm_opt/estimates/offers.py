@@ -91,8 +91,11 @@ class OfferFit:
 
     def draw(self, count: int, seed: int) -> Numbers:
         """`[count, K]` draws of the parameters from their joint normal distribution."""
-        rng = np.random.default_rng(seed)
-        return rng.multivariate_normal(self.values, self.covariance, size=count, method="eigh")
+        # The symmetric root is unique, where a root by factors differs with the signs that a library gives them.
+        spectrum, axes = np.linalg.eigh(self.covariance)
+        root = (axes * np.sqrt(np.maximum(spectrum, 0.0))) @ axes.T
+        normal = np.random.default_rng(seed).standard_normal((count, len(self.values)))
+        return np.asarray(self.values + normal @ root, dtype=np.float64)
 
 
 def fit_offers(offers: pd.DataFrame) -> OfferFit:
@@ -226,7 +229,9 @@ def _refuse_thin(segments: tuple[str, ...], accepted: Numbers, count: Numbers) -
         raise InputError(thin)
 
 
-def _design(of_row: NDArray[np.int64], stratum: NDArray[np.int64], x: Numbers, size: int, strata: int) -> Numbers:
+def _design(
+    of_row: NDArray[np.int64], stratum: NDArray[np.int64], x: Numbers, size: int, strata: int
+) -> Numbers:
     """`[n, 2 S + B - 1]`: levels and slopes of segments, dummies of all strata but the first."""
     rows = np.arange(len(x))
     columns = np.zeros((len(x), 2 * size + strata - 1))
@@ -245,7 +250,9 @@ def _fitted(x: Numbers, y: Numbers, family: str) -> tuple[Numbers, Numbers]:
     found = model.fit(maxiter=100, tol=1e-12)
     if not found.converged:
         message = "the curve could not be fitted: the search did not settle"
-        raise InputError([Fault("offers", message, "check the segments for too little data", code="not_converged")])
+        raise InputError(
+            [Fault("offers", message, "check the segments for too little data", code="not_converged")]
+        )
     mean = np.asarray(found.fittedvalues, dtype=np.float64)
     weight = mean * (1.0 - mean) if family == "Binomial" else mean
     information = x.T @ (x * weight[:, None])

@@ -45,10 +45,10 @@ def log_likelihood(parameters: Sequence[float], seen: Alike) -> float:
 
     r, alpha, s, beta = parameters
     x = seen.frequency
-    common = gammaln(r + x) - gammaln(r) + r * np.log(alpha) + s * np.log(beta)
+    common = gammaln(r + seen.times) - gammaln(r) + r * np.log(alpha) + s * np.log(beta)
     alive = -(r + x) * np.log(alpha + seen.age) - s * np.log(beta + seen.age)
     gone = _log_gone(parameters, x, seen.recency, seen.age)
-    return float(seen.customers @ (common + np.logaddexp(alive, gone)))
+    return float(seen.customers @ (common[seen.which] + np.logaddexp(alive, gone)))
 
 
 def probability_alive(

@@ -10,6 +10,7 @@ frequency_periods = 4            # purchases of how many periods up to now make 
 recency = { recent = 0, quiet = 1, silent = 4 }    # bands by whole periods since the last purchase: from
 frequency = { once = 1, few = 2, frequent = 4 }    # bands by transactions in those periods: from
 lost = ["silent"]                # recency bands whose customers count as lost
+smallest = 0                     # states seen fewer times than this go into the next one of their recency
 
 [estimates.value]
 discount_rate = 0.025            # per period
@@ -85,12 +86,15 @@ class StateRules(_Closed):
     very period). `frequency`: band name -> transactions in the last `frequency_periods` periods, this one included,
     from which it holds. The state's name joins both, `recent-few`; customers without a purchase in those periods are
     in the state of their recency band alone, `silent`. `lost` names recency bands whose states are of kind lost.
+    A state that was left, or stayed in, fewer than `smallest` times is merged into the one of the next lower frequency
+    and the same recency (the lowest into the next higher).
     """
 
     recency: Annotated[dict[str, int], _rising(0)]
     frequency: Annotated[dict[str, int], _rising(1)]
     frequency_periods: int = Field(default=4, ge=1, le=1000)
     lost: tuple[str, ...] = Field(default=(), strict=False)
+    smallest: int = Field(default=0, ge=0)
 
     @field_validator("lost")
     @classmethod
@@ -136,6 +140,7 @@ _REMEDIES = {
     "states.frequency": "write bands by transactions, such as { once = 1, few = 2, frequent = 4 }",
     "states.frequency_periods": "write a whole number of periods, such as 4",
     "states.lost": 'name recency bands, such as ["silent"]',
+    "states.smallest": "write a number of times, such as 30, or leave it out to merge nothing",
     "value": "write [estimates.value] with a discount_rate per period",
     "value.discount_rate": "write a fraction per period, such as 0.025",
     "value.periods": "write a whole number of periods from 1 on, or leave it out for an endless value",

@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cpm_opt.estimates.merging import merge_small
 from cpm_opt.estimates.settings import StateRules
 
 Numbers = NDArray[np.float64]
@@ -36,7 +37,8 @@ class StatePanel:
     """States of N customers at the end of each of K periods.
 
     `state[N, K]` is a position in `states`, `NOT_YET` before a customer's first purchase; `revenue[N, K]` and
-    `profit[N, K]` are money of the period itself; `period_names[K]` such as `1998Q2`.
+    `profit[N, K]` are money of the period itself; `period_names[K]` such as `1998Q2`; `merged` says of each state that
+    was too small into which other one it went.
     """
 
     states: tuple[State, ...]
@@ -44,6 +46,7 @@ class StatePanel:
     state: Indices
     revenue: Numbers
     profit: Numbers
+    merged: tuple[str, ...] = ()
 
 
 def possible_states(rules: StateRules) -> tuple[State, ...]:
@@ -94,12 +97,18 @@ def build_panel(transactions: pd.DataFrame, rules: StateRules, period: str, last
     cell = customer * shape[1] + (numbers - first).to_numpy(dtype=np.int64)
     counts = _summed(shape, cell, np.ones(len(used)))
     states = possible_states(rules)
+    # A state without purchases in the window has no neighbour of its own recency to go into.
+    families = [state.name if state.frequency == NO_FREQUENCY else state.recency for state in states]
+    state, merged = merge_small(
+        _states_at(counts, rules, states), families, [state.name for state in states], rules.smallest
+    )
     return StatePanel(
         states=states,
         period_names=tuple(period_name(first + k, period) for k in range(shape[1])),
-        state=_states_at(counts, rules, states),
+        state=state,
         revenue=_summed(shape, cell, used["revenue"].to_numpy(dtype=float)),
         profit=_summed(shape, cell, used["profit"].to_numpy(dtype=float)),
+        merged=merged,
     )
 
 

@@ -18,7 +18,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from cpm_opt.formulation.draft import ChoiceSet, Core, Draft
+from cpm_opt.formulation.draft import Axes, ChoiceSet, Core, Draft
 from cpm_opt.formulation.terms import Terms
 from cpm_opt.portfolio.portfolio import Indices, Lever, Numbers, Portfolio
 
@@ -52,7 +52,9 @@ def known_customers(portfolio: Portfolio) -> Numbers | None:
     if portfolio.can_move:
         return None
     arrived = np.cumsum(portfolio.arrivals, axis=1)
-    return portfolio.customers[:, None] + np.concatenate([np.zeros((len(portfolio.segments), 1)), arrived], axis=1)
+    none = np.zeros((len(portfolio.segments), 1))
+    known: Numbers = portfolio.customers[:, None] + np.concatenate([none, arrived], axis=1)
+    return known
 
 
 def declare(draft: Draft) -> None:
@@ -264,7 +266,8 @@ def _changed(draft: Draft, number: int, needed: np.ndarray) -> Indices:
     had = today_of(p, lever)[:, None] == options[None, :]
     where = np.repeat((wanted & (chosen[:, :, 0] >= 0))[:, :, None], p.periods, axis=2)
     where[:, :, 0] &= ~had
-    axes = [[(lever.name, group) for group in lever.groups], [p.options[o] for o in lever.options], periods_of(p)]
+    labels = [(lever.name, group) for group in lever.groups]
+    axes: Axes = [labels, [p.options[option] for option in lever.options], periods_of(p)]
     changed = draft.add_variables(BLOCK, "changed", axes, where, upper=1.0)
     cells = np.arange(changed.size).reshape(changed.shape)
     before = np.full_like(chosen, -1)

@@ -17,6 +17,7 @@ from cpm_opt.formulation.terms import Ledger, Squares, Terms
 from cpm_opt.portfolio.portfolio import Indices, Numbers, Portfolio
 
 Key = tuple[str, str, int]
+Axes = Sequence[Sequence[object]]
 INFINITY = float("inf")
 # HiGHS drops coefficients up to this without a word (and with a smaller option, it fails on models that it solves
 # otherwise); so they are dropped here, where rows and non-zeros are still counted, and the certificate has the last word.

@@ -8,16 +8,26 @@ from typing import TYPE_CHECKING
 
 from cpm_opt.faults import Fault
 from cpm_opt.portfolio.balance import read_balance
-from cpm_opt.portfolio.customers import read_customers
+from cpm_opt.portfolio.customers import Customers, read_customers
 from cpm_opt.portfolio.effects import read_effects, read_flows, read_margin_se
 from cpm_opt.portfolio.factors import read_factors
 from cpm_opt.portfolio.findings import MISSING_TABLE, Findings
-from cpm_opt.portfolio.levers import read_choices, read_current
+from cpm_opt.portfolio.levers import Choices, read_choices, read_current
 from cpm_opt.portfolio.migration import read_migration, read_migration_effects
 from cpm_opt.portfolio.names import References, read_names
 from cpm_opt.portfolio.option_rules import read_option_rules
 from cpm_opt.portfolio.planned_rules import check_planned_rules
-from cpm_opt.portfolio.portfolio import Portfolio
+from cpm_opt.portfolio.portfolio import (
+    BalanceRule,
+    Flags,
+    Lever,
+    Migration,
+    MigrationEffects,
+    Numbers,
+    OptionRule,
+    Portfolio,
+    PriceRule,
+)
 from cpm_opt.portfolio.price_rules import read_price_rules
 from cpm_opt.portfolio.reach import customer_ceiling, openings, read_reach
 from cpm_opt.portfolio.resources import read_resources, read_usage
@@ -52,17 +62,8 @@ def build_portfolio(
     flows = read_flows(source, customers, effects)
     resources = read_resources(source)
     usage = read_usage(source, customers, effects.offered)
-    migration = read_migration(source)
-    migration_effects = read_migration_effects(source, choices.levers, effects.offered, current)
-    open_to = openings(choices.levers, choices.lever_of, effects.offered, current, periods)
-    reach = read_reach(source, migration, migration_effects, open_to)
-    ceiling = customer_ceiling(source, customers.customers, customers.arrivals, reach)
-    balance = read_balance(source, customers)
-    taken = RESERVED | {rule.name for rule in balance}
-    price_rules = read_price_rules(source, choices.levers, taken)
-    taken |= {rule.name for rule in price_rules}
-    option_rules = read_option_rules(source, customers, choices.levers, taken)
-    check_planned_rules(source)
+    migration, migration_effects, ceiling = _moves(source, customers, choices, effects.offered, current)
+    balance, price_rules, option_rules = _rules(source, customers, choices.levers)
     source.findings.raise_faults()
     return sealed_all(
         Portfolio(
@@ -101,6 +102,29 @@ def build_portfolio(
             warnings=source.findings.warnings,
         )
     )
+
+
+def _moves(
+    source: Source, customers: Customers, choices: Choices, offered: Flags, current: Numbers
+) -> tuple[Migration, MigrationEffects, Numbers]:
+    """Migration, what options do to it, and how many customers each segment may come to have."""
+    migration = read_migration(source)
+    effects = read_migration_effects(source, choices.levers, offered, current)
+    open_to = openings(choices.levers, choices.lever_of, offered, current, source.periods)
+    reach = read_reach(source, migration, effects, open_to)
+    return migration, effects, customer_ceiling(source, customers.customers, customers.arrivals, reach)
+
+
+def _rules(
+    source: Source, customers: Customers, levers: tuple[Lever, ...]
+) -> tuple[tuple[BalanceRule, ...], tuple[PriceRule, ...], tuple[OptionRule, ...]]:
+    """The rules of the three tables; no name may stand for two of them."""
+    balance = read_balance(source, customers)
+    taken = RESERVED | {rule.name for rule in balance}
+    price = read_price_rules(source, levers, taken)
+    option = read_option_rules(source, customers, levers, taken | {rule.name for rule in price})
+    check_planned_rules(source)
+    return balance, price, option
 
 
 def _source(frames: Mapping[str, DataFrame], info: InstanceInfo, periods: int, findings: Findings) -> Source:

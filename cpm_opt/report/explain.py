@@ -21,6 +21,7 @@ STEP_WORDS = {
     "change cost": "costs of changing options",
     "resource cost": "costs of resources",
     "extra capacity": "extra capacity",
+    "credit cost": "cost of credit",
     "plan": "profit of the plan",
 }
 
@@ -91,6 +92,11 @@ def _earns(run: RunRecord, units: Units) -> Section:
         figures.append((label, today["end_value"], end_value))
     if facts["penalties"]:
         figures.append(("penalties for missed rules", 0.0, -facts["penalties"]))
+    for rule, amount in (facts.get("deductions") or {}).items():
+        label = f"reserve for effects that fall short ({rule})"
+        before = today["deductions"].get(rule, 0.0)
+        if before or amount:
+            figures.append((label, -before, -amount))
     if abs(objective - profit) > 1e-6 * max(1.0, abs(objective)):
         every = ", over all scenarios" if scenarios else ""
         figures.append((f"all that counts, as the model weighs it{every}", today["objective"], objective))

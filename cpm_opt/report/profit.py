@@ -153,12 +153,9 @@ def _activities(statement: ProfitStatement, units: Units) -> Section | None:
         _money("cost", "cost", units),
     )
     by_cost = statement.cost_by_activity.sort_values("cost", ascending=False, kind="stable")
-    return Section(
-        "cost_to_serve",
-        "Cost to serve",
-        ("Idle capacity stays with the pool; no customer bears it.",),
-        (_table("pools", served.pools, pools, 20), _table("activities", by_cost, activities, 20)),
-    )
+    tables = (_table("pools", served.pools, pools, 20), _table("activities", by_cost, activities, 20))
+    told = "Idle capacity stays with the pool; no customer bears it."
+    return Section("cost_to_serve", "Cost to serve", (told,), tuple(table for table in tables if table.rows))
 
 
 def _tiers(statement: ProfitStatement, units: Units) -> Section:

@@ -62,6 +62,7 @@ def run_facts(plan: Plan, facts: RunFacts, run_id: str, created: str) -> dict[st
         "profit": plan.profit if plan.shown else None,
         "end_value": None if end is None else end.end_value,
         "penalties": None if end is None else _discounted_penalties(end),
+        "deductions": None if end is None else dict(end.deductions),
         "today": _today(plan.today),
         "scenarios": scenario_facts(plan),
         "certificate": certificate_facts(plan.certificate),
@@ -162,6 +163,7 @@ def _today(today: Recount) -> dict[str, object]:
         "profit": today.profit,
         "end_value": today.end_value,
         "objective": today.objective,
+        "deductions": dict(today.deductions),
         "broken": broken,
     }
 

@@ -4,6 +4,7 @@ A plan's shadow price is of the right side of a row as the solver has it. A read
 
     capacity            right side = max_utilisation x capacity; the reader sees the capacity
     others              right side without the plan's own figures (0 for a share); the reader sees the limit
+    concentration       the row of the index is in units of the total; the reader sees the index
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from cpm_opt.solve.plan import Plan, ShadowPrice
 
-CAPACITY = "capacity"
+CAPACITY, CONCENTRATION = "capacity", "concentration"
 
 Key = tuple[str, str, int]
 Price = tuple[float, float | None, float | None]
@@ -30,15 +31,21 @@ def reader_prices(plan: Plan) -> dict[Key, Price]:
         for period in range(p.periods)
     }
     limits = {row.key: float(row.limit) for row in plan.recount.rows if row.key not in usable}
+    usable |= {
+        (rule, "index", period): max(0.0, float(row.value))
+        for row in plan.recount.rows
+        for rule, subject, period in [row.key]
+        if (rule, subject) == (CONCENTRATION, "total")
+    }
     return {
-        key: _read(price, usable.get(key, 1.0), _shift(price, limits.get(key)))
+        key: _read(price, usable.get(key, 1.0), _shift(price, limits.get(key), usable.get(key, 1.0)))
         for key, price in sorted(plan.shadow_prices.items())
     }
 
 
-def _shift(price: ShadowPrice, limit: float | None) -> float:
-    """How far the limit that the reader sees is above the right side of the row."""
-    return 0.0 if limit is None or price.right is None else limit - price.right
+def _shift(price: ShadowPrice, limit: float | None, scale: float) -> float:
+    """How far what the reader sees, in units of the row, is above the right side of the row."""
+    return 0.0 if limit is None or price.right is None else limit * scale - price.right
 
 
 def _read(price: ShadowPrice, scale: float, shift: float) -> Price:

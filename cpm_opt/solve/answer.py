@@ -88,7 +88,9 @@ def _certified(
 ) -> Plan:
     """The plan with its decisions, each case certified alone and all of them together."""
     checked = [
-        certify(case.portfolio, each, question.components, question.weights, value, plan.bound)
+        certify(
+            case.portfolio, each, question.components, question.weights, value, plan.bound, bool(question.scenarios)
+        )
         for case, each, value in zip(question.cases, decisions, worth, strict=True)
     ]
     counted = [recounted for _, recounted in checked]

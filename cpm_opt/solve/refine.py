@@ -46,18 +46,21 @@ def search_curved(engine: Engine, program: LinearProgram, limits: Limits, again:
         found = _refined(tangents, again)
         tangents.withdraw()
     except OutOfTime:
-        return ended(None, None)
+        return ended(tangents.best, tangents.bound)
     return tangents.blamed(found)
 
 
 @dataclass
 class _Tangents:
-    """The tangents that the solver has been given; `rows` tells of each which row a manager knows it by (-1: none)."""
+    """The tangents that the solver has been given; `rows` tells of each which row a manager knows it by (-1: none).
+    `best` is the best plan so far that keeps the curves, `bound` what no plan can exceed."""
 
     engine: Engine
     program: LinearProgram
     limits: Limits
     rows: list[int] = field(default_factory=list)
+    best: Found | None = None
+    bound: float | None = None
 
     def missing(self, values: Numbers) -> list[tuple[Squares, Indices, Numbers]]:
         """The curves that a point leaves: of each family, which ones, and at what share."""
@@ -133,27 +136,27 @@ def _refine_relaxed(tangents: _Tangents, again: bool) -> bool:
 
 def _refined(tangents: _Tangents, again: bool) -> Found:
     engine, program, limits = tangents.engine, tangents.program, tangents.limits
-    best: Found | None = None
     found, bound = ended(None, None), float("inf")
     for _ in range(MOST_ROUNDS):
         found = search(engine, program, limits, again)
         again = True
         if found.bound is not None:
-            bound = min(bound, found.bound)
+            tangents.bound = bound = min(bound, found.bound)
         if found.values is None:
-            return found if best is None else ended(best, bound)
+            return found if tangents.best is None else ended(tangents.best, bound)
         missing = tangents.missing(found.values)
         if not missing:
-            return _better(best, replace(found, bound=bound), limits)
+            return _better(tangents.best, replace(found, bound=bound), limits)
         if not engine.alive or limits.left <= MOMENT:
-            return ended(best, bound)
+            return ended(tangents.best, bound)
         tangents.add(missing)
         if program.integer.any():
             plan = _with_integers(tangents, found.values, bound)
-            best = plan if best is None or _worth(plan) > _worth(best) else best
-            if best is not None and gap_of(_worth(best), bound) <= limits.gap:
-                return replace(best, status="optimal", bound=bound)
-    return found if best is None else ended(best, bound)
+            if plan is not None and _worth(plan) > _worth(tangents.best):
+                tangents.best = plan
+            if tangents.best is not None and gap_of(_worth(tangents.best), bound) <= limits.gap:
+                return replace(tangents.best, status="optimal", bound=bound)
+    return found if tangents.best is None else ended(tangents.best, bound)
 
 
 def _with_integers(tangents: _Tangents, values: Numbers, bound: float) -> Found | None:

@@ -210,7 +210,8 @@ def _room(step: np.ndarray, value: np.ndarray, lower: np.ndarray, upper: np.ndar
     with np.errstate(invalid="ignore"):
         above = (upper[rising] - value[rising]) / step[rising]
         below = (lower[falling] - value[falling]) / step[falling]
-    return max(0.0, min(np.min(above, initial=np.inf), np.min(below, initial=np.inf)))
+    nearest = min(float(np.min(above, initial=np.inf)), float(np.min(below, initial=np.inf)))
+    return max(0.0, nearest)
 
 
 def _leave_with_parent(lifeline: int) -> None:

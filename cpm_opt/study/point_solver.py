@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+import multiprocessing
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -62,6 +63,10 @@ def note_of(mark: str, number: int) -> str:
     return f"point {number} of sweep {mark}"
 
 
+class Orphaned(Exception):
+    """The process that asked is gone; a run written now would be one that nobody waits for."""
+
+
 class PointSolver:
     """Solves points; use it as a context manager, for it keeps a solver's process."""
 
@@ -85,6 +90,9 @@ class PointSolver:
             return Done(number, "", "; ".join(fault.line() for fault in error.faults if not fault.warning))
         session = self._session_for(spec, any(key.startswith("solver") for key in keys))
         plan = self._own_log(session.solve(asked.portfolio, scenarios=asked.scenarios))
+        parent = multiprocessing.parent_process()
+        if parent is not None and not parent.is_alive():
+            raise Orphaned
         record = write_run(task.results, plan, self._facts(number, point, spec))
         return Done(number, record.id)
 
@@ -131,9 +139,3 @@ class PointSolver:
 
     def __exit__(self, *_: object) -> None:
         self.close()
-
-
-def solve_points(task: Task, points: Sequence[tuple[int, Point]]) -> list[Done]:
-    """Solves points one after another in this process."""
-    with PointSolver(task) as solver:
-        return [solver.solve(number, point) for number, point in points]

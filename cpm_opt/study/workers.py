@@ -1,7 +1,7 @@
 """Points of a sweep in parallel processes, begun afresh (spawn), each with a solver of its own.
 
-Each process is asked for one point at a time over a pipe. When the pipe closes, this process is gone and so is the
-other one after the point in hand, whose run it does not write any more.
+Each process is asked for one point at a time over a pipe. When this process is gone, the pipe is closed, and the others
+end after the point in hand without writing its run.
 """
 
 from __future__ import annotations
@@ -9,14 +9,17 @@ from __future__ import annotations
 import contextlib
 import multiprocessing
 import multiprocessing.connection
-import os
 import signal
 from collections.abc import Iterator, Sequence
 from multiprocessing.connection import Connection
+from typing import cast
 
-from cpm_opt.faults import DefectError
-from cpm_opt.study.point_solver import Done, PointSolver, Task
+from cpm_opt.faults import DefectError, InputError
+from cpm_opt.study.point_solver import Done, Orphaned, PointSolver, Task
 from cpm_opt.study.points import Point
+
+# Seconds that a process has for ending by itself, in which it may write the run in hand.
+ENDING = 3.0
 
 
 def solved(task: Task, points: Sequence[tuple[int, Point]], jobs: int) -> Iterator[Done]:
@@ -41,44 +44,48 @@ def solved(task: Task, points: Sequence[tuple[int, Point]], jobs: int) -> Iterat
             ours.send(waiting.pop())
         busy = list(ends)
         while busy:
-            for end in multiprocessing.connection.wait(busy):
-                assert isinstance(end, Connection)
+            for ready in multiprocessing.connection.wait(busy):
+                end = cast(Connection, ready)
                 done = _received(end)
-                if waiting:
-                    end.send(waiting.pop())
-                else:
+                if not waiting:
                     busy.remove(end)
-                    end.send(None)
+                end.send(waiting.pop() if waiting else None)
                 yield done
     finally:
         for end in ends:
             end.close()
         for process in processes:
-            process.join(5.0)
+            process.join(ENDING)
             if process.is_alive():
                 process.kill()
 
 
 def _received(end: Connection) -> Done:
+    """The answer of a process; what went wrong there is raised here."""
     try:
-        answer = end.recv()
+        kind, answer = end.recv()
     except EOFError:
         raise DefectError("a process of the sweep ended by itself") from None
-    if isinstance(answer, BaseException):
-        raise answer
-    assert isinstance(answer, Done)
-    return answer
+    if kind == "faults":
+        raise InputError(answer)
+    if kind == "defect":
+        raise DefectError(answer)
+    return cast(Done, answer)
 
 
 def _serve(requests: Connection, task: Task) -> None:
     """Solves points until there are no more, or nobody is left to ask for them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, too, and ends this process
-    with PointSolver(task) as solver, contextlib.suppress(EOFError, BrokenPipeError, ConnectionResetError):
+    gone = (EOFError, BrokenPipeError, ConnectionResetError, Orphaned)
+    with PointSolver(task) as solver, contextlib.suppress(*gone):
         while (asked := requests.recv()) is not None:
+            answer: tuple[str, object]
             try:
-                answer: object = solver.solve(*asked)
-            except Exception as error:  # told where the user is, as the same error
-                answer = error
-            if os.getppid() == 1:
-                return
+                answer = "done", solver.solve(*asked)
+            except Orphaned:
+                raise
+            except InputError as error:
+                answer = "faults", error.faults
+            except Exception as error:
+                answer = "defect", f"{type(error).__name__} at point {asked[0]}: {error}"
             requests.send(answer)

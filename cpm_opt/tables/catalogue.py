@@ -9,13 +9,15 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from cpm_opt.tables import catalogue_planning, catalogue_raw, catalogue_rules
+from cpm_opt.tables import catalogue_planning, catalogue_raw, catalogue_response, catalogue_rules
 from cpm_opt.tables.column import Column, Table
 
 PLANNING: Mapping[str, Table] = MappingProxyType(
     {table.name: table for table in (*catalogue_planning.TABLES, *catalogue_rules.TABLES)}
 )
-RAW: Mapping[str, Table] = MappingProxyType({table.name: table for table in catalogue_raw.TABLES})
+RAW: Mapping[str, Table] = MappingProxyType(
+    {table.name: table for table in (*catalogue_raw.TABLES, *catalogue_response.TABLES)}
+)
 ALL: Mapping[str, Table] = MappingProxyType({**PLANNING, **RAW})
 
 # The frames carry the line of each record under this name, so no column of a file may have it.

@@ -139,7 +139,7 @@ def test_wrong_tiers_are_told(given: dict[str, object], words: str) -> None:
 
 def test_connected_clients_are_one_group() -> None:
     names = np.array(["a", "b", "c", "d", "e", "f"], dtype=object)
-    stated = pd.Series({"a": "", "d": "holding", "e": "holding"})
+    stated = pd.Series({"a": "", "d": "holding", "e": "holding", "left long ago": "holding"})
     links = pd.DataFrame({"customer": ["a", "c", "f"], "other": ["outsider", "b", "f"]})
     links = pd.concat([links, pd.DataFrame({"customer": ["b", "outsider"], "other": ["outsider", "a"]})])
     found = connected_groups(names, stated, links)

@@ -147,3 +147,38 @@ def test_only_whole_periods_count(period: str, day: str, over: str) -> None:
 
     within = int(period_of(pd.Series([pd.Timestamp(over)]), period).iloc[0])
     assert last_whole_period(pd.Timestamp(day), period) == within
+
+
+def test_small_states_go_into_the_next_lower_frequency(tmp_path: Path) -> None:
+    draw = random.Random(8)
+    sales: list[tuple[object, ...]] = [
+        (f"c{draw.randint(1, 40)}", f"2025-{draw.randint(1, 12):02d}-{draw.randint(1, 28):02d}", 1, 5)
+        for _ in range(130)
+    ]
+    sales.append(("c1", "2025-12-31", 1, 5))
+    every = panel_of(tmp_path / "every", sales, RULES, "quarter")
+    names = np.array([state.name for state in every.states])
+    seen = dict(
+        zip(
+            *np.unique(names[every.state[:, :-1][every.state[:, :-1] != NOT_YET]], return_counts=True),
+            strict=True,
+        )
+    )
+    assert 0 < seen["idle-often"] < seen["fresh-often"]
+    smallest = int(seen["idle-often"]) + 1
+    assert min(seen[name] for name in ("fresh-once", "fresh-often", "idle-once")) >= smallest
+    merged = panel_of(tmp_path / "merged", sales, RULES.model_copy(update={"smallest": smallest}), "quarter")
+    assert merged.merged == (
+        f"state idle-often was seen fewer than {smallest} times and is part of idle-once",
+    )
+    was, now = every.state != NOT_YET, merged.state != NOT_YET
+    assert (was == now).all()
+    expected = np.where(names[every.state] == "idle-often", "idle-once", names[every.state])
+    assert (names[merged.state][now] == expected[now]).all()
+    # With everything small each recency keeps one state, and nothing moves between recencies.
+    one = panel_of(tmp_path / "one", sales, RULES.model_copy(update={"smallest": 10**6}), "quarter")
+    assert set(names[one.state[now]]) <= {"fresh-once", "idle-once", "gone"} | {"fresh-often", "idle-often"}
+    assert len(set(names[one.state[now]])) == 3
+    recency = np.array([state.recency for state in every.states])
+    assert (recency[one.state][now] == recency[every.state][now]).all()
+    assert every.merged == ()

@@ -293,7 +293,7 @@ def test_a_component_of_another_package_is_turned_on_like_our_own(model, plugin)
     spec = load_model(model("[components.quota]\nshare = 1\nmembers = ['a', 'b']\n"))
     assert spec.resolved()["components"] == {"quota": {"share": 1.0, "members": ("a", "b")}}
     assert [fault.line() for fault in faults_of(model("[components.quota]\n"))] == [
-        "own.toml line 1, column components.quota.share: is missing; add it to [components.quota]"
+        "own.toml line 1, key components.quota.share: is missing; add it to [components.quota]"
     ]
     (fault,) = faults_of(model("[components.quota]\nshare = 2\n"))
     assert "share is above 1" in fault.line()

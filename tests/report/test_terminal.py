@@ -33,7 +33,7 @@ class OldTerminal(Terminal):
 
 
 def shown(stream: io.StringIO, monkeypatch: pytest.MonkeyPatch, width: int = 80) -> str:
-    monkeypatch.setattr("shutil.get_terminal_size", lambda _: os.terminal_size((width, 24)))
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((width, 24)))
     text = text_of(EXPLANATION, stream)
     assert all(line.isprintable() for line in text.split("\n"))
     return text

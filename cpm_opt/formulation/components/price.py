@@ -45,7 +45,8 @@ class Price:
             if rule.kind in FROM_TODAY:
                 faults += split_groups(portfolio, rule.name, lever, rule.groups)
             if rule.kind != "max_changes" and not portfolio.price_change[np.array(lever.options)].any():
-                message = f"no option of lever {shown(lever.name)} has a price_change, so rule {shown(rule.name)} is idle"
+                subject = f"no option of lever {shown(lever.name)} has a price_change"
+                message = f"{subject}, so rule {shown(rule.name)} holds nothing back"
                 remedy = "fill in price_change in table options, or leave the rule out"
                 faults.append(Fault("price_rules", message, remedy, code="no_prices", warning=True))
         return tuple(faults)

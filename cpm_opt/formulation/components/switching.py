@@ -10,7 +10,7 @@ import numpy as np
 from cpm_opt.faults import Fault
 from cpm_opt.formulation.audit import Audit, Breach, Facts
 from cpm_opt.formulation.core import option_labels, periods_of
-from cpm_opt.formulation.draft import Draft
+from cpm_opt.formulation.draft import Axes, Draft
 from cpm_opt.formulation.terms import Terms
 from cpm_opt.portfolio.portfolio import Numbers, Portfolio
 
@@ -64,7 +64,7 @@ class Switching:
             cells = np.arange(chosen.size).reshape(chosen.shape)
             terms = Terms.of(chosen.size, cells, chosen, 1.0) - Terms.of(chosen.size, cells, before, 1.0)
             labels = [(lever.name, group) for group in lever.groups]
-            axes = [labels, [p.options[option] for option in lever.options], periods_of(p)]
+            axes: Axes = [labels, [p.options[option] for option in lever.options], periods_of(p)]
             draft.add_rows(self.name, "hold", axes, terms, "==", 0.0, held)
 
     def audit(self, facts: Facts) -> Audit:

@@ -11,7 +11,7 @@ from cpm_opt.faults import Fault
 from cpm_opt.formulation.audit import Audit, Breach, Facts
 from cpm_opt.formulation.components.least_change import shares_today
 from cpm_opt.formulation.core import option_labels, periods_of, today_of
-from cpm_opt.formulation.draft import Draft
+from cpm_opt.formulation.draft import Axes, Draft
 from cpm_opt.formulation.terms import Terms
 from cpm_opt.portfolio.portfolio import Flags, Lever, Portfolio
 
@@ -63,7 +63,7 @@ class Unchanged:
                 keep = today[:, :, None] & (chosen >= 0)
                 rows = np.arange(chosen.size).reshape(chosen.shape)
                 labels = [(lever.name, group) for group in lever.groups]
-                choice = [labels, [p.options[option] for option in lever.options], periods_of(p)]
+                choice: Axes = [labels, [p.options[option] for option in lever.options], periods_of(p)]
                 one = Terms.of(chosen.size, rows, np.where(keep, chosen, -1), 1.0)
                 draft.add_rows(self.name, "choice_as_today", choice, one, "==", 1.0, keep)
 

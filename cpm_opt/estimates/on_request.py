@@ -5,8 +5,10 @@ In: an instance and the places to be written to. Out: `Tables` and `Estimates` w
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
+from cpm_opt.costing import cost_and_profit
 from cpm_opt.costing.profitability import SALES
 from cpm_opt.estimates.contracts import CONTRACTS
 from cpm_opt.estimates.estimate import Estimates, estimate, with_values
@@ -21,8 +23,9 @@ def estimate_instance(
 ) -> tuple[Tables, Estimates]:
     """The tables of an instance and everything that follows from them.
 
-    Customers are valued where there are raw tables sales or contracts and `[estimates.value]`. `out` and `customers`
-    are only checked as places to write to. Raises InputError with every fault of tables, rules and places.
+    Customers are valued where there are raw tables sales or contracts and `[estimates.value]`, with the tiers of profit
+    where there are sales. `out` and `customers` are only checked as places to write to. Raises InputError with every
+    fault of tables, rules and places.
     """
     faults: list[Fault] = []
     for option, path in (("--out", out), ("--customers", customers)):
@@ -45,4 +48,12 @@ def estimate_instance(
         faults.append(Fault("--customers", message, "add them, or leave the option out", code="no-values"))
     if faults:
         raise InputError(faults)
-    return tables, with_values(tables, estimates) if valued else estimates
+    return tables, with_values(tables, estimates, _tiers(tables)) if valued else estimates
+
+
+def _tiers(tables: Tables) -> Mapping[str, str] | None:
+    """The tier of each customer by profit, as `cpm profit` tells it; None without sales."""
+    if SALES not in tables.frames:
+        return None
+    tiers = cost_and_profit(tables).customers["tier"]
+    return {str(customer): str(tier) for customer, tier in tiers.items()}

@@ -1,0 +1,61 @@
+"""The raw tables of what customers answered: to offers at several prices, from period to period, and to programmes."""
+
+from __future__ import annotations
+
+from math import nan
+
+from cpm_opt.tables.column import Column, Table, optional_reference, reference
+
+_MONEY = "money per accepted offer"
+
+OFFERS = Table(
+    "offers",
+    "offers at different prices and what became of them, one row each; best where prices were drawn at random",
+    (
+        reference("segment", "segment of the customer"),
+        Column("price", "number", "price that was offered, such as a rate or a fee", "of the price", True, low=1e-9),
+        Column("accepted", "integer", "1 accepted, 0 not", required=True, low=0, high=1),
+        Column("amount", "number", "volume of an accepted offer, such as the loan", _MONEY, default=0.0, low=0.0),
+        Column("revenue", "number", "what an accepted offer brought", _MONEY, default=0.0, low=0.0),
+        Column("loss", "number", "what was lost on it, such as arrears", _MONEY, default=0.0, low=0.0),
+        optional_reference("stratum", "within which prices were drawn, such as a mailing", "one for all"),
+        optional_reference("cluster", "whose offers may answer alike, such as a branch", "each offer by itself"),
+        Column("standard_price", "number", "usual price of such a customer; higher offers are left out", "as price",
+               default=nan, low=0.0, blank="none is left out"),
+    ),
+)  # fmt: skip
+
+PANEL = Table(
+    "panel",
+    "where each customer was in each period, what they met there, and whether they left in it",
+    (
+        reference("customer", "who"),
+        Column("period", "integer", "running number of the period", "periods", True, low=0),
+        reference("segment", "segment at the start of the period"),
+        Column("left", "integer", "1 left in the period, 0 not", required=True, low=0, high=1),
+        Column("price", "number", "price in force, today's as 1", "ratio", default=nan, blank="not known"),
+        Column("price_change", "number", "change of the price at the start of the period", "fraction", default=0.0,
+               low=-1.0, high=10.0, doubtful_above=1.0, fraction=True),
+        Column("satisfaction", "integer", "score from 1 to 5; each level has an effect of its own", "score", default=0,
+               low=1, high=5, blank="not asked"),
+        Column("complaints", "number", "complaints in the period before", "complaints", default=0.0, low=0.0),
+        Column("tenure", "number", "periods as a customer so far", "periods", default=nan, low=0.0, blank="not known"),
+        optional_reference("service", "service level", "the usual one"),
+        optional_reference("programme", "programme they were in", "none"),
+    ),
+    key=("customer", "period"),
+)  # fmt: skip
+
+TRIALS = Table(
+    "trials",
+    "a randomised campaign: who was in which arm and what came of it, one row a customer",
+    (
+        reference("programme", "campaign"),
+        reference("arm", "what they got; `control` is those who got nothing"),
+        Column("outcome", "number", "what came of it: 1 or 0 for stayed or not, or money", "of the outcome", True),
+        optional_reference("segment", "segment of the customer", "one for all"),
+        optional_reference("cluster", "who was drawn together, such as a household", "each by themselves"),
+    ),
+)
+
+TABLES = (OFFERS, PANEL, TRIALS)
