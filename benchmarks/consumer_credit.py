@@ -36,7 +36,9 @@ def read_offers(path: Path) -> pd.DataFrame:
     raw = pd.read_csv(path, usecols=columns)
     band = raw["risk"].str.lower()
     history = np.select([raw["trcount"] <= 1, raw["trcount"] <= 4], ["once", "few"], "many")
-    history = np.where((band != "high") & (history == "once"), "few", history)  # 10 loans, too few for a segment
+    history = np.where(
+        (band != "high") & (history == "once"), "few", history
+    )  # 10 loans, too few for a segment
     segment = np.where(raw["trcount"].notna(), band + "-" + history, "")
     return pd.DataFrame(
         {
@@ -76,7 +78,9 @@ def fitted(offers: pd.DataFrame) -> OfferFit:
     return shrink_slopes(fit_offers(offers[offers["within"] & (offers["segment"] != "")]))
 
 
-def profit_by_rate(fit: OfferFit, plan: TariffPlan, values: np.ndarray | None = None) -> dict[str, np.ndarray]:
+def profit_by_rate(
+    fit: OfferFit, plan: TariffPlan, values: np.ndarray | None = None
+) -> dict[str, np.ndarray]:
     """By band: profit of all its customers at each rate `[P]` (`[N, P]` for draws), net of arrears, hours and funds."""
     flow = flows(fit, plan, values)
     net = flow["margin"] - HOUR * HOURS_PER_LOAN * flow["take_up"] - FUNDS * flow["amount"]
@@ -91,7 +95,9 @@ def best_rates(fit: OfferFit, plan: TariffPlan) -> dict[str, float]:
     """The rate of each band that earns most, of those up to its standard rate; no rule binds bands together here."""
     profit = profit_by_rate(fit, plan)
     return {
-        band: max((p for p in plan.prices if p <= STANDARD[band]), key=lambda p: profit[band][plan.prices.index(p)])
+        band: max(
+            (p for p in plan.prices if p <= STANDARD[band]), key=lambda p: profit[band][plan.prices.index(p)]
+        )
         for band in STANDARD
     }
 
@@ -154,7 +160,9 @@ def near_standard(offers: pd.DataFrame) -> dict[str, list[tuple[float, int, floa
     found: dict[str, list[tuple[float, int, float, float]]] = {}
     for band, standard in STANDARD.items():
         for upper in (standard - 2, standard - 1, standard):
-            own = net[(used["band"] == band) & (used["price"] > upper - 1 + 1e-9) & (used["price"] <= upper + 1e-9)]
+            own = net[
+                (used["band"] == band) & (used["price"] > upper - 1 + 1e-9) & (used["price"] <= upper + 1e-9)
+            ]
             found.setdefault(band, []).append((upper, len(own), float(own.mean()), float(own.sem())))
     return found
 
@@ -167,7 +175,9 @@ def write_tables(offers: pd.DataFrame, folder: Path) -> None:
         for flag in frame.select_dtypes(bool):
             frame[flag] = frame[flag].map({True: "true", False: "false"})
         if "offered" in frame:
-            frame["offered"] = frame["offered"].map({True: "true", False: "false", "true": "true", "false": "false"})
+            frame["offered"] = frame["offered"].map(
+                {True: "true", False: "false", "true": "true", "false": "false"}
+            )
         frame.to_csv(folder / f"{name}.csv", index=False, float_format="%.7g", lineterminator="\n")
 
 
@@ -188,7 +198,11 @@ def main() -> None:
         print(f"slope of {outcome}: {found.mean:.4f} ({found.mean_se:.4f}), spread {found.spread:.4f}")
     profit, rates = profit_by_rate(fit, plan), best_rates(fit, plan)
     for band, by_rate in profit.items():
-        line = {option_name(p): round(float(v)) for p, v in zip(plan.prices, by_rate, strict=True) if p <= STANDARD[band]}
+        line = {
+            option_name(p): round(float(v))
+            for p, v in zip(plan.prices, by_rate, strict=True)
+            if p <= STANDARD[band]
+        }
         print(band, "best", rates[band], line)
     print("survival", survival(fit, plan))
     print("without a curve", near_standard(offers))

@@ -72,7 +72,10 @@ def write_instance(
     _table(folder, "migration", "from,to,rate", moves)
     answers = [(n, n, lever, "o1", round(float(rng.uniform(-0.08, 0.03)), 3)) for n in names for lever in levers]
     _table(folder, "migration_effects", "from,to,lever,option,rate", answers)
-    usage = [("hours", round(float(rng.uniform(0.3, 2)), 3), lever, option) for lever, option in options]
+    usage = [
+        ("hours", 0.1 if option == "o0" else round(float(rng.uniform(0.3, 2)), 3), lever, option)
+        for lever, option in options
+    ]
     _table(folder, "usage", "resource,amount,lever,option", usage)
     _table(
         folder,

@@ -1,6 +1,6 @@
 """The whole way, from an instance and a model to a certified plan; one page, read from top to bottom.
 
-    read_instance -> estimate -> build_portfolio -> solve
+read_instance -> estimate -> build_portfolio -> solve
 """
 
 from __future__ import annotations
@@ -113,6 +113,7 @@ def _examine(
     forbid: Sequence[str],
 ) -> tuple[Problem | None, list[Fault], list[Fault]]:
     """The problem where there is one, and the faults and warnings of everything that could be looked at."""
+    from cpm_opt.costing import costing_faults
     from cpm_opt.estimates import estimate
     from cpm_opt.places import find_instance
     from cpm_opt.tables import read_instance
@@ -127,7 +128,7 @@ def _examine(
     spec, faults = _read_model(model or tables.info.default_model, settings, time_limit)
     spec = _pinned(spec, fix, forbid)
     estimates = estimate(tables)
-    told = [*tables.faults, *faults, *estimates.faults]
+    told = [*tables.faults, *faults, *estimates.faults, *costing_faults(tables)]
     # Without a model there is no horizon: one period still shows every fault that does not need it.
     portfolio, found, warnings = _build(
         estimates.frames, tables, 1 if spec is None else spec.horizon.periods, told

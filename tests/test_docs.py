@@ -1,8 +1,10 @@
-"""The documentation's examples run, and every command, component and example is in it."""
+"""The documentation is that of the program: generated pages are up to date, links are there, examples run."""
 
 from __future__ import annotations
 
+import importlib.util
 import re
+import shlex
 import sys
 import tomllib
 from dataclasses import replace
@@ -11,16 +13,23 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from typer.main import get_command
 
-from cpm_opt.formulation.components import BUILT_IN
+from cpm_opt.cli import app
+from cpm_opt.formulation.components import BUILT_IN, COMPONENTS
 from cpm_opt.formulation.registry import registered_components
 from cpm_opt.formulation.spec import load_model
+from cpm_opt.places import known_instances, known_models
 from cpm_opt.solve.solve import solve
+from cpm_opt.tables.catalogue import ALL
 from tests.portfolio.small import built
 from tests.solve.test_traps import TABLES
 
 ROOT = Path(__file__).parent.parent
 PAGE = ROOT / "docs" / "adding-a-rule.md"
+DOCS = sorted((ROOT / "docs").rglob("*.md"))
+PAGES = [ROOT / "README.md", *DOCS, *sorted(ROOT.glob("instances/*/README.md"))]
+GROUP: Any = get_command(app)
 
 
 def blocks(language: str) -> list[str]:
@@ -77,7 +86,64 @@ def test_the_walk_names_places_that_are_there() -> None:
     assert BUILT_IN
 
 
-def test_readme_links_and_commands_are_there() -> None:
-    text = (ROOT / "README.md").read_text("utf-8")
-    for target in re.findall(r"\]\(([^)#]+)\)", text):
-        assert (ROOT / target).exists(), target
+def test_the_generated_pages_are_up_to_date() -> None:
+    spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "docs" / "generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    assert generate.stale() == [], "run python docs/generate.py"
+
+
+def test_every_command_rule_model_and_table_is_named() -> None:
+    text = "\n".join(path.read_text("utf-8") for path in DOCS)
+    readme = (ROOT / "README.md").read_text("utf-8")
+    headings = set(re.findall(r"^#+ (.+)$", text, re.MULTILINE))
+    assert {f"cpm {name}" for name in GROUP.commands} <= headings
+    assert set(COMPONENTS) | set(ALL) <= headings
+    index = (ROOT / "docs" / "README.md").read_text("utf-8")
+    assert "(docs/README.md)" in readme
+    for page in PAGES[1:]:
+        assert (
+            page == ROOT / "docs" / "README.md"
+            or f"{page.relative_to(ROOT).as_posix().removeprefix('docs/')})" in index
+        )
+    for model in ROOT.glob("models/*.toml"):
+        assert f"(models/{model.stem}.md)" in index
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_links_lead_somewhere(page: Path) -> None:
+    for target in re.findall(
+        r"\]\(([^)\s]+)\)", re.sub(r"```.*?```", "", page.read_text("utf-8"), flags=re.DOTALL)
+    ):
+        if "://" in target:
+            continue
+        place, _, anchor = target.partition("#")
+        there = page.parent / place if place else page
+        assert there.exists(), target
+        if anchor:
+            headings = re.findall(r"^#+ (.+)$", there.read_text("utf-8"), re.MULTILINE)
+            assert anchor in {
+                re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings
+            }, target
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.relative_to(ROOT).as_posix())
+def test_commands_are_called_as_they_can_be(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words in capitals and my-... stand for the reader's own; all else is read as the program does, and is there."""
+    monkeypatch.chdir(ROOT)
+    text = page.read_text("utf-8")
+    in_blocks = re.findall(r"^(?:    )?(cpm [a-z].*)$", text, re.MULTILINE)
+    for line in {*in_blocks, *re.findall(r"`(cpm [a-z][^`\n]*)`", text)}:
+        if re.search(r"[\[…]|\.\.\.$", line):  # a synopsis
+            continue
+        name, *words = shlex.split(line, comments=True)[1:]
+        assert name in GROUP.commands, line
+        if not words:
+            continue
+        given = GROUP.commands[name].make_context(name, list(words)).params
+        for kind, known in (("instance", known_instances()), ("model", known_models())):
+            word = given.get(kind)
+            if isinstance(word, str) and not word.isupper() and not word.startswith("my-"):
+                assert word in known or Path(word).exists(), line

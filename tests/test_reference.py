@@ -9,7 +9,7 @@ import pytest
 
 from tests.reference.enumerate import all_choices, best_of_choices, best_of_splits, count_choices, fixed_by
 from tests.reference.formulation import build
-from tests.reference.generate import CHOICES_ONLY, MONEY_RULES, PRESETS, RULES, SINGLE, WHOLE, random_instance
+from tests.reference.generate import ALONE, CHOICES_ONLY, MONEY_RULES, PRESETS, RULES, SINGLE, WHOLE, random_instance
 from tests.reference.numbers import Numbers
 from tests.reference.program import Answer
 from tests.reference.read import Case, read_case
@@ -119,11 +119,11 @@ def test_solver_finds_the_best_linear_programme_of_all_choices(tmp_path: Path) -
     assert compared >= 100
 
 
-@pytest.mark.parametrize("preset", PRESETS)
+@pytest.mark.parametrize("preset", [*PRESETS, "everything and rules"])
 def test_solved_plan_simulates_to_the_same_figures(tmp_path: Path, preset: str) -> None:
     """The solver's plan, played period by period, breaks no wall and earns what the matrices say."""
     for seed in range(100, 125):
-        case = _case(tmp_path, seed, PRESETS[preset])
+        case = _case(tmp_path, seed, frozenset({**PRESETS, **ALONE}[preset]))
         answer = build(case).solve()
         if answer.objective is None:
             continue

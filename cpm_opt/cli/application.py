@@ -11,6 +11,7 @@ from cpm_opt.cli.check import check
 from cpm_opt.cli.compare import compare
 from cpm_opt.cli.estimate import estimate
 from cpm_opt.cli.explain import explain
+from cpm_opt.cli.frontier import frontier
 from cpm_opt.cli.profit import profit
 from cpm_opt.cli.repair import repair
 from cpm_opt.cli.runs import runs
@@ -49,5 +50,5 @@ def cpm(
     """
 
 
-for command in (check, estimate, profit, solve, explain, runs, compare, sweep, repair):
+for command in (check, estimate, profit, solve, explain, runs, compare, sweep, frontier, repair):
     app.command()(command)

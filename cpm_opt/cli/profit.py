@@ -37,7 +37,7 @@ def profit(instance: Instance, by: By = None, out: Out = None, json: Json = Fals
     from cpm_opt.costing import cost_and_profit
     from cpm_opt.places import find_instance
     from cpm_opt.report import profit_report
-    from cpm_opt.tables import read_instance
+    from cpm_opt.tables import PLANNING, read_instance
 
     check_words(instance=instance, by=by, out=None if out is None else str(out))
     tables = read_instance(find_instance(instance))
@@ -54,7 +54,7 @@ def profit(instance: Instance, by: By = None, out: Out = None, json: Json = Fals
         show(report)
         if out is not None:
             write(f"\nTables: {out}")
-    doubtful = [fault for fault in tables.faults if fault.warning]
+    doubtful = [fault for fault in tables.faults if fault.warning and fault.table not in PLANNING]
     if doubtful:
         write_error("Doubtful:")
         write_faults(doubtful)

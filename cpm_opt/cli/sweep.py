@@ -27,7 +27,9 @@ Vary = Annotated[
 ]
 Sample = Annotated[
     int | None,
-    typer.Option("--sample", metavar="N", help="Draw N points instead of all combinations.", show_default=False),
+    typer.Option(
+        "--sample", metavar="N", help="Draw N points instead of all combinations.", show_default=False
+    ),
 ]
 Seed = Annotated[int, typer.Option("--seed", metavar="S", help="Seed of the sample.")]
 Jobs = Annotated[int, typer.Option("--jobs", metavar="N", help="Processes; 0 takes one for each processor.")]

@@ -5,11 +5,24 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from cpm_opt.costing.profitability import Profitability, profitability
+from cpm_opt.faults import Fault
+from cpm_opt.tables import Tables
 
 if TYPE_CHECKING:
     from cpm_opt.costing.statement import ProfitStatement, cost_and_profit
 
-__all__ = ["ProfitStatement", "Profitability", "cost_and_profit", "profitability"]
+__all__ = ["ProfitStatement", "Profitability", "cost_and_profit", "costing_faults", "profitability"]
+
+OF_COSTING = {"cost_pools", "activities", "time_drivers", "activity_counts", "accounts", "balances"}
+
+
+def costing_faults(tables: Tables) -> tuple[Fault, ...]:
+    """Names in the tables of costing (activities, cost_pools, accounts and so on) that lead to no row of another."""
+    if OF_COSTING.isdisjoint(tables.frames):
+        return ()
+    from cpm_opt.costing.ledger import reference_faults
+
+    return tuple(reference_faults(tables))
 
 
 def __getattr__(name: str) -> object:

@@ -78,6 +78,14 @@ def large_customers(customers: pd.DataFrame, share: float) -> pd.DataFrame:
     return found[found["share"] >= share - 1e-12].sort_values("revenue", ascending=False, kind="stable")
 
 
+def connected_customers(customers: pd.DataFrame) -> pd.DataFrame:
+    """Revenue, profit and return_on_sales with the customers of one group of connected clients as one; others stand
+    alone under their own name."""
+    one = customers["group"].where(customers["group"] != "", customers.index.to_series())
+    sums = customers.groupby(one)[["revenue", "profit"]].sum().rename_axis("customer")
+    return sums.assign(return_on_sales=sums["profit"] / sums["revenue"].where(sums["revenue"] > 0))
+
+
 def gini(values: NDArray[np.float64]) -> float:
     """Gini coefficient: 0 where all have the same, near 1 where one has everything. NaN with a total of 0 or less, or
     with negative values (refunds above purchases), for which it is not defined."""

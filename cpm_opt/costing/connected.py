@@ -34,9 +34,8 @@ def connected_groups(
     name_of = {int(at): str(first) for first, at in reversed(list(together.items()))}
     for at, name in sorted(zip(every[head[len(links) :]], named, strict=True), reverse=True):
         name_of[int(at)] = str(name)
-    found = pd.Series("", index=customers, dtype=object)
-    found[together.index] = [name_of[int(at)] for at in together]
-    return found
+    found = {str(customer): name_of[int(at)] for customer, at in together.items()}
+    return pd.Series([found.get(customer, "") for customer in customers], index=customers, dtype=object)
 
 
 def _components(size: int, head: NDArray[np.int64], tail: NDArray[np.int64]) -> NDArray[np.int64]:

@@ -214,7 +214,7 @@ OF_LINES = {
 def _fill(customers: pd.DataFrame, lines: pd.DataFrame, accounts: pd.DataFrame, served: Served) -> None:
     """Adds what the ledgers hold of each customer."""
     # By the customers' positions: one look-up of the names does for all columns of a long ledger.
-    at, size = customers.index.get_indexer(lines["customer"]), len(customers)
+    at, size = customers.index.get_indexer(pd.Index(lines["customer"], dtype=object)), len(customers)
     for column, name in OF_LINES.items():
         customers[name] = np.bincount(at, weights=np.asarray(lines[column], dtype=np.float64), minlength=size)
     customers["lines"] = np.bincount(at, minlength=size)

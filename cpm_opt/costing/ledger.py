@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 
 import pandas as pd
 
+from cpm_opt.costing import OF_COSTING
 from cpm_opt.costing.product_cost import priced_lines
 from cpm_opt.costing.settings import ProfitRules, read_profit_rules
 from cpm_opt.faults import Fault, InputError, did_you_mean
@@ -60,16 +61,27 @@ def read_ledger(tables: Tables) -> Ledger:
         )
     lines, wrong = priced_lines(frames["sales"], frames["products"], tables.info.estimates)
     faults += wrong
-    drivers = tuple(
-        name
-        for name in frames["activity_counts"].columns
-        if name not in (*RAW["activity_counts"].names, "line")
-    )
+    drivers = _drivers(frames)
     faults += _activity_faults(frames, drivers)
     faults += _bank_faults(frames, rules)
     if faults:
         raise InputError(faults)
     return Ledger(frames, lines, drivers, rules)
+
+
+def reference_faults(tables: Tables) -> list[Fault]:
+    """Names in the costing tables that lead to no row of another, for a check of the whole instance; a table that could
+    not be read is not held against the others."""
+    if any(f.table in OF_COSTING and not f.warning for f in tables.faults):
+        return []
+    frames = {name: tables.frames.get(name, _empty(name)) for name in RAW}
+    rules = read_profit_rules(tables.info.estimates)[0]
+    return [*_activity_faults(frames, _drivers(frames)), *_bank_faults(frames, rules)]
+
+
+def _drivers(frames: Mapping[str, pd.DataFrame]) -> tuple[str, ...]:
+    known = (*RAW["activity_counts"].names, "line")
+    return tuple(name for name in frames["activity_counts"].columns if name not in known)
 
 
 def _empty(name: str) -> pd.DataFrame:

@@ -35,7 +35,7 @@ def product_matrix(found: PeriodProfit) -> pd.DataFrame:
     # Names are looked up once and grouped as numbers, which a long ledger is much faster by.
     names = found.customers.index
     product, products = pd.factorize(rows["product"], sort=True)
-    rows = rows.assign(customer=names.get_indexer(rows["customer"]), product=product)
+    rows = rows.assign(customer=names.get_indexer(pd.Index(rows["customer"], dtype=object)), product=product)
     cells = rows.groupby(["customer", "product"], sort=True, as_index=False)[["revenue", "cost"]].sum()
     cells["customer"] = names.to_numpy(dtype=object)[cells["customer"]]
     cells["product"] = np.asarray(products, dtype=object)[cells["product"]]

@@ -13,7 +13,12 @@ from math import nan
 import pandas as pd
 
 from cpm_opt.costing.break_even import Change, break_even_margin, break_even_revenue
-from cpm_opt.costing.concentration import Concentration, concentration, large_customers
+from cpm_opt.costing.concentration import (
+    Concentration,
+    concentration,
+    connected_customers,
+    large_customers,
+)
 from cpm_opt.costing.customer_profit import PeriodProfit, period_profit
 from cpm_opt.costing.dimensions import by_dimension
 from cpm_opt.costing.ledger import Ledger, read_ledger
@@ -33,7 +38,8 @@ class ProfitStatement:
       prior_profit, growth and ros_change (fractions);
     - `reporting`, `prior`: the periods' results, `prior` None where the ledger does not reach back;
     - `tiers`: by tier; `moves`: customers by tier of the prior period and of this one, None without one;
-    - `matrix`, `products`, `loss_makers`, `ways_out`: see `products`; `large`: customers of 5 % of sales or more;
+    - `matrix`, `products`, `loss_makers`, `ways_out`: see `products`; `large`: customers of 5 % of sales or more,
+      `large_groups`: the same with connected clients as one, None where no ledger connects any;
     - `cost_by_activity`: activity, count, minutes, cost (money); `notes`: which rows of which table counted.
     """
 
@@ -44,6 +50,7 @@ class ProfitStatement:
     moves: pd.DataFrame | None = field(repr=False)
     concentration: Concentration
     large: pd.DataFrame = field(repr=False)
+    large_groups: pd.DataFrame | None = field(repr=False)
     matrix: pd.DataFrame = field(repr=False)
     products: pd.DataFrame = field(repr=False)
     loss_makers: pd.DataFrame = field(repr=False)
@@ -165,6 +172,9 @@ def cost_and_profit(tables: Tables) -> ProfitStatement:
         moves=moves,
         concentration=concentration(customers["profit"], customers["revenue"]),
         large=large_customers(customers, ledger.rules.large_share),
+        large_groups=large_customers(connected_customers(customers), ledger.rules.large_share)
+        if (customers["group"] != "").any()
+        else None,
         matrix=matrix,
         products=product_profit(products),
         loss_makers=loss_makers(matrix),

@@ -88,13 +88,19 @@ def _shrunken(found: list[Elasticity]) -> tuple[Elasticity, ...]:
 
 def _refused(name: str, own: pd.DataFrame, parameters: int) -> list[Fault]:
     """What keeps a segment from having an elasticity."""
-    place = {"table": "observations", "column": "segment", "value": name}
     wrong = []
     if (own["price"] <= 0).any() or (own["volume"] <= 0).any():
-        wrong.append(("has a price or a volume of 0 or less", "leave such rows out, or join them", "no_logarithm"))
+        wrong.append(
+            ("has a price or a volume of 0 or less", "leave such rows out, or join them", "no_logarithm")
+        )
     elif own["price"].nunique() < 2:
-        wrong.append(("saw one price alone, so nothing tells how it answers", "join it with another", "one_price"))
+        wrong.append(
+            ("saw one price alone, so nothing tells how it answers", "join it with another", "one_price")
+        )
     if len(own) <= parameters:
         text = f"has {len(own)} observations for {parameters} parameters"
         wrong.append((text, "join it with another segment, or leave covariates out", "too_few"))
-    return [Fault(message=text, remedy=remedy, code=code, **place) for text, remedy, code in wrong]
+    return [
+        Fault("observations", text, remedy, column="segment", value=name, code=code)
+        for text, remedy, code in wrong
+    ]

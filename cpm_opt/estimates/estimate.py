@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cpm_opt.estimates.chain import Chain
+    from cpm_opt.estimates.response import Response
     from cpm_opt.estimates.values import Values
 
 ESTIMATED = ("segments", "migration")
@@ -29,7 +30,8 @@ class Estimates:
     `frames`: the stated frames and, of `ESTIMATED`, those that are not stated but follow from raw tables, in the same
     shape; `notes`: what was counted and assumed, for a report; `faults`: what kept a table from being estimated;
     `profitability` and `chain`: what the estimates rest on, None where nothing was estimated; `values`: what each
-    customer is worth, there only where it was asked for (`with_values`).
+    customer is worth, there only where it was asked for (`with_values`); `response`: how customers answer to
+    prices, service and programmes (`with_response`).
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -38,6 +40,7 @@ class Estimates:
     profitability: Profitability | None = None
     chain: Chain | None = None
     values: Values | None = None
+    response: Response | None = None
 
 
 def estimate(tables: Tables) -> Estimates:
@@ -45,12 +48,13 @@ def estimate(tables: Tables) -> Estimates:
 
     A table that is stated as a file stands. Raw table `sales` gives `segments` (states by recency and frequency at
     the end of the panel, with margin, revenue and end value per customer) and `migration` (the moves of one period).
+    Raw table `panel` gives `migration` of segments that are stated.
     """
     missing = [name for name in ESTIMATED if name not in tables.frames]
     if SALES not in tables.frames or not missing:
         unread = any(fault.table == SALES and not fault.warning for fault in tables.faults)
         told = _not_estimated(missing) if unread and SALES not in tables.frames else ()
-        return Estimates(tables.frames, faults=(*_settings_faults(tables), *told))
+        return _with_moves(tables, Estimates(tables.frames, faults=(*_settings_faults(tables), *told)))
     from cpm_opt.estimates.from_sales import estimate_from_sales
 
     try:
@@ -73,6 +77,35 @@ def with_values(tables: Tables, estimates: Estimates, tiers: Mapping[str, str] |
         return replace(estimates, values=customer_values(tables, estimates, tiers))
     except InputError as error:
         raise InputError(_with_lines(tables, error.faults)) from None
+
+
+def with_response(tables: Tables, estimates: Estimates) -> Estimates:
+    """The same estimates with what raw tables offers, panel and trials tell about answers, and doubts about effects.
+
+    A plan does not need it and `estimate` does not compute it. Raises InputError with every fault of the raw tables.
+    """
+    from cpm_opt.estimates.response import respond
+
+    return replace(estimates, response=respond(tables, estimates.frames))
+
+
+def _with_moves(tables: Tables, estimates: Estimates) -> Estimates:
+    """The moves of a raw panel as table migration, where none is stated and its segments are those of the plan."""
+    segments, panel = estimates.frames.get("segments"), estimates.frames.get("panel")
+    if panel is None or segments is None or "migration" in estimates.frames or estimates.faults:
+        return estimates
+    from cpm_opt.estimates.moves import count_moves
+    from cpm_opt.estimates.settings import ResponseRules, read_rules
+    from cpm_opt.tables import check_frame
+
+    if set(segments["segment"]) != set(panel["segment"]):
+        return estimates
+    rules = read_rules(tables.info.estimates)[0]
+    own = ResponseRules() if rules is None or rules.response is None else rules.response
+    migration, faults = check_frame("migration", count_moves(panel, own.smoothing).frame(), tables.info)
+    note = f"migration: moves of the panel, smoothed with {own.smoothing:g} customers' worth of the whole"
+    frames = {**estimates.frames, "migration": migration}
+    return replace(estimates, frames=frames, faults=tuple(faults), notes=(*estimates.notes, note))
 
 
 def _not_estimated(missing: list[str]) -> tuple[Fault, ...]:

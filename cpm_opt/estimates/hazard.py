@@ -37,7 +37,7 @@ class Hazard:
     survival: tuple[tuple[float, float, float, int], ...] = ()
 
     def rate(self, change: dict[str, float], base: float) -> float:
-        """Rate of leaving of customers who now leave at `base` (a fraction), when terms of the model change by so much."""
+        """Rate of leaving of customers who now leave at `base`, a fraction, when terms change by so much."""
         return shifted_rate(base, sum(self.model.parameters[name] * by for name, by in change.items()))
 
 
@@ -55,16 +55,22 @@ def fit_hazard(panel: pd.DataFrame) -> Hazard:
     left = panel["left"].to_numpy(dtype=np.float64)[used]
     told = no_estimate("churn", names, len(left), "")
     if left.min(initial=1.0) == left.max(initial=0.0) or len(left) <= len(names):
-        return Hazard(_failed(told, "nobody left, or everybody, or there are fewer rows than parameters"), _nan(names))
+        return Hazard(
+            _failed(told, "nobody left, or everybody, or there are fewer rows than parameters"), _nan(names)
+        )
     if np.linalg.matrix_rank(x) < len(names):
-        return Hazard(_failed(told, "some columns say the same thing: the data do not tell them apart"), _nan(names))
+        return Hazard(
+            _failed(told, "some columns say the same thing: the data do not tell them apart"), _nan(names)
+        )
     model = sm.GLM(left, x, family=sm.families.Binomial())
     fit = model.fit(maxiter=100, tol=1e-12)
     mean = np.asarray(fit.fittedvalues, dtype=np.float64)
     if not fit.converged or np.abs(fit.params).max() > 15.0:
-        return Hazard(_failed(told, "a parameter runs to infinity: some group left never, or always"), _nan(names))
+        return Hazard(
+            _failed(told, "a parameter runs to infinity: some group left never, or always"), _nan(names)
+        )
     information = x.T @ (x * (mean * (1.0 - mean))[:, None])
-    influence = np.linalg.solve(information, (x * (left - mean)[:, None]).T).T
+    influence = np.asarray(np.linalg.solve(information, (x * (left - mean)[:, None]).T).T, dtype=np.float64)
     covariance = clustered(influence, panel["customer"].to_numpy()[used])
     estimate = ModelEstimate(
         name="churn",
@@ -93,11 +99,12 @@ def _design(panel: pd.DataFrame) -> tuple[tuple[str, ...], Numbers, NDArray[np.b
         if known.any():
             used &= known
     rows = panel[used]
-    names, columns = ["intercept"], [np.ones(len(rows))]
+    names: list[str] = ["intercept"]
+    columns: list[Numbers] = [np.ones(len(rows))]
     for column in WORDS:
         for level in sorted(rows[column].unique())[1:]:
             names.append(f"{column}[{level}]")
-            columns.append((rows[column] == level).to_numpy(dtype=np.float64))
+            columns.append(np.asarray(rows[column] == level, dtype=np.float64))
     for column in NUMBERS:
         if rows[column].notna().all() and rows[column].nunique() > 1:
             names.append(column)
@@ -106,7 +113,7 @@ def _design(panel: pd.DataFrame) -> tuple[tuple[str, ...], Numbers, NDArray[np.b
     asked = [score for score in scores if score != NOT_ASKED]
     for score in [*asked[1:], *([NOT_ASKED] if NOT_ASKED in scores and asked else [])]:
         names.append(f"satisfaction[{score}]")
-        columns.append((rows["satisfaction"] == score).to_numpy(dtype=np.float64))
+        columns.append(np.asarray(rows["satisfaction"] == score, dtype=np.float64))
     return tuple(names), np.column_stack(columns), used
 
 

@@ -20,7 +20,7 @@ def merge_small(
 
     A state is small that was left, or stayed in, fewer than `smallest` times over the panel. It goes into the one
     before it in its family (the states of one recency, by rising frequency), the first one into the one after it; the
-    smallest first, until none is small or the family has one left. The merged state has the name of the one that took it.
+    smallest first, until none is small or the family has one left. The merged state has the name of its taker.
     """
     moves = panel[:, :-1]
     counts = np.bincount(moves[moves >= 0], minlength=len(names))

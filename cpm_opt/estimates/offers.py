@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 Numbers = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 TAKE_UP = "take_up"
 CONDITIONAL = ("amount", "revenue", "loss")
@@ -37,7 +38,8 @@ class OfferFit:
     `outcomes` names the curves that the data hold; `values[K]` are the parameters, curve after curve: S times a, S
     times b, then c of all strata but the first; `covariance[K, K]` is joint, across curves too. `mix[S, B]` is the
     share of each stratum among a segment's offers, `seen[S, 2]` the lowest and highest price, `offers[S]` and
-    `accepted[S]` counts. `shrunken` tells by curve how b was shrunk; it is empty before `shrink_slopes`.
+    `accepted[S]` counts. `log_likelihood` is that of take_up before shrinkage.
+    `shrunken` tells by curve how b was shrunk; it is empty before `shrink_slopes`.
     """
 
     outcomes: tuple[str, ...]
@@ -50,6 +52,7 @@ class OfferFit:
     accepted: Numbers
     values: Numbers
     covariance: Numbers = field(repr=False)
+    log_likelihood: float = float("nan")
     shrunken: dict[str, Shrunken] = field(default_factory=dict)
 
     @property
@@ -107,15 +110,16 @@ def fit_offers(offers: pd.DataFrame) -> OfferFit:
     """
     segments, strata = _names(offers, "segment"), _names(offers, "stratum")
     position = {name: k for k, name in enumerate(segments)}
-    of_row = offers["segment"].map(position).to_numpy(dtype=np.int64)
+    of_row: Indices = np.asarray(offers["segment"].map(position), dtype=np.int64)
     price = offers["price"].to_numpy(dtype=np.float64)
     taken = offers["accepted"].to_numpy(dtype=np.float64)
     size = len(segments)
     count = np.bincount(of_row, minlength=size).astype(np.float64)
-    accepted = np.bincount(of_row, weights=taken, minlength=size)
+    accepted = np.asarray(np.bincount(of_row, weights=taken, minlength=size), dtype=np.float64)
     _refuse_thin(segments, accepted, count)
     centre = np.bincount(of_row, weights=price, minlength=size) / count
-    stratum = offers["stratum"].map({name: k for k, name in enumerate(strata)}).to_numpy(dtype=np.int64)
+    place = {name: k for k, name in enumerate(strata)}
+    stratum: Indices = np.asarray(offers["stratum"].map(place), dtype=np.int64)
     mix = np.zeros((size, len(strata)))
     np.add.at(mix, (of_row, stratum), 1.0)
     seen = np.array([[price[of_row == s].min(), price[of_row == s].max()] for s in range(size)])
@@ -123,6 +127,8 @@ def fit_offers(offers: pd.DataFrame) -> OfferFit:
     columns = _design(of_row, stratum, price - centre[of_row], size, len(strata))
     values, influence = [], []
     fitted, share = _fitted(columns, taken, "Binomial")
+    index = columns @ fitted
+    log_likelihood = float(np.sum(taken * index - np.logaddexp(0.0, index)))
     values.append(fitted)
     influence.append(share)
     yes = taken > 0
@@ -144,6 +150,7 @@ def fit_offers(offers: pd.DataFrame) -> OfferFit:
         accepted=accepted,
         values=np.concatenate(values),
         covariance=_joint(np.hstack(influence), offers),
+        log_likelihood=log_likelihood,
     )
 
 
@@ -229,9 +236,7 @@ def _refuse_thin(segments: tuple[str, ...], accepted: Numbers, count: Numbers) -
         raise InputError(thin)
 
 
-def _design(
-    of_row: NDArray[np.int64], stratum: NDArray[np.int64], x: Numbers, size: int, strata: int
-) -> Numbers:
+def _design(of_row: Indices, stratum: Indices, x: Numbers, size: int, strata: int) -> Numbers:
     """`[n, 2 S + B - 1]`: levels and slopes of segments, dummies of all strata but the first."""
     rows = np.arange(len(x))
     columns = np.zeros((len(x), 2 * size + strata - 1))
@@ -257,7 +262,8 @@ def _fitted(x: Numbers, y: Numbers, family: str) -> tuple[Numbers, Numbers]:
     weight = mean * (1.0 - mean) if family == "Binomial" else mean
     information = x.T @ (x * weight[:, None])
     scores = x * (y - mean)[:, None]
-    return np.asarray(found.params, dtype=np.float64), np.linalg.solve(information, scores.T).T
+    influence = np.asarray(np.linalg.solve(information, scores.T).T, dtype=np.float64)
+    return np.asarray(found.params, dtype=np.float64), influence
 
 
 def _joint(influence: Numbers, offers: pd.DataFrame) -> Numbers:

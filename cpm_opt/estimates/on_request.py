@@ -11,7 +11,7 @@ from pathlib import Path
 from cpm_opt.costing import cost_and_profit
 from cpm_opt.costing.profitability import SALES
 from cpm_opt.estimates.contracts import CONTRACTS
-from cpm_opt.estimates.estimate import Estimates, estimate, with_values
+from cpm_opt.estimates.estimate import Estimates, estimate, with_response, with_values
 from cpm_opt.estimates.planning_files import check_place
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.places import find_instance
@@ -48,6 +48,7 @@ def estimate_instance(
         faults.append(Fault("--customers", message, "add them, or leave the option out", code="no-values"))
     if faults:
         raise InputError(faults)
+    estimates = with_response(tables, estimates)
     return tables, with_values(tables, estimates, _tiers(tables)) if valued else estimates
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Protocol
 
 
@@ -107,7 +108,7 @@ class PointsDemand:
 
     def __post_init__(self) -> None:
         steps = [step for step, _ in self.points]
-        if any(later <= earlier for earlier, later in zip(steps, steps[1:], strict=False)):
+        if any(later <= earlier for earlier, later in pairwise(steps)):
             raise ValueError("the steps of a table of points have to rise")
         if (0.0, 1.0) not in self.points or any(volume < 0 for _, volume in self.points):
             raise ValueError("a table of points needs step 0 with volume 1, and no negative volume")
@@ -118,7 +119,7 @@ class PointsDemand:
             raise ValueError(
                 f"step {step:g} is outside the points, {self.points[0][0]:g} to {self.points[-1][0]:g}"
             )
-        for (left, low), (right, high) in zip(self.points, self.points[1:], strict=False):
+        for (left, low), (right, high) in pairwise(self.points):
             if left <= step <= right:
                 return low + (high - low) * (step - left) / (right - left)
         return 1.0  # a single point, step 0
@@ -164,9 +165,9 @@ class Product:
 def price_steps(curve: Curve, product: Product, steps: Sequence[float]) -> tuple[PriceStep, ...]:
     """What each of `steps` (fractions of today's price, above -1) does.
 
-        revenue = R ((1 + p) v(p) - 1)
-        margin  = R ((g + p) v(p) - g)           p the step, v the curve, R revenue, g gross margin
-        churn   = logistic(logit(churn) + churn_slope p) - churn
+    revenue = R ((1 + p) v(p) - 1)
+    margin  = R ((g + p) v(p) - g)           p the step, v the curve, R revenue, g gross margin
+    churn   = logistic(logit(churn) + churn_slope p) - churn
     """
     return tuple(_one(curve, product, step) for step in steps)
 

@@ -119,18 +119,20 @@ def _lint(
         found.append(Lint("zero-frequency", SALES, "customer", message))
     if histories.refund_days:
         message = (
-            f"{histories.refund_days} customer-days are refunds ({histories.refunded:.2f}): no purchases, and taken "
-            "off the spend of their customers"
+            f"days on which a customer's refunds outweigh purchases: {histories.refund_days} "
+            f"({histories.refunded:.2f}); they are no purchases, and are taken off their customers' spend"
         )
         found.append(Lint("refunds", SALES, "revenue", message))
     without = int(((histories.frequency > 0) & ~gamma_gamma.usable(histories)).sum())
     if without:
-        message = f"{without} customers buy again but pay nothing on balance: their spend is the mean of all"
+        message = (
+            f"customers who buy again and pay nothing on balance: {without}; their spend is the mean of all"
+        )
         found.append(Lint("no-spend", SALES, "revenue", message))
     losing = int((margin_rate < 0).sum())
     if losing:
         message = (
-            f"{losing} customers have a negative margin: their lifetime values are negative, not cut at 0"
+            f"customers with a negative margin: {losing}; their lifetime values are negative, not cut at 0"
         )
         found.append(Lint("negative-margin", SALES, "cost", message))
     if spending.converged and np.isnan(gamma_gamma.mean_spend(spending.values)):

@@ -21,6 +21,11 @@ alive = 0.5                      # probability of being alive below which a cust
 fall = 0.1                       # loss of that probability over a period from which a customer is at risk
 high_share = 0.25                # the part of the customers whose value is called high
 
+[estimates.response]
+smoothing = 20                   # moves of a panel: the prior is worth so many customers; 0 without it
+lever = "rate"                   # its options are prices of table offers
+base_price = 7.75                # and this is the price of its base
+
 Periods are the instance's: months, quarters or years.
 """
 
@@ -121,6 +126,18 @@ class ValueRules(_Closed):
     high_share: float = Field(default=0.25, gt=0, lt=1)
 
 
+class ResponseRules(_Closed):
+    """How answers to prices are looked at.
+
+    `smoothing`: what the prior of a panel's moves is worth, as so many customers; `lever` whose options are prices of
+    table offers, `base_price` the one of its base: then doubts tell which options lie outside the prices seen.
+    """
+
+    smoothing: float = Field(default=0.0, ge=0, le=1e6)
+    lever: str | None = None
+    base_price: float | None = Field(default=None, gt=0)
+
+
 class EstimateRules(_Closed):
     """The whole of `[estimates]`. Each part is needed only by the estimates that use it."""
 
@@ -129,6 +146,7 @@ class EstimateRules(_Closed):
     calibration_end: datetime.date | None = None
     states: StateRules | None = None
     value: ValueRules | None = None
+    response: ResponseRules | None = None
 
 
 _REMEDIES = {
@@ -141,6 +159,10 @@ _REMEDIES = {
     "states.frequency_periods": "write a whole number of periods, such as 4",
     "states.lost": 'name recency bands, such as ["silent"]',
     "states.smallest": "write a number of times, such as 30, or leave it out to merge nothing",
+    "response": "write [estimates.response] with smoothing, or lever and base_price",
+    "response.smoothing": "write how many customers the prior is worth, 0 or more",
+    "response.lever": "name the lever whose options are prices of table offers",
+    "response.base_price": "write the price of the lever's base, above 0, in the unit of table offers",
     "value": "write [estimates.value] with a discount_rate per period",
     "value.discount_rate": "write a fraction per period, such as 0.025",
     "value.periods": "write a whole number of periods from 1 on, or leave it out for an endless value",
@@ -195,6 +217,10 @@ def _fault(problem: Any, raw: Mapping[str, Any]) -> Fault:
 
 
 def _fields_at(path: list[str]) -> list[str]:
-    nested: dict[str, type[BaseModel]] = {"states": StateRules, "value": ValueRules}
+    nested: dict[str, type[BaseModel]] = {
+        "states": StateRules,
+        "value": ValueRules,
+        "response": ResponseRules,
+    }
     model = nested.get(path[0], EstimateRules) if path else EstimateRules
     return [*model.model_fields, *([] if path else [PROFIT])]

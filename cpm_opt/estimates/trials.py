@@ -54,7 +54,9 @@ def arm_effects(trials: pd.DataFrame) -> tuple[ArmEffect, ...]:
                 se = math.sqrt(own["outcome"].var() / len(own) + control["outcome"].var() / len(control))
             reach = NORMAL_95 * se
             place = (str(programme), str(arm), str(segment))
-            found.append(ArmEffect(*place, effect, se, effect - reach, effect + reach, len(own), len(control)))
+            found.append(
+                ArmEffect(*place, effect, se, effect - reach, effect + reach, len(own), len(control))
+            )
     return tuple(found)
 
 

@@ -70,7 +70,10 @@ def customer_values(
     `estimates` saves work where they are there already, and adds the value along their chain; `tiers` (customer to
     tier, such as costing's) adds the table of tiers. Raises InputError with every fault of the rules or the ledger.
     """
-    rules, value, profit, end = _inputs(tables, estimates)
+    rules, profit, end = read_inputs(tables, estimates, ("value",))
+    value = rules.value
+    if value is None:
+        raise InputError(missing_rules(rules, ("value",)))
     period = tables.info.period
     window = WINDOW if rules.states is None else rules.states.frequency_periods
     purchases, customers, lint = None, _nobody(), []
@@ -109,54 +112,6 @@ def customer_values(
         holdout=None if purchases is None else purchases.holdout,
         lint=(*lint, *doubts),
     )
-
-
-def _inputs(
-    tables: Tables, estimates: Estimates | None
-) -> tuple[EstimateRules, ValueRules, Profitability | None, pd.Timestamp]:
-    """The rules, the profit of transactions (None without sales) and the last day. Raises InputError."""
-    rules, faults = read_rules(tables.info.estimates)
-    if rules is None:
-        raise InputError(faults)
-    faults = missing_rules(rules, ("value",))
-    sales, contracts = tables.frames.get(SALES), tables.frames.get(CONTRACTS)
-    if sales is None and contracts is None:
-        faults += (Fault(SALES, "is missing", "add sales.csv or contracts.csv", code="missing"),)
-    if faults or rules.value is None:
-        raise InputError(faults)
-    if rules.value.periods is None and rules.value.discount_rate == 0.0:
-        message = "leaves an endless value without limit"
-        raise InputError(
-            [rule_fault("value.discount_rate", message, "write a rate above 0, or value.periods", 0)]
-        )
-    profit = None if sales is None else _profit(tables, estimates)
-    days = [profit.transactions["date"]] if profit is not None else []
-    days += [contracts["start"]] if contracts is not None else []
-    last = max(column.max() for column in days)
-    end = last if rules.ledger_end is None else pd.Timestamp(rules.ledger_end)
-    begun = min(column.min() for column in days)
-    if end < begun:
-        message = f"is before the ledger: it begins on {begun:%Y-%m-%d}"
-        raise InputError(
-            [rule_fault("ledger_end", message, "write the last day that the ledger covers", end)]
-        )
-    if rules.calibration_end is not None and profit is not None:
-        _check_calibration(pd.Timestamp(rules.calibration_end), profit, end)
-    return rules, rules.value, profit, end
-
-
-def _profit(tables: Tables, estimates: Estimates | None) -> Profitability:
-    if estimates is not None and estimates.profitability is not None:
-        return estimates.profitability
-    return profitability(tables)
-
-
-def _check_calibration(day: pd.Timestamp, profit: Profitability, end: pd.Timestamp) -> None:
-    first = profit.transactions["date"].min()
-    if not first <= day < end:
-        message = f"is not inside the ledger, which goes from {first:%Y-%m-%d} to {end:%Y-%m-%d}"
-        remedy = "write a day that leaves purchases before it and after it"
-        raise InputError([rule_fault("calibration_end", message, remedy, f"{day:%Y-%m-%d}")])
 
 
 def _past(
@@ -349,7 +304,12 @@ def _chain_lint(estimates: Estimates | None) -> list[Lint]:
     if estimates is None or estimates.chain is None:
         return []
     return [
-        Lint("few-moves", "migration", "rate", f"rates from '{state.name}' rest on {observed} moves")
+        Lint(
+            "few-moves",
+            "migration",
+            "rate",
+            f"moves counted from '{state.name}': {observed}; rates are rough",
+        )
         for state, observed in zip(estimates.chain.states, estimates.chain.observed, strict=True)
         if observed < FEW_MOVES
     ]

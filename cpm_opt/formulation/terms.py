@@ -94,14 +94,18 @@ class Terms:
 
 @dataclass(frozen=True)
 class Squares:
-    """Curved rows `root[k]^2 <= square[k] * base[k]` with `base >= 0` (a rotated cone each): `root` and `base` are
-    expressions, `square[K]` columns. No linear row says this exactly; the search adds tangents, each of which every
-    plan keeps that keeps the rule, until the plan keeps it (`cpm_opt.solve.refine`). `blamed[K]` are keys of rows that
-    a manager knows, told where a tangent is part of a contradiction."""
+    """Curved rows: `sum_k root[k]^2 / base[k] <= limit[g]` over the k with `group[k]` = g, where no base is negative.
+
+    `square[K]` are columns that stand for root^2 / base, and the sum of them against the limit is a row like any other.
+    What no row says exactly is that square is as large as that. So the search adds tangents (`cpm_opt.solve.refine`),
+    which every plan keeps that keeps the rule, until a plan keeps the rule. `blamed[g]` is the key of a row that a
+    manager knows, told where a tangent is part of a contradiction."""
 
     root: Terms
     base: Terms
     square: Indices
+    group: Indices
+    limit: Terms
     blamed: tuple[tuple[str, str, int], ...]
 
 

@@ -34,9 +34,13 @@ def comparison(compared: Comparison) -> Explanation:
             "Figures",
             [
                 _table(compared, "figures", ("figure",), compared.figures, NUMBER),
-                _table(compared, "waterfall", ("source", "item"), compared.waterfall, NUMBER, "step from today:"),
+                _table(
+                    compared, "waterfall", ("source", "item"), compared.waterfall, NUMBER, "step from today:"
+                ),
                 _table(compared, "use", ("resource",), compared.use, NUMBER, "use of"),
-                _table(compared, "customers", ("segment",), compared.customers, NUMBER, "customers at the end in"),
+                _table(
+                    compared, "customers", ("segment",), compared.customers, NUMBER, "customers at the end in"
+                ),
             ],
         ),
     )

@@ -35,6 +35,8 @@ def lint_of(tables: Tables, estimates: Estimates) -> list[dict[str, object]]:
         {"code": fault.code, "table": fault.table, "column": fault.column or "", "message": fault.message}
         for fault in warnings
     ]
+    if estimates.response is not None:
+        told += [lint.as_dict() for lint in estimates.response.lint]
     if estimates.values is not None:
         return told + [lint.as_dict() for lint in estimates.values.lint]
     message = "customers were not valued: there is no table sales or contracts, or no [estimates.value]"
@@ -52,11 +54,13 @@ def estimation_facts(tables: Tables, estimates: Estimates) -> dict[str, object]:
         "instance": tables.info.name,
         "currency": tables.info.currency,
         "money_unit": tables.info.money_unit,
-        "models": [] if values is None else [model.as_dict() for model in values.models],
+        "models": [
+            model.as_dict() for model in (*(() if values is None else values.models), *_answers(estimates))
+        ],
         "value_models": [] if values is None else [model.as_dict() for model in values.value_models],
         "lint": lint_of(tables, estimates),
         "tables": _tables(tables, estimates),
-        "notes": list(estimates.notes),
+        "notes": [*estimates.notes, *(() if estimates.response is None else estimates.response.notes)],
     }
     if values is not None:
         facts |= _value_facts(values)
@@ -94,16 +98,29 @@ def _value_facts(values: Values) -> dict[str, object]:
 
 def estimation(tables: Tables, estimates: Estimates) -> Explanation:
     """The same for a reader."""
-    sections = [_planning(tables, estimates)]
+    sections = [_planning(tables, estimates)] if _tables(tables, estimates) else []
     values = estimates.values
     if values is not None:
         info = tables.info
         units = Units({**info.model_dump(include={"money_unit", "currency", "period"}), "periods": 1})
         sections = [_models(values), *_holdout(values), _worth(values, units), *_lists(values), *sections]
+    if _answers(estimates):
+        sections.append(_response(estimates))
     doubts = tuple(f"{row['code']}: {row['message']}." for row in lint_of(tables, estimates))
     if doubts:
         sections.append(Section("lint", "Doubts", doubts))
     return Explanation("", "", f"{tables.info.title}: what was estimated", tuple(sections))
+
+
+def _answers(estimates: Estimates) -> tuple[ModelEstimate, ...]:
+    """Models of customers' answers, from tables offers, panel and trials."""
+    return () if estimates.response is None else estimates.response.models
+
+
+def _response(estimates: Estimates) -> Section:
+    notes = () if estimates.response is None else estimates.response.notes
+    says = tuple(f"{note[:1].upper()}{note[1:]}." for note in notes)
+    return Section("response", "How customers answer", says, (_model_table("answers", _answers(estimates)),))
 
 
 def _tables(tables: Tables, estimates: Estimates) -> list[dict[str, object]]:
@@ -184,7 +201,8 @@ def _worth(values: Values, units: Units) -> Section:
     shown = [_framed("segments", values.segments)]
     if values.tiers is not None:
         shown.append(_framed("tiers", values.tiers))
-    shown.append(_framed("ranks", values.ranks))
+    if len(values.ranks) > 1:
+        shown.append(_framed("ranks", values.ranks))
     return Section("values", "What the customers are worth", says, tuple(shown))
 
 

@@ -198,10 +198,6 @@ def _concentration(statement: ProfitStatement, units: Units) -> Section:
     if found.hhi == found.hhi:
         told.append(f"Herfindahl-Hirschman index of revenue: {amount(found.hhi)}.")
     share = percent(statement.ledger.rules.large_share)
-    if statement.large.empty:
-        return Section(
-            "concentration", "Concentration", (*told, f"No customer has {share} of sales or more.")
-        )
     columns = (
         Column("customer", "customer"),
         _money("revenue", "revenue", units),
@@ -209,10 +205,17 @@ def _concentration(statement: ProfitStatement, units: Units) -> Section:
         _money("profit", "profit", units),
         Column("return_on_sales", "return on sales", SHARE),
     )
-    large = _table("large", statement.large, columns, 30)
-    return Section(
-        "concentration", "Concentration", (*told, f"Customers of {share} of sales or more:"), (large,)
-    )
+    tables = []
+    for frame, name, who in (
+        (statement.large, "large", "customer"),
+        (statement.large_groups, "large_groups", "group of connected clients"),
+    ):
+        if frame is not None and frame.empty:
+            told.append(f"No {who} has {share} of sales or more.")
+        elif frame is not None:
+            told.append(f"{counted(len(frame), who)} with {share} of sales or more, in table {name}.")
+            tables.append(_table(name, frame, columns, 30))
+    return Section("concentration", "Concentration", tuple(told), tuple(tables))
 
 
 def _customers(statement: ProfitStatement, units: Units) -> Section:
@@ -226,7 +229,7 @@ def _customers(statement: ProfitStatement, units: Units) -> Section:
         _money("break_even_revenue", "break-even revenue", units),
     )
     customers = statement.customers
-    best = _table("best", customers.head(SHOWN), columns)
+    best = _table("best", customers[customers["profit"] >= 0].head(SHOWN), columns)
     worst = customers[customers["profit"] < 0].iloc[::-1].head(SHOWN)
     tables = (best,) if worst.empty else (best, _table("worst", worst, columns))
     words = "The most profitable customers" if worst.empty else "The most and the least profitable customers"

@@ -54,7 +54,8 @@ def sweep_chart(found: Sweep) -> str:
     if len(others) == 1 and len(values[others[0]]) <= MOST_SERIES:
         series = [
             Series(
-                f"{_last(others[0])} = {value}", tuple(point(row) for row in rows if str(row[others[0]]) == value)
+                f"{_last(others[0])} = {value}",
+                tuple(point(row) for row in rows if str(row[others[0]]) == value),
             )
             for value in values[others[0]]
         ]
@@ -70,14 +71,18 @@ def _sentences(found: Sweep, units: Units) -> list[str]:
         best = max(planned, key=lambda row: float(str(row["profit"])))
         worst = min(planned, key=lambda row: float(str(row["profit"])))
         at = " and ".join(f"{key} = {best[key]}" for key in found.keys)
-        told.append(f"The highest profit is {units.worth(float(str(best['profit'])))}, at {at} (point {best['point']}).")
+        told.append(
+            f"The highest profit is {units.worth(float(str(best['profit'])))}, at {at} (point {best['point']})."
+        )
         told.append(f"The lowest is {units.worth(float(str(worst['profit'])))} (point {worst['point']}).")
     missing = len(found.rows) - len(planned)
     if missing:
         told.append(f"{counted(missing, 'point')} {'has' if missing == 1 else 'have'} no plan.")
     before = len(found.rows) - found.solved
     if before:
-        told.append(f"{counted(before, 'point')} {'was' if before == 1 else 'were'} finished by an earlier call.")
+        told.append(
+            f"{counted(before, 'point')} {'was' if before == 1 else 'were'} finished by an earlier call."
+        )
     return told
 
 

@@ -217,7 +217,13 @@ def _squares(draft: Composition, position: Indices) -> tuple[Squares, ...]:
         return Terms.of(terms.size, terms.cell, column, terms.coefficient) + Terms.fixed(terms.constant)
 
     return tuple(
-        Squares(placed(curved.root), placed(curved.base), position[curved.square], curved.blamed)
+        replace(
+            curved,
+            root=placed(curved.root),
+            base=placed(curved.base),
+            square=position[curved.square],
+            limit=placed(curved.limit),
+        )
         for curved in draft.space.squares
     )
 

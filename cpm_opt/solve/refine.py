@@ -1,8 +1,8 @@
 """Curved rows, kept by tangents: solve, add a tangent wherever the plan leaves its curve, and solve again.
 
-A curved row `root^2 <= square base` (with base >= 0) is kept by all its tangents `2 r root - r^2 base <= square`, one
-for each share r = root / base. Every tangent holds for every plan that keeps the rule, so the solver's bound stays
-proven; a plan counts only when it keeps all the curves. With whole numbers, the relaxed model is refined first, and
+A square `root^2 / base` (with base >= 0) is at least each of its tangents `2 r root - r^2 base`, one for each share
+r = root / base. Every tangent holds for every plan that keeps the rule, so the solver's bound stays proven; a plan
+counts only when the squares themselves keep their limit. With whole numbers, the relaxed model is refined first, and
 then the rest of each plan found, its integers fixed; when that plan reaches the bound, it is the best one.
 """
 
@@ -29,7 +29,7 @@ from cpm_opt.solve.search import (
     with_integers_of,
 )
 
-# A curve is kept where its square is missed by this share of the base at most; and so many rounds of tangents.
+# A limit is kept where it is missed by this share of the base at most; and so many rounds of tangents.
 CLOSE, MOST_ROUNDS = 1e-9, 60
 # Coefficients up to this are left out of tangents, as the solver would.
 NEGLIGIBLE = 1e-9
@@ -68,8 +68,11 @@ class _Tangents:
         for curved in self.program.squares:
             root, base = _value(curved.root, values), _value(curved.base, values)
             share = np.divide(root, base, out=np.zeros_like(root), where=base > CLOSE)
-            missed = share * root - np.where(curved.square >= 0, values[curved.square], 0.0)
-            off = np.flatnonzero(missed > CLOSE * np.maximum(1.0, base))
+            true = share * root
+            over = np.bincount(curved.group, true, minlength=curved.limit.size) - _value(curved.limit, values)
+            missed = true - np.where(curved.square >= 0, values[curved.square], 0.0)
+            broken = over[curved.group] > CLOSE * np.maximum(1.0, base)
+            off = np.flatnonzero(broken & (missed > NEGLIGIBLE * CLOSE * np.maximum(1.0, base)))
             if len(off):
                 left.append((curved, off, share[off]))
         return left
@@ -86,7 +89,7 @@ class _Tangents:
             cell, column, value = _added_up(terms.cell[keep], terms.column[keep], terms.coefficient[keep])
             start = np.searchsorted(cell, np.arange(count))
             self.engine.ask("add_rows", -terms.constant, start, column, value, deadline=self.limits.killing)
-            known = [self.program.keys.get(curved.blamed[k], (-1,)) for k in which.tolist()]
+            known = [self.program.keys.get(curved.blamed[g], (-1,)) for g in curved.group[which].tolist()]
             self.rows += [positions[0] for positions in known]
 
     def withdraw(self) -> None:

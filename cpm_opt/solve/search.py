@@ -17,7 +17,9 @@ from cpm_opt.portfolio.portfolio import Numbers
 from cpm_opt.solve.engine import Engine, OutOfTime
 from cpm_opt.solve.linear import LinearProgram
 
-# Simplex is fastest below about this many non-zeros, interior points above (benchmarks/large_model.py).
+# Simplex is fastest below about this many non-zeros, interior points above. Of the two interior points, HiPO is at best
+# twice as fast as IPX, but on models with scenarios it stalls and hands over to simplex (benchmarks/large_model.py,
+# benchmarks/scenarios.py); so IPX is what `auto` takes.
 LARGE = 50_000
 METHODS = {"simplex": "simplex", "ipm": "ipx", "hipo": "hipo", "pdlp": "pdlp"}
 FIXED_INTEGERS = "fixed integers"
@@ -90,7 +92,7 @@ def solver_for(program: LinearProgram, method: str, again: bool) -> str:
     if again and method == "auto":
         return "simplex"
     if method == "auto":
-        return "hipo" if len(program.value) >= LARGE else "choose"
+        return "ipx" if len(program.value) >= LARGE else "choose"
     return METHODS[method]
 
 

@@ -119,7 +119,9 @@ def _shares(run: RunRecord) -> dict[tuple[Place, int], Value]:
     levers = _part(run, "portfolio").get("levers") or ()
     single = {lever["name"] for lever in levers if lever.get("choice") == "single"}
     return {
-        ((row["segment"], row["lever"], row["option"]), _period(run, "plan", row)): _number(run, "plan", row, "share")
+        ((row["segment"], row["lever"], row["option"]), _period(run, "plan", row)): _number(
+            run, "plan", row, "share"
+        )
         for row in _rows(run, "plan")
         if row["lever"] not in single
     }
@@ -180,7 +182,9 @@ def _alike(values: Sequence[Value]) -> bool:
 
 
 def _same(one: Value, other: Value) -> bool:
-    numbers = [value for value in (one, other) if isinstance(value, (int, float)) and not isinstance(value, bool)]
+    numbers = [
+        value for value in (one, other) if isinstance(value, (int, float)) and not isinstance(value, bool)
+    ]
     if len(numbers) == 2:
         return abs(numbers[0] - numbers[1]) <= TOLERANCE * max(1.0, abs(numbers[0]), abs(numbers[1]))
     return one == other

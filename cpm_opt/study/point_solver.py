@@ -79,9 +79,7 @@ class PointSolver:
     def solve(self, number: int, point: Point) -> Done:
         """Solves one point and writes its run; what its values break in the data is told in `Done`."""
         task = self.task
-        keys = {
-            each.key: value for each, value in zip(task.variations, point, strict=True) if not each.table
-        }
+        keys = {each.key: value for each, value in zip(task.variations, point, strict=True) if not each.table}
         try:
             spec = task.base.spec(keys)
             frames = changed(task.frames, task.info, task.variations, point)
@@ -104,6 +102,8 @@ class PointSolver:
             self.close()
         if self._session is None:
             self._session, self._solves, self._log = Session(spec), 0, ""
+            # Once it answers it is up, and its start counts in no point's seconds.
+            self._session.engine.ask("whole_numbers", True)
         self._session.spec = spec
         self._solves += 1
         return self._session
@@ -124,9 +124,7 @@ class PointSolver:
         if cells:
             hashes["cells changed by the sweep"] = hashlib.sha256(json.dumps(cells).encode()).hexdigest()
         notes = (*task.facts.notes, note_of(task.mark, number), *told)
-        return replace(
-            task.facts, model=spec.name, resolved=spec.resolved(), hashes=hashes, notes=notes
-        )
+        return replace(task.facts, model=spec.name, resolved=spec.resolved(), hashes=hashes, notes=notes)
 
     def close(self) -> None:
         """Ends the solver's process."""

@@ -37,9 +37,7 @@ def points_of(variations: Sequence[Variation], sample: int | None, seed: int) ->
         return tuple(itertools.product(*(variation.values for variation in variations)))
     draw = random.Random(seed)
     if ranged:
-        return tuple(
-            tuple(_drawn(variation, draw) for variation in variations) for _ in range(sample)
-        )
+        return tuple(tuple(_drawn(variation, draw) for variation in variations) for _ in range(sample))
     numbers = sorted(draw.sample(range(count), min(sample, count)))
     return tuple(_combination(variations, number) for number in numbers)
 

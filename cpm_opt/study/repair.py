@@ -94,7 +94,7 @@ class Repair:
 
 
 def repair(problem: Problem) -> Repair:
-    """Finds the cheapest changes and a conflict, within the model's time limit; the changed instance is built and solved
+    """The cheapest changes and a conflict, within the model's time limit; the changed instance is built and solved
     anew. Raises DefectError where that shows no plan."""
     case = Case(problem.portfolio, problem.scenarios)
     numbers = negotiable(problem, case)

@@ -56,7 +56,7 @@ class Call:
 class Sweep:
     """What came of it: a row a point, in their order, under `columns`; `solved` of them now, the others before.
 
-    `instance` are the facts of the instance as in run.json: currency, money_unit, period.
+    `seconds` are those of the solver. `instance` are the facts of the instance as in run.json: currency, money_unit, period.
     """
 
     name: str
@@ -86,7 +86,9 @@ def sweep(problem: Problem, call: Call, tell: Callable[[int, int], None] | None 
     variations = read_variations(call.vary, problem, call.base)
     points = points_of(variations, call.sample, call.seed)
     if call.jobs < 0:
-        raise InputError([Fault("--jobs", "is negative", "write 0 or more", value=str(call.jobs), code="jobs")])
+        raise InputError(
+            [Fault("--jobs", "is negative", "write 0 or more", value=str(call.jobs), code="jobs")]
+        )
     about = {
         "instance": problem.tables.info.name,
         "model": problem.spec.name,
@@ -164,14 +166,14 @@ def _row(results: Path, variations: Sequence[Variation], point: Point, done: Don
 def _figures(run: RunRecord) -> dict[str, Cell]:
     facts = run.facts
     try:
-        seconds, solver = facts["seconds"], facts["solver"]
+        solver = facts["solver"]
         return {
             **{name: facts[name] for name in FIGURES},
             "certified": str(run.shown).lower(),
             "today_profit": facts["today"]["profit"],
-            "seconds": sum(value for value in seconds.values() if value is not None),
-            "nodes": solver.get("nodes"),
-            "iterations": solver.get("iterations"),
+            "seconds": facts["seconds"]["solve"],
+            "nodes": max(0, solver["nodes"]),
+            "iterations": solver["iterations"],
             "message": facts["message"],
         }
     except (KeyError, TypeError) as error:

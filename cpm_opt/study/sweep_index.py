@@ -1,7 +1,7 @@
 """The index of a sweep: which points are finished, in one file that is whole at every moment.
 
-A run is whole or absent, so the runs themselves are the truth: what was finished after the file was last written is found
-again among them, by the note that each carries.
+A run is whole or absent, so the runs themselves are the truth: what was finished after the file was last written is
+found again among them, by the note that each carries.
 """
 
 from __future__ import annotations
@@ -73,7 +73,9 @@ def opened(
             facts = json.loads((folder / FILE).read_bytes())
             there, listed = facts["sweep"], {int(each["point"]): each["run"] for each in facts["points"]}
         except (ValueError, TypeError, KeyError, RecursionError) as error:
-            raise _fault(folder, f"its {FILE} is damaged", "remove that file, or name another folder") from error
+            raise _fault(
+                folder, f"its {FILE} is damaged", "remove that file, or name another folder"
+            ) from error
     if there != mark:
         message = "holds another sweep, or one of other tables or another model"
         raise _fault(folder, message, "name another folder, or make the call as it was")
@@ -115,7 +117,9 @@ def alone(folder: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise _fault(folder, "another process is at work on this sweep", "wait for it, or stop it") from None
+            raise _fault(
+                folder, "another process is at work on this sweep", "wait for it, or stop it"
+            ) from None
         yield
     finally:
         os.close(descriptor)

@@ -86,7 +86,7 @@ def changed(
                 frame = frame.copy()
                 touched.append(variation.table)
             column = _column(variation, info)
-            typed: object = float(value) if column.numeric else value
+            typed: Any = float(value) if column.numeric else value
             if column.kind == "flag":
                 typed = value.lower() == "true"
             if column.kind == "integer":
@@ -190,7 +190,9 @@ def _known_column(variation: Variation, text: str, problem: Problem) -> Column:
         message = f"there is no table {shown(name)}"
         raise _fault(text, message, did_you_mean(name, PLANNING), "unknown_table")
     if name not in problem.frames:
-        raise _fault(text, f"the instance has no table {name}", did_you_mean(name, problem.frames), "no_table")
+        raise _fault(
+            text, f"the instance has no table {name}", did_you_mean(name, problem.frames), "no_table"
+        )
     table, frame = PLANNING[name], problem.frames[name]
     there = [label for label in frame.columns if label != "line"]
     for label in (variation.column, *(label for label, _ in variation.rows)):

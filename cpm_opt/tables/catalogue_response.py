@@ -52,7 +52,9 @@ TRIALS = Table(
     (
         reference("programme", "campaign"),
         reference("arm", "what they got; `control` is those who got nothing"),
-        Column("outcome", "number", "what came of it: 1 or 0 for stayed or not, or money", "of the outcome", True),
+        Column(
+            "outcome", "number", "what came of it: 1 or 0 for stayed or not, or money", "of the outcome", True
+        ),
         optional_reference("segment", "segment of the customer", "one for all"),
         optional_reference("cluster", "who was drawn together, such as a household", "each by themselves"),
     ),

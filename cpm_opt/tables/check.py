@@ -304,7 +304,9 @@ def _unique(table: Table, frame: pd.DataFrame) -> tuple[pd.DataFrame, list[Fault
     repeated = frame.loc[again]
     for row in repeated.head(MAX_FAULTS).to_dict("records"):
         place = tuple(row[name] for name in key)
-        named = ", ".join(f"{name} {_shown_key(row[name])}" for name in key if row[name] not in ("", 0, pd.NaT))
+        named = ", ".join(
+            f"{name} {_shown_key(row[name])}" for name in key if row[name] not in ("", 0, pd.NaT)
+        )
         message = f"the row repeats the key of line {first[place if len(key) > 1 else place[0]]} ({named})"
         faults.append(Fault(table.name, message, "keep one of the two", row=int(row[LINE]), code="duplicate"))
     if len(repeated) > MAX_FAULTS:

@@ -48,6 +48,24 @@ def test_the_order_of_lines_does_not_change_a_bit(tmp_path: Path) -> None:
     )
 
 
+def test_costs_of_lines_and_products_go_before_the_gross_margin(tmp_path: Path) -> None:
+    tables = {
+        "sales": "customer,date,product,quantity,revenue,cost\n"
+        "a,2026-01-05,p,2,10,\na,2026-01-05,q,1,8,\na,2026-01-06,p,1,5,4\n",
+        "products": "product,unit_cost\np,3\nq,\n",
+    }
+    rules = "[estimates]\ngross_margin = 0.25"
+    found = profitability(instance(tmp_path / "a", None, rules, tables=tables))
+    assert found.transactions["product_cost"].tolist() == pytest.approx([2 * 3 + 0.75 * 8, 4])
+    assert found.gross_margin == pytest.approx((23 - 16) / 23)
+    with pytest.raises(InputError, match="1 lines of sales have no cost of their own"):
+        profitability(instance(tmp_path / "b", None, "", tables=tables))
+    known = {"sales": tables["sales"].replace("q,1,8,", "q,1,8,6")}
+    assert profitability(
+        instance(tmp_path / "c", None, "", tables=tables | known)
+    ).product_cost == pytest.approx(16)
+
+
 @pytest.mark.parametrize(
     ("rules", "words"),
     [

@@ -15,6 +15,7 @@ from cpm_opt.cli import app
 from cpm_opt.costing import ProfitStatement, cost_and_profit
 from cpm_opt.costing.break_even import Change
 from cpm_opt.faults import InputError
+from cpm_opt.tables import RAW
 from tests.ledger import instance
 
 ROOT = Path(__file__).parents[2]
@@ -60,6 +61,17 @@ def test_the_worked_example_of_the_docs(tmp_path: Path) -> None:
     for words in ("105.0%", "-97,120", "310,000", "13.5%", "58,190", "By product"):
         assert words in text
     assert "34.8 %" in DOCS
+
+
+def test_the_docs_name_every_column_of_the_tables() -> None:
+    told = {row[0].strip("`"): row[1] for row in table_of(DOCS, "| table | one row is |")}
+    lost = [
+        f"{name}.{column.name}"
+        for name in told
+        for column in RAW[name].columns
+        if not re.search(rf"\b{column.name}s?\b", told[name])
+    ]
+    assert lost == []
 
 
 def test_the_shares_and_growth_of_the_example() -> None:
@@ -192,6 +204,19 @@ def test_orders_lead_activities_to_customers_and_dimensions(tmp_path: Path) -> N
         found.by("chanel")
 
 
+def test_connected_clients_are_large_together(tmp_path: Path) -> None:
+    others = "".join(f"n{k},2025-01-01,4\n" for k in range(24))
+    found = statement(
+        tmp_path,
+        sales="customer,date,revenue\na,2025-01-01,2\nb,2025-01-01,2\nc,2025-01-01,3\n" + others,
+        links="customer,other,kind\na,holding,owner\nb,holding,owner\nc,b,borrower\n",
+    )
+    assert found.large.empty
+    assert found.large_groups is not None
+    assert found.large_groups["share"].to_dict() == pytest.approx({"a": 7 / 103})
+    assert found.by("group").loc["a", "revenue"] == 7
+
+
 def test_the_matrix_adds_up_and_names_the_two_ways_out(tmp_path: Path) -> None:
     found = statement(
         tmp_path,
@@ -247,7 +272,7 @@ done = st.tuples(st.sampled_from(["pack", "visit", "call"]), st.sampled_from(["a
     expense=st.tuples(*[st.floats(0, 5000).map(lambda x: round(x, 2))] * 4),
     balance=st.floats(0, 1e6).map(lambda x: round(x, 2)),
 )
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=20, deadline=None)
 def test_every_ledger_reconciles_to_the_cent(
     tmp_path_factory: pytest.TempPathFactory,
     sales: list[tuple[object, ...]],
@@ -318,6 +343,19 @@ def test_faults_between_the_tables_are_told(tmp_path: Path, tables: dict[str, st
     assert any(words in fault.line() for fault in raised.value.faults), [
         f.line() for f in raised.value.faults
     ]
+
+
+def test_check_tells_the_faults_between_the_tables_too(tmp_path: Path) -> None:
+    tables = {
+        "segments": "segment,customers,margin\nx,1,1\n",
+        "activities": "activity,pool\npack,stor\n",
+        "cost_pools": "pool,expense,practical_capacity\nstore,5,9\n",
+    }
+    instance(tmp_path, None, "", "year", tables)
+    result = CliRunner().invoke(app, ["check", str(tmp_path)])
+    assert (
+        "activities line 2, column pool, value 'stor': is not known; did you mean 'store'?" in result.stderr
+    )
 
 
 def test_activities_of_a_period_need_the_expense_of_their_pool_in_it(tmp_path: Path) -> None:

@@ -81,7 +81,7 @@ def test_whom_a_price_drives_away_goes_to_the_others_in_proportion() -> None:
 
 
 def test_a_step_beyond_what_is_known_is_refused() -> None:
-    with pytest.raises(ValueError, match="outside the points, 0 to 0.2"):
+    with pytest.raises(ValueError, match=r"outside the points, 0 to 0\.2"):
         PointsDemand(((0.0, 1.0), (0.2, 0.8))).volume(0.3)
     with pytest.raises(ValueError, match="leaves no price"):
         ConstantElasticity(-1.0).volume(-1.0)

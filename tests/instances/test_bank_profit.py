@@ -1,4 +1,4 @@
-"""`instances/bank-clients`: `cpm profit` computes the published figures, and the columns of the plan, from raw tables."""
+"""`instances/bank-clients`: `cpm profit` computes the published figures, and the plan's columns, from raw tables."""
 
 from __future__ import annotations
 

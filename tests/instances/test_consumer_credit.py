@@ -22,7 +22,8 @@ RAW = ROOT.parent / "shared" / "data" / "karlan_zinman_2008" / "kz_demandelasts_
 BANDS = {"low": 7.75, "medium": 9.75, "high": 11.75}
 
 with_raw = pytest.mark.skipif(
-    not RAW.is_file(), reason="the raw offers are not beside this checkout (../shared/data/karlan_zinman_2008)"
+    not RAW.is_file(),
+    reason="the raw offers are not beside this checkout (../shared/data/karlan_zinman_2008)",
 )
 
 
@@ -64,7 +65,9 @@ def test_each_band_may_only_get_rates_up_to_its_standard() -> None:
         assert rates == {rate for rate in consumer_credit.RATES if rate <= BANDS[band[name]]}
 
 
-def test_the_plan_is_the_standard_rates_and_earns_what_the_tables_say(plan: Plan, expected: dict[str, Any]) -> None:
+def test_the_plan_is_the_standard_rates_and_earns_what_the_tables_say(
+    plan: Plan, expected: dict[str, Any]
+) -> None:
     """Summed by hand: one quarter at the rates of the plan, less hours and funds, four times, discounted."""
     rates = expected["plans"]["tariff-plan"]["rates"]
     cost = {row["resource"]: float(row["unit_cost"]) for row in _rows("resources")}

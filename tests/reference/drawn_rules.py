@@ -1,4 +1,4 @@
-"""Random rows of `price_rules` and `option_rules` that one played plan keeps, most of them just."""
+"""Random rows of `price_rules` and `option_rules` that one played plan keeps and the best plan without them breaks."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import math
 import random
 
 from tests.reference.draw import Draft
+from tests.reference.formulation import build
 from tests.reference.numbers import Numbers
 from tests.reference.played_rules import measured_prices, price_of, refuses, take_ups
-from tests.reference.read import Row
-from tests.reference.simulate import Outcome
+from tests.reference.read import Case, Row
+from tests.reference.simulate import Choices, Outcome, Split, simulate
 
-DIGITS = 10**5
+DIGITS, CANDIDATES = 10**5, 12
 
 
 def draw_prices(draft: Draft, rng: random.Random) -> None:
@@ -23,11 +24,54 @@ def draw_prices(draft: Draft, rng: random.Random) -> None:
         )
 
 
-def draw_price_rules(draft: Draft, rng: random.Random, outcome: Outcome) -> None:
-    """A few rules between prices, on levers of choice `single`."""
+def draw_rules(
+    draft: Draft, rng: random.Random, features: frozenset[str], outcome: Outcome, groups: list[str]
+) -> None:
+    """Fills both tables: of many rules that the played plan keeps, those in the way of the best plan, and one more."""
+    rows: dict[str, list[Row]] = {}
+    if "price_rules" in features:
+        rows["price_rules"] = _price_rules(draft, rng, outcome)
+    if "option_rules" in features:
+        rows["option_rules"] = _option_rules(draft, rng, outcome, groups)
+    if not rows:
+        return
+    best = _best_plan(draft.case())
+    draft.tables |= rows
+    broken = {what for what, _ in simulate(draft.case(), *best).broken} if best else set()
+    for table, drawn in rows.items():
+        what = table.removesuffix("s").replace("_", " ")
+        biting = [row for row in drawn if f"{what} {row['rule']}" in broken]
+        others = [row for row in drawn if row not in biting]
+        kept = rng.sample(biting, min(3, len(biting))) + rng.sample(others, min(1, len(others)))
+        draft.tables[table] = kept
+        if not kept:
+            del draft.tables[table]
+
+
+def _best_plan(case: Case) -> tuple[Choices, Split] | None:
+    """The best plan without the rules; None where there is none."""
+    answer, numbers = build(case).solve(), Numbers(case)
+    if answer.objective is None:
+        return None
+    choices: Choices = {
+        (key[1], key[2], key[4]): key[3]
+        for key, value in answer.values.items()
+        if key[0] == "y" and value > 0.5
+    }
+
+    def split(segment: str, lever: str, period: int, customers: float) -> dict[str, float]:
+        return {
+            o: max(0.0, answer.values["x", segment, lever, o, period]) for o in numbers.levers[lever].options
+        }
+
+    return choices, split
+
+
+def _price_rules(draft: Draft, rng: random.Random, outcome: Outcome) -> list[Row]:
+    """Rules between prices, on levers of choice `single`."""
     case, rows = draft.case(), []
     singles = [row["lever"] for row in draft.tables["levers"] if row["choice"] == "single"]
-    for k in range(rng.randint(2, 4) if singles else 0):
+    for k in range(CANDIDATES if singles else 0):
         lever = rng.choice(singles)
         paths = {group: path for (name, group), path in outcome.paths.items() if name == lever}
         row = {"rule": f"rule {k + 1}", "lever": lever}
@@ -47,15 +91,14 @@ def draw_price_rules(draft: Draft, rng: random.Random, outcome: Outcome) -> None
         else:
             row["value"] = _up(needed)
         rows.append(row)
-    if rows:
-        draft.tables["price_rules"] = rows
+    return rows
 
 
-def draw_option_rules(draft: Draft, rng: random.Random, outcome: Outcome, groups: list[str]) -> None:
-    """A few rules on who is on which option."""
+def _option_rules(draft: Draft, rng: random.Random, outcome: Outcome, groups: list[str]) -> list[Row]:
+    """Rules on who is on which option."""
     case, rows = draft.case(), []
     numbers = Numbers(case)
-    for k in range(rng.randint(2, 5)):
+    for k in range(CANDIDATES):
         lever = rng.choice(draft.tables["levers"])
         at = (lever["lever"], rng.choice(draft.options(lever["lever"])))
         kinds = ["min", "min", "max", "floor", "needs", "excludes"]
@@ -84,14 +127,13 @@ def draw_option_rules(draft: Draft, rng: random.Random, outcome: Outcome, groups
         elif not _paired(draft, rng, outcome, row, inside):
             continue
         rows.append(row)
-    if rows:
-        draft.tables["option_rules"] = rows
+    return rows
 
 
 def _total(rng: random.Random, kind: str, totals: list[float]) -> str:
     if kind == "max":
         return _up(max(totals) * rng.uniform(1.0, 1.03))
-    return _down(min((total for total in totals if total > 1.0), default=25.0) * rng.uniform(0.97, 1.0))
+    return _down(min((total for total in totals if total > 0.0), default=25.0) * rng.uniform(0.97, 1.0))
 
 
 def _paired(draft: Draft, rng: random.Random, outcome: Outcome, row: Row, inside: list[str]) -> bool:

@@ -6,7 +6,7 @@ import math
 import random
 
 from tests.reference.draw import Draft, money
-from tests.reference.drawn_rules import draw_option_rules, draw_price_rules, draw_prices
+from tests.reference.drawn_rules import draw_prices, draw_rules
 from tests.reference.money_walls import set_money_walls
 from tests.reference.numbers import Numbers
 from tests.reference.read import Row
@@ -28,11 +28,8 @@ def set_walls(draft: Draft, rng: random.Random, features: frozenset[str]) -> Non
         _values(draft, rng, features, outcome)
         if not draft.tables["balance"]:
             del draft.tables["balance"]
-    if "price_rules" in features:
-        draw_price_rules(draft, rng, outcome)
-    if "option_rules" in features:
-        draw_option_rules(draft, rng, outcome, _groups(draft, features))
     set_money_walls(draft, rng, features, plan)
+    draw_rules(draft, rng, features, outcome, _groups(draft, features))
     if "infeasible" in features:
         _no_way_out(draft, rng)
 

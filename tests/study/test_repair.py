@@ -24,7 +24,8 @@ TABLES = {
     "levers": "lever,choice\nservice,{choice}",
     "options": "lever,option,base\nservice,basic,true\nservice,plus,false",
     "effects": "segment,lever,option,margin\ngold,service,plus,1\nsilver,service,plus,2",
-    "resources": "resource,capacity,unit,repair_cost\nhours,{hours},hours,{hours_cost}\nsupport,{support},calls,{support_cost}",
+    "resources": "resource,capacity,unit,repair_cost\nhours,{hours},hours,{hours_cost}\n"
+    "support,{support},calls,{support_cost}",
     "usage": "resource,amount,segment,lever,option\nhours,1,gold,service,plus\nhours,1,silver,service,plus\n"
     "support,1,silver,service,plus\nsupport,0.5,gold,,",
     "balance": "rule,measure,members,sense,value,repair_cost\nuse gold,use:hours,gold,min,{gold},{gold_cost}\n"
@@ -77,7 +78,8 @@ def test_no_cheaper_change_on_a_grid_keeps_the_rules(tmp_path: Path, seed: int) 
         assert found.plan is not None
         assert found.plan.shown
         assert keeps_rules(session, of, changes_of(found))
-        costs = dict(zip(places(of), (prices[n] for n in ("hours_cost", "support_cost", "earn_cost", "gold_cost")), strict=True))
+        names = ("hours_cost", "support_cost", "earn_cost", "gold_cost")
+        costs = dict(zip(places(of), (prices[name] for name in names), strict=True))
         for change in found.changes:
             place = (change.number.table, change.number.column, change.number.name, change.number.period)
             assert change.cost == pytest.approx(costs[place] * abs(change.to - change.number.value))
@@ -179,7 +181,7 @@ def test_a_row_of_a_period_and_what_capacity_costs_in_cash(tmp_path: Path) -> No
     assert [(c.number.rule, c.number.period, c.to, c.cost) for c in found.changes] == [
         ("capacity hours", 2, pytest.approx(10.0), pytest.approx(24.0))
     ]
-    broke = "[components.capacity]\n[components.balance]\n[components.cash]\nopening = -141.0\ncredit_limit = 0.0\n"
+    broke = "[components.capacity]\n[components.balance]\n[components.cash]\nopening = -1000.0\ncredit_limit = 0.0\n"
     found = repair(problem(tmp_path / "b", dated, broke, periods=1))
     assert found.conflict == ("cash credit",)
     assert found.status == "not_repairable"

@@ -108,7 +108,9 @@ class Concentration:
         for number, share in enumerate(sorted({1.0 / len(active), float(np.sqrt(hhi))})):
             tangent = mine - amounts.scaled(2.0 * share) + base.scaled(share**2)
             draft.add_rows(self.name, f"tangent_{number + 1}", [active, numbers], tangent, ">=")
-        draft.space.squares.append(Squares(amounts, base, square.ravel(), tuple(keys) * len(active)))
+        limit = Terms.of(p.periods, periods, total, hhi)
+        group = np.tile(periods, len(active))
+        draft.space.squares.append(Squares(amounts, base, square.ravel(), group, limit, tuple(keys)))
 
     @property
     def _subject(self) -> str:

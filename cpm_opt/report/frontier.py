@@ -1,0 +1,76 @@
+"""A frontier in words, a table and a chart."""
+
+from __future__ import annotations
+
+from cpm_opt.report.chart import Series, chart
+from cpm_opt.report.explanation import NUMBER, Column, Explanation, Section, Table
+from cpm_opt.report.run_list import STATUS_WORDS
+from cpm_opt.report.words import Units, amount, counted
+from cpm_opt.study.frontier import ALL, RISK, TABLE, Frontier, rows_of
+
+NO_PLAN = {
+    "infeasible": "No frontier: no plan keeps all the rules",
+    "unbounded": "No frontier: profit is without limit",
+    "no_solution": "No frontier: the time limit was reached before any plan",
+}
+
+
+def frontier_report(found: Frontier) -> Explanation:
+    """Both ends in words, and all points in a table."""
+    units, measure = Units(found.instance), name_of(found)
+    if not found.points:
+        title = NO_PLAN.get(found.status, "No frontier: the plan did not pass its check")
+        return Explanation("", found.status, title, (Section("points", "", (found.message,)),))
+    unit = units.unit(found.unit)
+    columns = (
+        Column("point", "point"),
+        Column("measure", measure, NUMBER, unit),
+        Column("objective", "all that counts", NUMBER, units.money),
+        Column("profit", "profit", NUMBER, units.money),
+        Column("end_value", "end value", NUMBER, units.money),
+        Column("price", "one more is worth", NUMBER, units.money),
+        Column("status", "status"),
+    )
+    rows = tuple(
+        tuple(STATUS_WORDS.get(str(row["status"]), "") if c.key == "status" else row[c.key] for c in columns)
+        for row in rows_of(found)
+    )
+    table = Table("points", columns, rows, most=100, file=TABLE)
+    section = Section("points", "", tuple(_sentences(found, units, unit)), (table,))
+    return Explanation("", found.status, f"What {measure} costs: {found.title}", (section,))
+
+
+def frontier_chart(found: Frontier) -> str:
+    """The points as SVG; blank without any."""
+    units = Units(found.instance)
+    points = tuple((point.measure, point.objective) for point in found.points)
+    x_title = f"{name_of(found)}, {units.unit(found.unit)}"
+    y_title = f"{'mean over scenarios' if found.versus == RISK else 'all that counts'}, {units.money}"
+    return chart(found.title, x_title, y_title, [Series("", points)])
+
+
+def name_of(found: Frontier) -> str:
+    """The measure in words: `customers at the end`, `use of hours (client_class=1)`."""
+    words = {"customers": "customers at the end", RISK: "what the worst cases bring"}
+    name = words.get(found.versus, found.versus)
+    if name.startswith("use:"):
+        name = f"use of {name.removeprefix('use:')}"
+    return name if found.members == ALL else f"{name} ({found.members})"
+
+
+def _sentences(found: Frontier, units: Units, unit: str) -> list[str]:
+    first, last = found.points[0], found.points[-1]
+    measure, better = name_of(found), "most" if found.more else "least"
+    told = [f"Where all that counts is at its best, {measure}: {amount(first.measure)} {unit}."]
+    if len(found.points) == 1:
+        told.append("No plan has a better one, so there is nothing to trade.")
+    else:
+        lost = first.objective - last.objective
+        told.append(
+            f"The {better} that any plan reaches is {amount(last.measure)} {unit}; it costs {units.worth(lost)} of all "
+            "that counts."
+        )
+        told.append("No point of the table is beaten by another in both.")
+    if found.missed:
+        told.append(f"For {counted(found.missed, 'bound')} no plan was found within the time limit.")
+    return told

@@ -1,0 +1,169 @@
+"""Offers at drawn prices: the curves against statsmodels' own fits, shrinkage, tables and scenarios against draws."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+
+from cpm_opt.estimates.offer_tables import (
+    TariffPlan,
+    change_errors,
+    changes,
+    flows,
+    planning_frames,
+    scenario_frame,
+)
+from cpm_opt.estimates.offers import OfferFit, acceptance_line, fit_offers, shrink_slopes
+from cpm_opt.estimates.scenario_reduction import reduce_draws
+from cpm_opt.faults import InputError
+
+
+def made(rows: int, seed: int, slopes: tuple[float, ...] = (-0.3, -0.1), clusters: int = 50) -> pd.DataFrame:
+    """Offers of two segments in two waves, with a logit of acceptance whose slopes are known."""
+    rng = np.random.default_rng(seed)
+    segment, wave = rng.integers(0, len(slopes), rows), rng.integers(0, 2, rows)
+    price = rng.uniform(2, 10, rows)
+    index = -0.5 + np.array(slopes)[segment] * (price - 6) + 0.3 * wave
+    accepted = (rng.random(rows) < 1 / (1 + np.exp(-index))).astype(float)
+    amount = accepted * rng.gamma(2.0, 500.0, rows) * price**-0.2
+    return pd.DataFrame(
+        {
+            "segment": np.array(["a", "b", "c", "d", "e"])[segment],
+            "stratum": wave.astype(str),
+            "cluster": rng.integers(0, clusters, rows),
+            "price": price,
+            "accepted": accepted,
+            "amount": amount,
+            "revenue": amount * price * 0.04,
+            "loss": amount * 0.1 * rng.integers(0, 2, rows),
+        }
+    )
+
+
+@pytest.fixture(scope="module")
+def offers() -> pd.DataFrame:
+    return made(4000, seed=1)
+
+
+@pytest.fixture(scope="module")
+def fit(offers: pd.DataFrame) -> OfferFit:
+    return fit_offers(offers)
+
+
+@pytest.fixture(scope="module")
+def plan() -> TariffPlan:
+    return TariffPlan(
+        lever="fee",
+        prices=(4.0, 6.0, 8.0),
+        base=6.0,
+        highest={"a": 8.0, "b": 6.0},
+        group={"a": "x", "b": "y"},
+        grouping="band",
+        customers={"a": 100.0, "b": 300.0},
+        uses={"hours": ("take_up", 2.0)},
+        current={"x": 8.0, "y": 6.0},
+    )
+
+
+def test_curves_are_those_of_statsmodels(offers: pd.DataFrame, fit: OfferFit) -> None:
+    centred = offers.assign(
+        x=offers["price"] - offers["segment"].map(dict(zip(fit.segments, fit.centre, strict=True)))
+    )
+    options = {"cov_type": "cluster", "cov_kwds": {"groups": centred["cluster"], "use_correction": False}}
+    theirs = smf.logit("accepted ~ 0 + segment + segment:x + stratum", centred).fit(disp=0, **options)
+    names = ["segment[a]", "segment[b]", "segment[a]:x", "segment[b]:x", "stratum[T.1]"]
+    assert fit.values[:5] == pytest.approx(theirs.params[names].to_numpy(), rel=1e-5)
+    errors = np.sqrt(np.diag(fit.covariance)[:5] * 49 / 50)
+    assert errors == pytest.approx(theirs.bse[names].to_numpy(), rel=1e-5)
+    assert fit.log_likelihood == pytest.approx(theirs.llf)
+
+
+def test_means_per_offer_are_those_of_the_data(offers: pd.DataFrame, fit: OfferFit) -> None:
+    """A curve with an intercept a segment meets the segment's mean: summed over its own offers."""
+    for s, name in enumerate(fit.segments):
+        own = offers[offers["segment"] == name]
+        by_offer = fit.expected(own["price"].to_numpy())["take_up"][s]
+        assert by_offer.mean() == pytest.approx(own["accepted"].mean(), rel=0.01)  # waves are mixed alike, nearly
+
+
+def test_line_is_least_squares(offers: pd.DataFrame) -> None:
+    theirs = smf.ols("accepted ~ price + segment + stratum", offers).fit()
+    line = acceptance_line(offers, ("segment", "stratum"))
+    assert line.slope == pytest.approx(theirs.params["price"])
+    assert line.slope_se == pytest.approx(theirs.bse["price"])
+
+
+def test_shrinkage_pulls_slopes_together_and_keeps_the_level(fit: OfferFit) -> None:
+    shrunken = shrink_slopes(fit)
+    own, pulled = fit.values[fit.slopes("take_up")], shrunken.values[fit.slopes("take_up")]
+    assert abs(pulled[0] - pulled[1]) < abs(own[0] - own[1])
+    assert pulled == pytest.approx(shrunken.shrunken["take_up"].values)
+    assert np.sqrt(np.diag(shrunken.covariance))[fit.slopes("take_up")] == pytest.approx(
+        shrunken.shrunken["take_up"].errors
+    )
+    before, after = fit.expected(fit.centre)["take_up"], shrunken.expected(fit.centre)["take_up"]
+    assert np.diag(after) == pytest.approx(np.diag(before), rel=0.02)
+    assert np.linalg.eigvalsh(shrunken.covariance).min() > -1e-12
+
+
+def test_tables_hold_changes_from_the_base(fit: OfferFit, plan: TariffPlan) -> None:
+    frames = planning_frames(fit, plan)
+    flow, change = flows(fit, plan), changes(fit, plan)
+    effects = frames["effects"].set_index(["segment", "option"])
+    assert not effects.loc[("b", "8.00"), "offered"]
+    assert effects.loc[("a", "8.00"), "margin"] == pytest.approx(flow["margin"][0, 2] - flow["margin"][0, 1])
+    assert flow["margin"] == pytest.approx(flow["revenue"] - flow["loss"])
+    used = frames["usage"].set_index(["segment", "option"])["amount"]
+    assert used["b", "4.00"] == pytest.approx(2 * flow["take_up"][1, 0])
+    assert list(frames["current"]["segment"]) == ["a"]
+    drawn = changes(fit, plan, fit.draw(4000, seed=5))["margin"]
+    assert change_errors(fit, plan)["margin"][:, [0, 2]] == pytest.approx(drawn.std(axis=0)[:, [0, 2]], rel=0.1)
+    assert change["margin"][:, 1] == pytest.approx(0.0)
+
+
+def test_a_scenario_is_its_draw(fit: OfferFit, plan: TariffPlan) -> None:
+    table = scenario_frame(fit, plan, draws=60, count=3, seed=9)
+    again = scenario_frame(fit, plan, draws=60, count=3, seed=9)
+    pd.testing.assert_frame_equal(table, again)
+    assert table.groupby("scenario")["probability"].first().sum() == pytest.approx(1.0)
+    drawn = changes(fit, plan, fit.draw(60, seed=9))["margin"][:, 0, 2]
+    rows = table[
+        (table["target"] == "effects.margin") & (table["segment"] == "a") & (table["option"] == "8.00")
+    ]
+    for factor in rows["factor"]:
+        assert np.abs(drawn - factor * changes(fit, plan)["margin"][0, 2]).min() < 1e-9
+
+
+def test_reduction_keeps_the_draws_that_stand_for_most() -> None:
+    points = np.array([[0.0], [0.1], [0.2], [10.0], [10.1], [30.0]])
+    kept, probability = reduce_draws(points, 3)
+    assert sorted(points[kept, 0].tolist()) == [0.1, 10.0, 30.0]
+    assert dict(zip(points[kept, 0], probability, strict=True)) == pytest.approx(
+        {0.1: 3 / 6, 10.0: 2 / 6, 30.0: 1 / 6}
+    )
+    everybody, share = reduce_draws(points, 6)
+    assert sorted(everybody.tolist()) == list(range(6))
+    assert share == pytest.approx([1 / 6] * 6)
+
+
+def test_a_thin_segment_is_named() -> None:
+    offers = made(400, seed=2)
+    offers.loc[offers["segment"] == "b", "accepted"] = 0.0
+    with pytest.raises(InputError) as caught:
+        fit_offers(offers)
+    (fault,) = caught.value.faults
+    assert (fault.table, fault.code) == ("offers", "few_accepted")
+    assert "segment b has 0 accepted" in fault.message
+
+
+def test_intervals_of_slopes_cover() -> None:
+    """The short version of benchmarks/coverage.py: two slopes in each of 150 data sets."""
+    truth, hits = np.array([-0.3, -0.1]), 0
+    for seed in range(150):
+        found = fit_offers(made(600, seed=1000 + seed)[["segment", "stratum", "price", "accepted", "cluster"]])
+        part = found.slopes("take_up")
+        error = np.sqrt(np.diag(found.covariance))[part]
+        hits += int((np.abs(found.values[part] - truth) <= 1.96 * error).sum())
+    assert 0.91 <= hits / 300 <= 0.98

@@ -1,0 +1,234 @@
+"""Leaving, moves, programmes and doubts: each against counts by hand or statsmodels, and all through the raw tables."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+
+from cpm_opt.estimates.elasticity import fit_elasticities
+from cpm_opt.estimates.estimate import estimate, with_response
+from cpm_opt.estimates.estimate_lint import lint_elasticities, lint_tables
+from cpm_opt.estimates.hazard import fit_hazard
+from cpm_opt.estimates.moves import count_moves
+from cpm_opt.estimates.response import Response
+from cpm_opt.estimates.trials import arm_effects
+from cpm_opt.tables import read_instance
+
+INSTANCE = """[instance]
+name = "answers"
+title = "Answers"
+currency = "EUR"
+period = "month"
+source = "made"
+licence = "none"
+"""
+
+
+def panel(customers: int, seed: int) -> pd.DataFrame:
+    """A panel whose hazard is known: -2.5 + 4 (price - 1) + 2 price_change - 0.5 for a score of 5."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for customer in range(customers):
+        segment, before = str(rng.choice(["gold", "silver"])), 1.0
+        for period in range(6):
+            price = float(rng.choice([1.0, 1.1, 1.2]))
+            score = int(rng.choice([0, 3, 5]))
+            index = -2.5 + 4 * (price - 1) + 2 * (price - before) - 0.5 * (score == 5)
+            left = int(rng.random() < 1 / (1 + math.exp(-index)))
+            rows.append((f"c{customer}", period, segment, left, price, price - before, score, 0.0, float(period), "", ""))
+            if left:
+                break
+            segment = segment if rng.random() < 0.8 else {"gold": "silver", "silver": "gold"}[segment]
+            before = price
+    names = ["customer", "period", "segment", "left", "price", "price_change", "satisfaction", "complaints", "tenure",
+             "service", "programme"]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_hazard_is_the_logit_of_statsmodels() -> None:
+    data = panel(400, seed=4)
+    found = fit_hazard(data)
+    theirs = smf.logit(
+        "left ~ C(segment) + price + price_change + tenure + I(satisfaction == 5) + I(satisfaction == 0)",
+        data.rename(columns={"left": "left"}),
+    ).fit(disp=0, cov_type="cluster", cov_kwds={"groups": data["customer"].astype("category").cat.codes,
+                                                "use_correction": False})  # fmt: skip
+    names = {"price": "price", "price_change": "price_change", "tenure": "tenure",
+             "segment[silver]": "C(segment)[T.silver]", "satisfaction[5]": "I(satisfaction == 5)[T.True]",
+             "satisfaction[0]": "I(satisfaction == 0)[T.True]"}  # fmt: skip
+    assert set(found.model.parameters) == {"intercept", *names}
+    groups = data["customer"].nunique()
+    for ours, name in names.items():
+        assert found.model.parameters[ours] == pytest.approx(theirs.params[name], rel=1e-5, abs=1e-7)
+        error = found.model.standard_errors[ours] * math.sqrt((groups - 1) / groups)
+        assert error == pytest.approx(theirs.bse[name], rel=1e-5)
+    assert found.model.log_likelihood == pytest.approx(theirs.llf)
+    odds = 0.1 / 0.9 * math.exp(0.1 * found.model.parameters["price"])
+    assert found.rate({"price": 0.1}, 0.1) == pytest.approx(odds / (1 + odds))
+
+
+def test_survival_is_the_life_table() -> None:
+    data = panel(300, seed=5)
+    still, variance = 1.0, 0.0
+    for tenure, part, error, at_risk in fit_hazard(data).survival:
+        own = data[data["tenure"] == tenure]
+        gone = int(own["left"].sum())
+        still *= (len(own) - gone) / len(own)
+        variance += gone / (len(own) * (len(own) - gone))
+        assert (part, at_risk) == (pytest.approx(still), len(own))
+        assert error == pytest.approx(still * math.sqrt(variance))
+
+
+def test_a_panel_that_cannot_tell_says_so() -> None:
+    data = panel(50, seed=6).assign(left=0)
+    assert "nobody left" in fit_hazard(data).model.message
+    same = panel(200, seed=7).assign(complaints=lambda d: d["tenure"] * 2)
+    found = fit_hazard(same).model
+    assert not found.converged
+    assert "say the same thing" in found.message
+
+
+def test_moves_are_counted_and_smoothed() -> None:
+    data = pd.DataFrame(
+        [("a", 1, "x", 0), ("a", 2, "y", 0), ("a", 3, "y", 1),  # x to y, y out
+         ("b", 1, "x", 0), ("b", 2, "x", 0),  # x to x; nobody knows what came after
+         ("c", 1, "x", 0), ("c", 3, "y", 0)],  # a gap is no move
+        columns=["customer", "period", "segment", "left"],
+    )  # fmt: skip
+    own = count_moves(data)
+    assert own.counts.tolist() == [[1, 1, 0], [0, 0, 1]]
+    assert own.rates.tolist() == [[0.5, 0.5, 0], [0, 0, 1]]
+    assert own.errors[0, 0] == pytest.approx(math.sqrt(0.25 / 2))
+    smooth = count_moves(data, weight=3.0)
+    assert smooth.rates[0] == pytest.approx([(1 + 1) / 5, (1 + 1) / 5, (0 + 1) / 5])
+    assert smooth.rates[1] == pytest.approx([1 / 4, 1 / 4, 2 / 4])
+    assert smooth.errors[1, 2] == pytest.approx(math.sqrt(0.25 / 5))
+
+
+def test_arms_against_the_control() -> None:
+    trials = pd.DataFrame(
+        {"programme": "call", "segment": "", "cluster": "", "arm": ["control"] * 4 + ["phone"] * 5,
+         "outcome": [0.0, 0, 1, 0, 1, 1, 0, 1, 1]}
+    )  # fmt: skip
+    (found,) = arm_effects(trials)
+    assert found.effect == pytest.approx(0.8 - 0.25)
+    assert found.se == pytest.approx(math.sqrt(0.2 / 5 + 0.25 / 4))
+    assert (found.treated, found.control) == (5, 4)
+    assert found.high - found.low == pytest.approx(2 * 1.959963984540054 * found.se)
+    many = pd.concat([trials.assign(cluster=f"h{k}") for k in range(3)], ignore_index=True)
+    many["cluster"] = many["cluster"] + many["arm"]
+    theirs = smf.ols("outcome ~ arm", many).fit(cov_type="cluster", cov_kwds={"groups": many["cluster"].astype("category").cat.codes})  # fmt: skip
+    assert arm_effects(many)[0].se == pytest.approx(theirs.bse.iloc[1])
+
+
+def test_doubts_about_elasticities() -> None:
+    rng = np.random.default_rng(8)
+    price = np.tile(np.linspace(8, 12, 20), 2)
+    noise = rng.normal(0, 0.05, 40)
+    log = np.concatenate([0.8 * np.log(price[:20]), -0.02 * np.log(price[20:])]) + noise
+    data = pd.DataFrame({"segment": ["up"] * 20 + ["flat"] * 20, "price": price, "volume": np.exp(log)})
+    told = lint_elasticities(fit_elasticities(data), steps=(0.1, 0.5), base=10.0)
+    assert {(lint.code, lint.message.split(":")[0]) for lint in told} >= {
+        ("positive_price_effect", "segment up"),
+        ("weak_estimate", "segment flat"),
+        ("outside_range", "segment up"),
+    }
+    assert all("15" in lint.message for lint in told if lint.code == "outside_range")
+
+
+def test_doubts_about_tables(tmp_path: Path) -> None:
+    tables = {
+        "segments": "segment,customers,margin\na,100,10\nb,50,20",
+        "resources": "resource,capacity,unit_cost\nhours,100,40",
+        "levers": "lever\nservice\noffer",
+        "options": "lever,option,base\nservice,usual,true\nservice,visit,false\noffer,none,true\noffer,gift,false",
+        "effects": "segment,lever,option,margin,margin_se\na,service,visit,-20,1\nb,service,visit,3,2",
+        "usage": "resource,amount,segment,lever,option\nhours,0.5,,service,visit",
+        "migration": "from,to,rate\na,a,0.9\nb,b,0.9",
+        "migration_effects": "from,to,lever,option,rate\na,a,service,visit,0.06\na,a,offer,gift,0.06",
+    }
+    (tmp_path / "instance.toml").write_text(INSTANCE, "utf-8")
+    for name, text in tables.items():
+        (tmp_path / f"{name}.csv").write_text(text + "\n", "utf-8")
+    read = read_instance(tmp_path)
+    assert [fault.line() for fault in read.faults] == []
+    told = {lint.code: lint.message for lint in lint_tables(read.frames)}
+    assert set(told) == {"counted_twice", "weak_estimate", "impossible_rate"}
+    assert told["counted_twice"].startswith("a, service visit")
+    assert told["weak_estimate"].startswith("b, service visit")
+    assert "1.02" in told["impossible_rate"]
+
+
+def respond_to(folder: Path, **frames: pd.DataFrame) -> Response:
+    for name, frame in frames.items():
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    tables = read_instance(folder)
+    assert [fault.line() for fault in tables.faults] == []
+    found = with_response(tables, estimate(tables))
+    assert found.response is not None
+    return found.response
+
+
+def test_raw_tables_are_fitted_and_doubted(tmp_path: Path) -> None:
+    (tmp_path / "instance.toml").write_text(
+        INSTANCE + '[estimates.response]\nlever = "fee"\nbase_price = 5\n', "utf-8"
+    )
+    rng = np.random.default_rng(11)
+    price = rng.uniform(4, 8, 800)
+    odds = np.exp(-1 + 0.5 * (price - 6))  # planted: it rises with the price
+    offers = pd.DataFrame(
+        {"segment": "all", "price": price, "accepted": (rng.random(800) < odds / (1 + odds)).astype(int),
+         "standard_price": 7.5}
+    )  # fmt: skip
+    stated = {
+        "segments": pd.DataFrame({"segment": ["all"], "customers": [10], "margin": [1]}),
+        "levers": pd.DataFrame({"lever": ["fee"]}),
+        "options": pd.DataFrame(
+            {"lever": "fee", "option": ["now", "twice"], "base": ["true", "false"], "price_change": [0, 1]}
+        ),
+    }
+    found = respond_to(tmp_path, offers=offers, **stated)
+    assert [model.name for model in found.models] == ["take_up", "take_up_line"]
+    assert found.models[0].n == int((price <= 7.5).sum())
+    codes = {lint.code: lint.message for lint in found.lint}
+    assert set(codes) == {"positive_price_effect", "outside_range"}
+    assert "price 10 is outside" in codes["outside_range"]
+    theirs = smf.logit("accepted ~ price", offers[offers["price"] <= 7.5]).fit(disp=0, cov_type="HC0")
+    assert found.models[0].parameters["price[all]"] == pytest.approx(theirs.params["price"], rel=1e-4)
+    assert found.models[0].standard_errors["price[all]"] == pytest.approx(theirs.bse["price"], rel=1e-4)
+
+
+def test_a_panel_gives_the_plan_its_migration(tmp_path: Path) -> None:
+    (tmp_path / "instance.toml").write_text(INSTANCE + "[estimates.response]\nsmoothing = 5\n", "utf-8")
+    data = panel(80, seed=9)
+    segments = pd.DataFrame({"segment": ["gold", "silver"], "customers": [10, 20], "margin": [3, 1]})
+    data.to_csv(tmp_path / "panel.csv", index=False)
+    text = (tmp_path / "panel.csv").read_text("utf-8")
+    (tmp_path / "panel.csv").write_text(text, "utf-8")
+    segments.to_csv(tmp_path / "segments.csv", index=False)
+    data["satisfaction"] = data["satisfaction"].replace(0, None)
+    data.to_csv(tmp_path / "panel.csv", index=False)
+    tables = read_instance(tmp_path)
+    assert [fault.line() for fault in tables.faults] == []
+    migration = estimate(tables).frames["migration"]
+    smooth = count_moves(data.assign(satisfaction=0), weight=5.0)
+    for row in migration.to_dict("records"):
+        s, k = smooth.segments.index(row["from"]), smooth.segments.index(row["to"])
+        assert row["rate"] == pytest.approx(smooth.rates[s, k])
+        assert row["se"] == pytest.approx(smooth.errors[s, k])
+    assert len(migration) == 4
+
+
+def test_intervals_of_leaving_cover() -> None:
+    """The short version of benchmarks/coverage.py: the price terms in 100 panels of 250 customers."""
+    truth, hits = {"price": 4.0, "price_change": 2.0, "satisfaction[5]": -0.5}, 0
+    for seed in range(100):
+        model = fit_hazard(panel(250, seed=100 + seed).assign(tenure=np.nan)).model
+        for name, value in truth.items():
+            hits += abs(model.parameters[name] - value) <= 1.96 * model.standard_errors[name]
+    assert 0.91 <= hits / 300 <= 0.98
