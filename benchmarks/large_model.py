@@ -39,10 +39,14 @@ def timed(program: LinearProgram, method: str, limit: float) -> float | None:
     with Engine() as engine:
         engine.ask("load", loadable(program), {})
         try:
-            answer = engine.ask("run", {"solver": method, "time_limit": limit}, deadline=time.monotonic() + limit + 5)
+            answer = engine.ask(
+                "run", {"solver": method, "time_limit": limit}, deadline=time.monotonic() + limit + 5
+            )
         except OutOfTime:
             return None
-        print(f"  {method:8} {answer['status']:20} {answer['seconds']:8.2f} s  objective {answer['objective']}")
+        print(
+            f"  {method:8} {answer['status']:20} {answer['seconds']:8.2f} s  objective {answer['objective']}"
+        )
         return float(answer["seconds"]) if answer["status"] == "Optimal" else None
 
 
@@ -72,7 +76,9 @@ def main() -> None:
         problem = read_problem(write_instance(Path(folder) / "large", chosen.segments, 12))
         build, program = handed_over(problem)
         rows, columns, nonzeros = program.shape
-        print(f"{rows} rows, {columns} variables, {nonzeros} non-zeros; built and handed over in {build:.2f} s")
+        print(
+            f"{rows} rows, {columns} variables, {nonzeros} non-zeros; built and handed over in {build:.2f} s"
+        )
         solves = {method: timed(program, method, chosen.limit) for method in chosen.methods.split(",")}
         ended = {method: seconds for method, seconds in solves.items() if seconds is not None}
         if ended:

@@ -28,13 +28,19 @@ def main() -> None:
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as folder:
         instance = write_instance(
-            Path(folder) / "uncertain", chosen.segments, chosen.periods, ("tariff",), scenarios=chosen.scenarios
+            Path(folder) / "uncertain",
+            chosen.segments,
+            chosen.periods,
+            ("tariff",),
+            scenarios=chosen.scenarios,
         )
         problem = read_problem(instance, settings=WANTED)
         plan = solve_problem(problem)
     print(dict(plan.solver))
     print(f"{plan.status}, objective {plan.objective}, gap {plan.gap} (wanted: at most 1e-4)")
-    print(f"{plan.seconds['total'] / Solver().time_limit:.2f} of the default time limit, {dict(plan.seconds)}")
+    print(
+        f"{plan.seconds['total'] / Solver().time_limit:.2f} of the default time limit, {dict(plan.seconds)}"
+    )
 
 
 if __name__ == "__main__":

@@ -47,7 +47,9 @@ def main() -> None:
         ):
             found = ratio(command, against, runs)
             spread = f"{min(found):.2f} to {max(found):.2f}"
-            print(f"{title}: {statistics.median(found):.2f} ({spread} in {runs} runs; wanted: at most {wanted})")
+            print(
+                f"{title}: {statistics.median(found):.2f} ({spread} in {runs} runs; wanted: at most {wanted})"
+            )
 
 
 if __name__ == "__main__":

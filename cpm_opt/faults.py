@@ -103,4 +103,8 @@ def did_you_mean(word: str, known: Iterable[str]) -> str:
     near = nearest(word, names)
     if near is not None:
         return f"did you mean '{near}'?"
-    return "known are " + ", ".join(names[:12]) + (", ..." if len(names) > 12 else "") if names else "none is known here"
+    return (
+        "known are " + ", ".join(names[:12]) + (", ..." if len(names) > 12 else "")
+        if names
+        else "none is known here"
+    )

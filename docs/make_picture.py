@@ -1,6 +1,6 @@
 """Draws docs/picture.svg, the README's picture: from today's profit to the plan's, for the shipped bank.
 
-    python docs/make_picture.py RUN        (RUN: the folder of a run of instances/bank-clients)
+Call: python docs/make_picture.py RUN        (RUN: the folder of a run of instances/bank-clients)
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ def main() -> None:
     high = max(max(ends) for _, ends, _ in bars)
     currency = facts["instance"]["currency"]
     unit = f"thousand {currency}" if facts["instance"]["money_unit"] == 1000 else currency
-    lines = [text(20, 30, "From today's profit to the plan's", 18, INK, "bold"), text(20, 50, subtitle(facts, unit), 12)]
+    lines = [text(20, 30, "From today's profit to the plan's", 18, INK, "bold")]
+    lines.append(text(20, 50, subtitle(facts, unit), 12))
     for number, (name, ends, row) in enumerate(bars):
         lines += drawn(number, name, ends, row, low, high)
     height = TOP + ROW * len(bars) + 16
@@ -59,7 +60,11 @@ def label(row: dict[str, str]) -> str:
 def bar(rows: list[dict[str, str]], number: int) -> tuple[float, float]:
     """Where a bar begins and ends, in money."""
     total = float(rows[number]["total"])
-    return (0.0, total) if rows[number]["source"] in ("today", "plan") else (float(rows[number - 1]["total"]), total)
+    return (
+        (0.0, total)
+        if rows[number]["source"] in ("today", "plan")
+        else (float(rows[number - 1]["total"]), total)
+    )
 
 
 def drawn(
@@ -84,11 +89,14 @@ def subtitle(facts: dict, unit: str) -> str:
     horizon = f"{facts['instance']['periods']} {facts['instance']['period']}s"
     return (
         f"bank-clients, model {facts['model']['name']}, {horizon}, {unit}, discounted; "
-        f"{facts['status']}, certificate {'passed' if facts['certificate']['passed'] else 'failed'}. The two totals are cut off at the left."
+        f"{facts['status']}, certificate {'passed' if facts['certificate']['passed'] else 'failed'}. "
+        "The two totals are cut off at the left."
     )
 
 
-def text(x: float, y: float, words: str, size: int, colour: str = SOFT, weight: str = "", anchor: str = "") -> str:
+def text(
+    x: float, y: float, words: str, size: int, colour: str = SOFT, weight: str = "", anchor: str = ""
+) -> str:
     """A piece of text."""
     more = (f' font-weight="{weight}"' if weight else "") + (f' text-anchor="{anchor}"' if anchor else "")
     return f'<text x="{x:.1f}" y="{y:.1f}" font-size="{size}" fill="{colour}"{more}>{escape(words)}</text>'

@@ -13,7 +13,7 @@ from tests.reference.read import read_case
 
 SETS = {**PRESETS, "choices only": CHOICES_ONLY, **ALONE, **MONEY}
 SEEDS = {"lp": 30, "single": 30, "migration": 30, "everything": 60, "whole": 15, "choices only": 30}
-SEEDS |= {**dict.fromkeys(MONEY, 15), "all about money": 25, "every rule": 40}
+SEEDS |= {**dict.fromkeys(MONEY, 10), "all about money": 15, "every rule": 25}
 SEEDS |= {"price rules": 30, "option rules": 30, "everything and rules": 40}
 INFEASIBLE = ("lp", "single", "migration", "everything", "soft rules", "everything and rules")
 

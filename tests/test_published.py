@@ -101,7 +101,9 @@ def test_operational_plan_of_the_customers(tmp_path: Path, budget: str, objectiv
     rows = [f"{name},1,0,true,{cluster}" for name, (cluster, *_) in CUSTOMERS.items()]
     rules = ["rule,measure,members,sense,value"]
     for product in ("p1", "p2"):
-        rules += [f"{product} k1 {sense},use:offers of {product},cluster=k1,{sense},2" for sense in ("min", "max")]
+        rules += [
+            f"{product} k1 {sense},use:offers of {product},cluster=k1,{sense},2" for sense in ("min", "max")
+        ]
         rules.append(f"{product} k2,use:offers of {product},cluster=k2,max,0")
     tables = offers({name: (first, second) for name, (_, first, second) in CUSTOMERS.items()}) | {
         "segments": "\n".join(["segment,customers,margin,whole,cluster", *rows]),

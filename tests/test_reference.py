@@ -9,7 +9,16 @@ import pytest
 
 from tests.reference.enumerate import all_choices, best_of_choices, best_of_splits, count_choices, fixed_by
 from tests.reference.formulation import build
-from tests.reference.generate import ALONE, CHOICES_ONLY, MONEY_RULES, PRESETS, RULES, SINGLE, WHOLE, random_instance
+from tests.reference.generate import (
+    ALONE,
+    CHOICES_ONLY,
+    MONEY_RULES,
+    PRESETS,
+    RULES,
+    SINGLE,
+    WHOLE,
+    random_instance,
+)
 from tests.reference.numbers import Numbers
 from tests.reference.program import Answer
 from tests.reference.read import Case, read_case

@@ -17,6 +17,7 @@ from cpm_opt.cli.repair import repair
 from cpm_opt.cli.runs import runs
 from cpm_opt.cli.solve import solve
 from cpm_opt.cli.sweep import sweep
+from cpm_opt.cli.test_tariff import test_tariff
 
 # Typer's rich help would cost half the start-up; its rich tracebacks show users what is not for them.
 app = typer.Typer(
@@ -50,5 +51,5 @@ def cpm(
     """
 
 
-for command in (check, estimate, profit, solve, explain, runs, compare, sweep, frontier, repair):
+for command in (check, estimate, profit, solve, explain, runs, compare, sweep, frontier, repair, test_tariff):
     app.command()(command)

@@ -19,7 +19,9 @@ def check(
     from cpm_opt.pipeline import check_instance
 
     check_words(instance=instance, model=model, set=settings, fix=fix, forbid=forbid)
-    faults, warnings = check_instance(instance, model, tuple(settings or ()), tuple(fix or ()), tuple(forbid or ()))
+    faults, warnings = check_instance(
+        instance, model, tuple(settings or ()), tuple(fix or ()), tuple(forbid or ())
+    )
     write_faults(faults)
     if warnings:
         write_error("No faults, but doubtful:" if not faults else "Doubtful:")

@@ -144,6 +144,8 @@ class ProfitStatement:
                 "return_on_sales": change.prior_return_on_sales,
                 "ros_change": change.change_of_return,
             },
+            "moves": None if self.moves is None else self.moves.to_dict("index"),
+            "large": self.large.reset_index().to_dict("records"),
             "notes": list(self.notes),
         }
 

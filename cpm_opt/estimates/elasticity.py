@@ -23,7 +23,7 @@ Numbers = NDArray[np.float64]
 @dataclass(frozen=True)
 class Elasticity:
     """A segment's `value` with its `se`, `n` observations, `parameters` of its fit, and the prices seen, `low` to
-    `high`. `own_value` and `own_se` are those before shrinkage (the same where none was asked for)."""
+    `high`. `df`: clusters less 1, else observations less parameters. `own_value` and `own_se` are those before shrinkage (the same where none was asked for)."""
 
     segment: str
     value: float
@@ -34,6 +34,15 @@ class Elasticity:
     parameters: int
     low: float
     high: float
+    df: int
+
+    @property
+    def interval(self) -> tuple[float, float]:
+        """95 % interval by Student's t with `df` degrees of freedom: few clusters make a normal one too short."""
+        from scipy.stats import t  # type: ignore[import-untyped]
+
+        reach = float(t.ppf(0.975, self.df)) * self.se
+        return self.value - reach, self.value + reach
 
     @property
     def t(self) -> float:
@@ -68,11 +77,13 @@ def fit_elasticities(
         if "cluster" in own:
             groups = own["cluster"].astype("category").cat.codes.to_numpy()
             fit = model.fit(cov_type="cluster", cov_kwds={"groups": groups})
+            df = int(groups.max())
         else:
             fit = model.fit(cov_type="HC1")
+            df = len(own) - x.shape[1]
         value, se = float(fit.params[1]), float(fit.bse[1])
         low, high = float(own["price"].min()), float(own["price"].max())
-        found.append(Elasticity(str(name), value, se, value, se, len(own), x.shape[1], low, high))
+        found.append(Elasticity(str(name), value, se, value, se, len(own), x.shape[1], low, high, df))
     if faults:
         raise InputError(faults)
     return _shrunken(found) if shrinkage and len(found) > 1 else tuple(found)

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cpm_opt.estimates.chain import Chain
+    from cpm_opt.estimates.purchases import Fitted
     from cpm_opt.estimates.response import Response
     from cpm_opt.estimates.values import Values
 
@@ -29,9 +30,9 @@ class Estimates:
 
     `frames`: the stated frames and, of `ESTIMATED`, those that are not stated but follow from raw tables, in the same
     shape; `notes`: what was counted and assumed, for a report; `faults`: what kept a table from being estimated;
-    `profitability` and `chain`: what the estimates rest on, None where nothing was estimated; `values`: what each
-    customer is worth, there only where it was asked for (`with_values`); `response`: how customers answer to
-    prices, service and programmes (`with_response`).
+    `profitability` and `chain`: what the estimates rest on, None where nothing was estimated. There only where they
+    were asked for: `values`, what each customer is worth (`with_values`); `fitted`, the models of purchases alone
+    (`with_models`); `response`, how customers answer to prices, service and programmes (`with_response`).
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -40,6 +41,7 @@ class Estimates:
     profitability: Profitability | None = None
     chain: Chain | None = None
     values: Values | None = None
+    fitted: Fitted | None = None
     response: Response | None = None
 
 
@@ -77,6 +79,25 @@ def with_values(tables: Tables, estimates: Estimates, tiers: Mapping[str, str] |
         return replace(estimates, values=customer_values(tables, estimates, tiers))
     except InputError as error:
         raise InputError(_with_lines(tables, error.faults)) from None
+
+
+def with_models(tables: Tables, estimates: Estimates) -> Estimates:
+    """The same estimates with models of purchases fitted to raw table sales; it needs no `[estimates.value]`.
+
+    Raises InputError with every fault.
+    """
+    from cpm_opt.estimates.ledger_inputs import read_inputs
+    from cpm_opt.estimates.purchases import fit_purchases
+
+    try:
+        rules, profit, end = read_inputs(tables, estimates)
+    except InputError as error:
+        raise InputError(_with_lines(tables, error.faults)) from None
+    return (
+        estimates
+        if profit is None
+        else replace(estimates, fitted=fit_purchases(profit.transactions, rules, end))
+    )
 
 
 def with_response(tables: Tables, estimates: Estimates) -> Estimates:

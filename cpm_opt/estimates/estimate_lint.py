@@ -2,13 +2,13 @@
 
 In: estimates, or planning tables. Out: `Lint`s with these codes:
 
-- `positive_price_effect`: a higher price seems to sell more, or to lose fewer customers;
-- `weak_estimate`: |t| below 2, so the sign itself is in doubt;
-- `outside_range`: a price step beyond the prices that the data hold;
-- `few_observations`: fewer customers (accepted offers, rows) than parameters;
-- `percent_not_fraction`: a figure that looks like a percent where a fraction or a ratio belongs;
-- `counted_twice`: a cost that stands in the margin and as use of a resource with a unit cost too;
-- `impossible_rate`: effects that add to a rate of migration below 0 or above 1.
+- `positive-price-effect`: a higher price seems to sell more, or to lose fewer customers;
+- `weak-estimate`: |t| below 2, so the sign itself is in doubt;
+- `outside-range`: a price step beyond the prices that the data hold;
+- `few-observations`: fewer customers (accepted offers, rows) than parameters;
+- `percent-not-fraction`: a figure that looks like a percent where a fraction or a ratio belongs;
+- `counted-twice`: a cost that stands in the margin and as use of a resource with a unit cost too;
+- `impossible-rate`: effects that add to a rate of migration below 0 or above 1.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ def lint_elasticities(
     for e in found:
         place = ("observations", "price")
         if e.own_value > 0:
-            told.append(Lint("positive_price_effect", *place, f"segment {e.segment}: elasticity {e.own_value:.4g} is "
+            told.append(Lint("positive-price-effect", *place, f"segment {e.segment}: elasticity {e.own_value:.4g} is "
                              "positive, so a higher price seems to sell more"))  # fmt: skip
         if abs(e.t) < WEAK:
             told.append(_weak(*place, f"segment {e.segment}: elasticity", e.value, e.se))
         if e.n < e.parameters:
             told.append(_few(*place, e.segment, e.n, e.parameters))
         if abs(e.own_value) > PERCENT:
-            told.append(Lint("percent_not_fraction", *place, f"segment {e.segment}: elasticity {e.own_value:.4g} is "
+            told.append(Lint("percent-not-fraction", *place, f"segment {e.segment}: elasticity {e.own_value:.4g} is "
                              "far beyond any market's; are prices in percent?"))  # fmt: skip
         told += _beyond(*place, e.segment, [base * (1.0 + step) for step in steps], e.low, e.high)
     return tuple(told)
@@ -60,7 +60,7 @@ def lint_offers(fit: OfferFit, prices: Mapping[str, Sequence[float]] | None = No
     for s, name in enumerate(fit.segments):
         place = ("offers", "price")
         if value[s] > 0:
-            told.append(Lint("positive_price_effect", *place, f"segment {name}: acceptance rises with the price "
+            told.append(Lint("positive-price-effect", *place, f"segment {name}: acceptance rises with the price "
                              f"({value[s]:.4g} in log-odds)"))  # fmt: skip
         if abs(value[s]) < WEAK * error[s]:
             told.append(_weak(*place, f"segment {name}: slope of acceptance", value[s], error[s]))
@@ -74,14 +74,14 @@ def lint_model(model: ModelEstimate, table: str) -> tuple[Lint, ...]:
     """Doubts about a model of leaving: weak terms, a price whose rise seems to keep customers, too few rows."""
     told = []
     if not model.converged:
-        return (Lint("not_converged", table, "", f"model {model.name}: {model.message}"),)
+        return (Lint("not-converged", table, "", f"model {model.name}: {model.message}"),)
     for name, value in model.parameters.items():
         if name == "intercept":
             continue
         column = name.partition("[")[0]
         error = model.standard_errors[name]
         if name in ("price", "price_change") and value < 0:
-            told.append(Lint("positive_price_effect", table, column, f"model {model.name}: fewer leave at a higher "
+            told.append(Lint("positive-price-effect", table, column, f"model {model.name}: fewer leave at a higher "
                              f"{name} ({value:.4g} in log-odds)"))  # fmt: skip
         if abs(value) < WEAK * error:
             told.append(_weak(table, column, f"model {model.name}: {name}", value, error))
@@ -93,7 +93,7 @@ def lint_panel(panel: pd.DataFrame) -> tuple[Lint, ...]:
     told = []
     high = float(panel["price"].max()) if panel["price"].notna().any() else 0.0
     if high > PERCENT:
-        told.append(Lint("percent_not_fraction", "panel", "price", f"a price of {high:.4g} times today's; write 1 for "
+        told.append(Lint("percent-not-fraction", "panel", "price", f"a price of {high:.4g} times today's; write 1 for "
                          "today's price, 1.05 for 5 % more"))  # fmt: skip
     counts = panel.groupby("segment")["customer"].nunique()
     segments = len(counts)
@@ -139,7 +139,7 @@ def _counted_twice(frames: Mapping[str, pd.DataFrame]) -> list[Lint]:
                     f"{effect['segment']}, {row['lever']} {row['option']}: margin {float(effect['margin']):.4g} is "
                     f"just what {row['resource']} costs there; the plan takes that cost off by itself"
                 )
-                told.append(Lint("counted_twice", "effects", "margin", text))
+                told.append(Lint("counted-twice", "effects", "margin", text))
     return told
 
 
@@ -164,18 +164,18 @@ def _impossible(frames: Mapping[str, pd.DataFrame]) -> list[Lint]:
         if low < -TOLERANCE or high > 1.0 + TOLERANCE:
             reach = low if low < -TOLERANCE else high
             text = f"{move[0]} to {move[1]}: the strongest options together make a rate of {reach:.4g}"
-            told.append(Lint("impossible_rate", "migration_effects", "rate", text))
+            told.append(Lint("impossible-rate", "migration_effects", "rate", text))
     return told
 
 
 def _weak(table: str, column: str, what: str, value: Any, error: Any) -> Lint:
     text = f"{what} {float(value):.4g} with standard error {float(error):.4g}: t is below 2, its sign is in doubt"
-    return Lint("weak_estimate", table, column, text)
+    return Lint("weak-estimate", table, column, text)
 
 
 def _few(table: str, column: str, segment: str, n: int, parameters: int) -> Lint:
     text = f"segment {segment}: {n} customers or observations for {parameters} parameters"
-    return Lint("few_observations", table, column, text)
+    return Lint("few-observations", table, column, text)
 
 
 def _beyond(
@@ -186,4 +186,4 @@ def _beyond(
         return []
     listed = ", ".join(f"{price:.4g}" for price in outside)
     text = f"segment {segment}: price {listed} is outside what the data hold, {low:.4g} to {high:.4g}"
-    return [Lint("outside_range", table, column, text)]
+    return [Lint("outside-range", table, column, text)]

@@ -201,8 +201,10 @@ def acceptance_line(offers: pd.DataFrame, controls: tuple[str, ...], clustered: 
     import pandas as pd
     import statsmodels.api as sm  # type: ignore[import-untyped]
 
-    dummies = pd.get_dummies(offers[list(controls)].astype(str), drop_first=True, dtype=float)
-    x = sm.add_constant(np.column_stack([offers["price"].to_numpy(dtype=np.float64), dummies.to_numpy()]))
+    columns = [np.ones(len(offers)), offers["price"].to_numpy(dtype=np.float64)]
+    for name in controls:
+        columns += list(pd.get_dummies(offers[name].astype(str), drop_first=True, dtype=float).to_numpy().T)
+    x = np.column_stack(columns)
     accepted = offers["accepted"].to_numpy(dtype=np.float64)
     model = sm.OLS(accepted, x)
     if clustered:

@@ -6,12 +6,13 @@ In: an instance and the places to be written to. Out: `Tables` and `Estimates` w
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from cpm_opt.costing import cost_and_profit
 from cpm_opt.costing.profitability import SALES
 from cpm_opt.estimates.contracts import CONTRACTS
-from cpm_opt.estimates.estimate import Estimates, estimate, with_response, with_values
+from cpm_opt.estimates.estimate import Estimates, estimate, with_models, with_response, with_values
 from cpm_opt.estimates.planning_files import check_place
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.places import find_instance
@@ -24,8 +25,9 @@ def estimate_instance(
     """The tables of an instance and everything that follows from them.
 
     Customers are valued where there are raw tables sales or contracts and `[estimates.value]`, with the tiers of profit
-    where there are sales. `out` and `customers` are only checked as places to write to. Raises InputError with every
-    fault of tables, rules and places.
+    where there are sales; without `[estimates.value]` models of purchases are fitted to sales if there is a
+    `calibration_end`. `out` and `customers` are only checked as places to write to. Raises InputError with every fault
+    of tables, rules and places.
     """
     faults: list[Fault] = []
     for option, path in (("--out", out), ("--customers", customers)):
@@ -39,6 +41,8 @@ def estimate_instance(
     except InputError as error:
         raise InputError([*error.faults, *faults]) from None
     estimates = estimate(tables)
+    if out is None and customers is None:
+        estimates = _without_plan(tables, estimates)
     faults = [fault for fault in (*tables.faults, *estimates.faults) if not fault.warning] + faults
     valued = {SALES, CONTRACTS} & tables.frames.keys() and "value" in tables.info.estimates
     if customers is not None and not valued:
@@ -49,7 +53,28 @@ def estimate_instance(
     if faults:
         raise InputError(faults)
     estimates = with_response(tables, estimates)
-    return tables, with_values(tables, estimates, _tiers(tables)) if valued else estimates
+    if valued:
+        return tables, with_values(tables, estimates, _tiers(tables))
+    return tables, with_models(tables, estimates) if _calibrated(tables) else estimates
+
+
+def _calibrated(tables: Tables) -> bool:
+    """Whether models of purchases are asked for without values: there are sales and a day to fit them up to."""
+    return SALES in tables.frames and "calibration_end" in tables.info.estimates
+
+
+def _without_plan(tables: Tables, estimates: Estimates) -> Estimates:
+    """The estimates as they are where sales are there and no rules of segments are stated: models need none.
+
+    That segments could not be estimated is a doubt then, and no fault.
+    """
+    unstated = [f"estimates.{part}" for part in ("states", "value") if part not in tables.info.estimates]
+    wrong = [fault for fault in estimates.faults if not fault.warning]
+    if not _calibrated(tables) or any(
+        fault.column not in unstated and fault.code != "not-estimated" for fault in wrong
+    ):
+        return estimates
+    return replace(estimates, faults=tuple(replace(fault, warning=True) for fault in estimates.faults))
 
 
 def _tiers(tables: Tables) -> Mapping[str, str] | None:

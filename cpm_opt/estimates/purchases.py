@@ -47,6 +47,27 @@ class Purchases:
     lint: tuple[Lint, ...]
 
 
+@dataclass(frozen=True)
+class Fitted:
+    """Models of purchases and spend, fitted up to the calibration's end (the ledger's where none is stated) on the
+    customers of `histories`, tried out of sample in `holdout`, with what is doubtful about them."""
+
+    histories: Histories
+    models: tuple[ModelEstimate, ...]
+    holdout: Holdout | None
+    lint: tuple[Lint, ...]
+
+
+def fit_purchases(transactions: pd.DataFrame, rules: EstimateRules, end: pd.Timestamp) -> Fitted:
+    """Fit and try out; nobody is valued."""
+    calibration = None if rules.calibration_end is None else pd.Timestamp(rules.calibration_end)
+    histories = build_histories(transactions, end if calibration is None else calibration)
+    models = (bg_nbd.fit(histories), pareto_nbd.fit(histories), gamma_gamma.fit(histories))
+    holdout = None if calibration is None else try_out(transactions, histories, models[:2], end)
+    doubts = (*_unfitted(models), *_doubts(histories), *_tried(holdout))
+    return Fitted(histories, models, holdout, doubts)
+
+
 def value_purchases(
     transactions: pd.DataFrame,
     margin_rate: pd.Series[float],
@@ -57,17 +78,14 @@ def value_purchases(
 ) -> Purchases:
     """Fit, try out and value. `margin_rate` is profit over revenue by customer (index)."""
     weeks = WEEKS[period]
-    histories = build_histories(transactions, end)
-    calibration = None if rules.calibration_end is None else pd.Timestamp(rules.calibration_end)
-    cut = histories if calibration is None else build_histories(transactions, calibration)
-    models: tuple[ModelEstimate, ...] = (bg_nbd.fit(cut), pareto_nbd.fit(cut), gamma_gamma.fit(cut))
-    holdout = None if calibration is None else try_out(transactions, cut, models[:2], end)
+    fitted = fit_purchases(transactions, rules, end)
+    histories, models = fitted.histories, fitted.models
     chosen = MODELS[value.purchases]
-    again = models
-    if calibration is not None:
-        again = (chosen.fit(histories), gamma_gamma.fit(histories))
-    buying = next(model for model in again if model.name == value.purchases)
-    spending = again[-1]
+    if histories.end != end:
+        histories = build_histories(transactions, end)
+        models = (chosen.fit(histories), gamma_gamma.fit(histories))
+    buying = next(model for model in models if model.name == value.purchases)
+    spending = models[-1]
     rate = np.asarray(margin_rate.reindex(histories.customer), dtype=np.float64)
     unknown = np.full(len(histories), np.nan)
     alive, before, following, spend, valued = unknown, unknown, unknown, unknown, None
@@ -81,8 +99,17 @@ def value_purchases(
     if buying.converged and spending.converged:
         periods = counted_periods(value.discount_rate, value.periods)
         valued = lifetime_value(buying, spending, histories, rate, value.discount_rate, periods, weeks)
-    lint = _lint(histories, rate, (*models, *(() if again is models else again)), holdout, spending)
-    return Purchases(histories, models, again, holdout, alive, before, following, spend, valued, lint)
+    again = () if models is fitted.models else _unfitted(models)
+    lint = (
+        *_unfitted(fitted.models),
+        *again,
+        *_doubts(histories),
+        *_worthless(rate, spending),
+        *_tried(fitted.holdout),
+    )
+    return Purchases(
+        histories, fitted.models, models, fitted.holdout, alive, before, following, spend, valued, lint
+    )
 
 
 def _alive_before(
@@ -97,19 +124,17 @@ def _alive_before(
     return then.reindex(pd.Index(histories.customer)).to_numpy(dtype=float)
 
 
-def _lint(
-    histories: Histories,
-    margin_rate: Numbers,
-    models: tuple[ModelEstimate, ...],
-    holdout: Holdout | None,
-    spending: ModelEstimate,
-) -> tuple[Lint, ...]:
-    """What a reader has to know before trusting the values."""
-    found = [
+def _unfitted(models: tuple[ModelEstimate, ...]) -> tuple[Lint, ...]:
+    return tuple(
         Lint("not-converged", SALES, "", f"{model.name} was not estimated: {model.message}")
         for model in models
         if not model.converged
-    ]
+    )
+
+
+def _doubts(histories: Histories) -> tuple[Lint, ...]:
+    """What a reader has to know of the histories."""
+    found = []
     once = int((histories.frequency == 0).sum())
     if once:
         message = (
@@ -129,6 +154,12 @@ def _lint(
             f"customers who buy again and pay nothing on balance: {without}; their spend is the mean of all"
         )
         found.append(Lint("no-spend", SALES, "revenue", message))
+    return (*found, *_independence(histories))
+
+
+def _worthless(margin_rate: Numbers, spending: ModelEstimate) -> tuple[Lint, ...]:
+    """Customers whose values are negative or missing."""
+    found = []
     losing = int((margin_rate < 0).sum())
     if losing:
         message = (
@@ -140,7 +171,7 @@ def _lint(
             "gamma_gamma has q of at most 1, so spend has no mean: customers without repeats have no value"
         )
         found.append(Lint("no-mean-spend", SALES, "revenue", message))
-    return (*found, *_independence(histories), *_tried(holdout))
+    return tuple(found)
 
 
 def _independence(histories: Histories) -> tuple[Lint, ...]:

@@ -174,7 +174,7 @@ def _trials(found: Response, trials: pd.DataFrame) -> Response:
         own = [arm for arm in arms if arm.programme == programme]
         if not own:
             text = f"programme {programme} has no arm that can be set against arm control"
-            lint.append(Lint("no_control", TRIALS, "arm", text))
+            lint.append(Lint("no-control", TRIALS, "arm", text))
             continue
         names = [f"{arm.arm}[{arm.segment}]" if arm.segment else arm.arm for arm in own]
         model = ModelEstimate(

@@ -12,19 +12,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cpm_opt.costing.profitability import SALES, Profitability, profitability
+from cpm_opt.costing.profitability import SALES, Profitability
 from cpm_opt.estimates import lists
 from cpm_opt.estimates.contracts import CONTRACTS, Contractual, value_contracts
 from cpm_opt.estimates.equity import equity, shares
 from cpm_opt.estimates.estimate import Estimates
 from cpm_opt.estimates.holdout import Holdout
+from cpm_opt.estimates.ledger_inputs import read_inputs, value_rules
 from cpm_opt.estimates.lifetime import NORMAL_95, Valued, counted_periods, interval
 from cpm_opt.estimates.markov import chain_value, chain_value_error
 from cpm_opt.estimates.model_estimate import Lint, ModelEstimate
 from cpm_opt.estimates.past import EVERYBODY, WINDOW, Placed, past_profit, place
 from cpm_opt.estimates.purchases import Purchases, value_purchases
-from cpm_opt.estimates.settings import EstimateRules, ValueRules, missing_rules, read_rules, rule_fault
-from cpm_opt.faults import Fault, InputError
+from cpm_opt.estimates.settings import EstimateRules, ValueRules
 from cpm_opt.tables import Tables
 
 Numbers = NDArray[np.float64]
@@ -70,10 +70,8 @@ def customer_values(
     `estimates` saves work where they are there already, and adds the value along their chain; `tiers` (customer to
     tier, such as costing's) adds the table of tiers. Raises InputError with every fault of the rules or the ledger.
     """
-    rules, profit, end = read_inputs(tables, estimates, ("value",))
-    value = rules.value
-    if value is None:
-        raise InputError(missing_rules(rules, ("value",)))
+    rules, profit, end = read_inputs(tables, estimates)
+    value = value_rules(rules)
     period = tables.info.period
     window = WINDOW if rules.states is None else rules.states.frequency_periods
     purchases, customers, lint = None, _nobody(), []

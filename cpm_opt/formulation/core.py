@@ -99,7 +99,13 @@ def _declare_chosen(draft: Draft, number: int, on: Indices) -> Indices:
     labels = [(lever.name, group) for group in lever.groups]
     names = [p.options[option] for option in lever.options]
     chosen = draft.add_variables(
-        BLOCK, "chosen", [labels, names, periods_of(p)], offered[:, :, None], upper=1.0, integer=True, shared=True
+        BLOCK,
+        "chosen",
+        [labels, names, periods_of(p)],
+        offered[:, :, None],
+        upper=1.0,
+        integer=True,
+        shared=True,
     )
     if chosen.size and draft.space.has_choice_set(chosen[chosen >= 0]):
         return chosen
@@ -112,7 +118,11 @@ def _declare_chosen(draft: Draft, number: int, on: Indices) -> Indices:
         for first in range(0, p.periods, lever.hold):
             held = slice(first, first + lever.hold)
             columns = chosen[group, alternatives, held]
-            served = on[members[:, None], options[alternatives], held].swapaxes(0, 1).reshape(len(alternatives), -1)
+            served = (
+                on[members[:, None], options[alternatives], held]
+                .swapaxes(0, 1)
+                .reshape(len(alternatives), -1)
+            )
             draft.space.choice_sets.append(ChoiceSet(columns, served, int(now[0]) if len(now) else -1))
     return chosen
 
@@ -149,8 +159,11 @@ def _post_use(draft: Draft) -> None:
     p, u = draft.portfolio, draft.portfolio.usage
     cells = draft.use.cells[u.resource, u.segment, :]
     base = (u.option < 0)[:, None]
-    columns = np.where(base, draft.core.customers[u.segment, :-1], draft.core.on[u.segment, u.option, :]) \
-        if len(p.options) else draft.core.customers[u.segment, :-1]
+    columns = (
+        np.where(base, draft.core.customers[u.segment, :-1], draft.core.on[u.segment, u.option, :])
+        if len(p.options)
+        else draft.core.customers[u.segment, :-1]
+    )
     draft.use.post(BLOCK, "use", Terms.of(draft.use.size, cells, columns, u.amount))
 
 
@@ -199,7 +212,13 @@ def _single(draft: Draft, number: int) -> None:
     )
     names = [(lever.name, p.options[option]) for option in lever.options]
     draft.add_rows(
-        BLOCK, "link", [p.segments, names, periods_of(p)], terms, "<=" if known is None else "==", 0.0, on >= 0
+        BLOCK,
+        "link",
+        [p.segments, names, periods_of(p)],
+        terms,
+        "<=" if known is None else "==",
+        0.0,
+        on >= 0,
     )
 
 
@@ -222,7 +241,10 @@ def _migration(draft: Draft) -> None:
         once = effects.on_change
         moved = _moved_on(draft)
         terms = terms - Terms.of(
-            size, cells[effects.target[once]], moved[effects.source[once], effects.option[once], :], effects.rate[once]
+            size,
+            cells[effects.target[once]],
+            moved[effects.source[once], effects.option[once], :],
+            effects.rate[once],
         )
     draft.add_rows(BLOCK, "migration", [p.segments, periods_of(p)], terms, "==", p.arrivals)
 

@@ -20,7 +20,8 @@ Key = tuple[str, str, int]
 Axes = Sequence[Sequence[object]]
 INFINITY = float("inf")
 # HiGHS drops coefficients up to this without a word (and with a smaller option, it fails on models that it solves
-# otherwise); so they are dropped here, where rows and non-zeros are still counted, and the certificate has the last word.
+# otherwise); so they are dropped here, where rows and non-zeros are still counted, and the certificate has the last
+# word.
 NEGLIGIBLE = 1e-9
 
 
@@ -127,7 +128,9 @@ class Draft:
         segments, periods = len(p.segments), p.periods
         money = p.currency
         self.customers = Ledger("customers", (segments, periods + 1), "customers")
-        self.flows = {name: Ledger(name, (segments, periods), p.measure_units.get(name, money)) for name in p.flows}
+        self.flows = {
+            name: Ledger(name, (segments, periods), p.measure_units.get(name, money)) for name in p.flows
+        }
         self.use = Ledger("use", (len(p.resources.names), segments, periods), "units of the resource")
         self.profit = Ledger("profit", (periods,), money)
         self.penalties = Ledger("penalties", (periods,), money)
@@ -165,7 +168,9 @@ class Draft:
         key = (block, name, number)
         self._shared_here.append(key)
         if key not in self.space.shared:
-            self.space.shared[key] = self._new_columns(block, name, axes, wanted & common, bounds, integer, "")
+            self.space.shared[key] = self._new_columns(
+                block, name, axes, wanted & common, bounds, integer, ""
+            )
         else:
             self._tighten(self.space.shared[key], wanted & common, bounds)
         return np.maximum(columns, np.where(wanted & common, self.space.shared[key], -1))
@@ -186,7 +191,9 @@ class Draft:
         if count:
             low, high = (bound[wanted] for bound in bounds)
             labels = _labels(axes, wanted)
-            space.variables.append(Variables(block, name, labels, space.columns, low, high, integer, scenario))
+            space.variables.append(
+                Variables(block, name, labels, space.columns, low, high, integer, scenario)
+            )
             space.columns += count
         return columns
 
@@ -234,8 +241,12 @@ class Draft:
         """
         rights = np.broadcast_to(np.asarray(right, dtype=np.float64), (terms.size,))
         if soft is not None:
-            terms = terms + self._slack(block, index, keys, sense, np.broadcast_to(np.asarray(soft), (terms.size,)))
-        self._append(block, "limit", tuple(index), terms, "<=" if sense == "max" else ">=", rights, tuple(keys))
+            terms = terms + self._slack(
+                block, index, keys, sense, np.broadcast_to(np.asarray(soft), (terms.size,))
+            )
+        self._append(
+            block, "limit", tuple(index), terms, "<=" if sense == "max" else ">=", rights, tuple(keys)
+        )
 
     def cost(self, source: str, item: str, terms: Terms) -> None:
         """Posts a cost, `terms[T]`, to the ledgers of costs and of profit."""
@@ -243,7 +254,12 @@ class Draft:
         self.profit.post(source, item, terms.scaled(-1.0))
 
     def _slack(
-        self, block: str, index: Sequence[tuple[object, ...]], keys: Sequence[Key], sense: str, penalty: Numbers
+        self,
+        block: str,
+        index: Sequence[tuple[object, ...]],
+        keys: Sequence[Key],
+        sense: str,
+        penalty: Numbers,
     ) -> Terms:
         soft = ~np.isnan(penalty)
         columns = self.add_variables(block, "missed", [list(index)], soft)
@@ -306,7 +322,9 @@ def _labels(axes: Sequence[Sequence[object]], wanted: np.ndarray) -> tuple[tuple
     if not any(axis and isinstance(axis[0], tuple) for axis in axes):
         return tuple(compress(product(*axes), wanted.ravel().tolist()))
     parts = [[label if isinstance(label, tuple) else (label,) for label in axis] for axis in axes]
-    return tuple(tuple(chain.from_iterable(label)) for label in compress(product(*parts), wanted.ravel().tolist()))
+    return tuple(
+        tuple(chain.from_iterable(label)) for label in compress(product(*parts), wanted.ravel().tolist())
+    )
 
 
 @dataclass(frozen=True)

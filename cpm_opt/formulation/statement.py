@@ -87,9 +87,7 @@ def _block(model: pyo.ConcreteModel, family: Variables | Rows) -> Any:
     return block
 
 
-def _state_variables(
-    model: pyo.ConcreteModel, families: Sequence[Variables], columns: list[Any]
-) -> None:
+def _state_variables(model: pyo.ConcreteModel, families: Sequence[Variables], columns: list[Any]) -> None:
     index = [label for family in families for label in family.index]
     lower = [bound for family in families for bound in _open(family.lower)]
     upper = [bound for family in families for bound in _open(family.upper)]
@@ -111,7 +109,9 @@ def _open(bounds: np.ndarray) -> list[float | None]:
     return [bound if np.isfinite(bound) else None for bound in bounds.tolist()]
 
 
-def _state_rows(model: pyo.ConcreteModel, families: Sequence[Rows], columns: list[Any]) -> dict[int, list[Any]]:
+def _state_rows(
+    model: pyo.ConcreteModel, families: Sequence[Rows], columns: list[Any]
+) -> dict[int, list[Any]]:
     """States families of one name as one constraint; returns the rows of each by its `id`."""
     constraint = pyo.Constraint([label for family in families for label in family.index])
     _block(model, families[0]).add_component(families[0].name, constraint)

@@ -15,7 +15,7 @@ from cpm_opt.report.words import amount
 WIDTH, HEIGHT = 760, 440
 LEFT, RIGHT, TOP, BOTTOM = 92, 24, 52, 64
 COLOURS = ("#1f5fa8", "#d1571b", "#2f8a4c", "#8a4fa3", "#b3912b", "#4aa3b5", "#9c3848", "#5d6b78")
-LETTER = 6.6
+LETTER, LONG_TITLE = 6.6, 66
 
 
 @dataclass(frozen=True)
@@ -43,11 +43,11 @@ def chart(title: str, x_title: str, y_title: str, series: Sequence[Series], name
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
         'font-family="system-ui, sans-serif" font-size="12" fill="#222">',
         f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
-        _text(LEFT, 26, title, "start", 'font-size="15" font-weight="600"'),
+        _text(LEFT, 26, _short(title, LONG_TITLE), "start", 'font-size="15" font-weight="600"'),
     ]
     parts += [_grid_line(plot, value) for value in up]
     parts += [_mark(plot, value, names) for value in across]
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 16, x_title, "middle"))
+    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 16, _short(x_title, 95), "middle"))
     middle = (plot.top + HEIGHT - BOTTOM) / 2
     parts.append(_text(18, middle, y_title, "middle", f'transform="rotate(-90 18 {middle:.1f})"'))
     if len(series) > 1:
@@ -140,8 +140,8 @@ def _legend(series: Sequence[Series]) -> list[str]:
     return parts
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 60 else name[:59] + "…"
+def _short(name: str, most: int = 60) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"
 
 
 def _text(x: float, y: float, text: str, anchor: str, more: str = "") -> str:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cpm_opt.estimates import Estimates
+    from cpm_opt.estimates.holdout import Holdout
     from cpm_opt.estimates.model_estimate import ModelEstimate
     from cpm_opt.estimates.values import Values
     from cpm_opt.tables import Tables
@@ -39,6 +40,8 @@ def lint_of(tables: Tables, estimates: Estimates) -> list[dict[str, object]]:
         told += [lint.as_dict() for lint in estimates.response.lint]
     if estimates.values is not None:
         return told + [lint.as_dict() for lint in estimates.values.lint]
+    if estimates.fitted is not None:
+        told += [lint.as_dict() for lint in estimates.fitted.lint]
     message = "customers were not valued: there is no table sales or contracts, or no [estimates.value]"
     return [
         *told,
@@ -54,10 +57,9 @@ def estimation_facts(tables: Tables, estimates: Estimates) -> dict[str, object]:
         "instance": tables.info.name,
         "currency": tables.info.currency,
         "money_unit": tables.info.money_unit,
-        "models": [
-            model.as_dict() for model in (*(() if values is None else values.models), *_answers(estimates))
-        ],
+        "models": [model.as_dict() for model in (*_purchase_models(estimates), *_answers(estimates))],
         "value_models": [] if values is None else [model.as_dict() for model in values.value_models],
+        "holdout": _holdout_facts(_tried(estimates)),
         "lint": lint_of(tables, estimates),
         "tables": _tables(tables, estimates),
         "notes": [*estimates.notes, *(() if estimates.response is None else estimates.response.notes)],
@@ -67,8 +69,19 @@ def estimation_facts(tables: Tables, estimates: Estimates) -> dict[str, object]:
     return facts
 
 
+def _holdout_facts(holdout: Holdout | None) -> dict[str, object] | None:
+    if holdout is None:
+        return None
+    return {
+        "calibration_end": f"{holdout.calibration_end:%Y-%m-%d}",
+        "end": f"{holdout.end:%Y-%m-%d}",
+        "weeks": holdout.weeks,
+        "table": holdout.table.to_dict("records"),
+        "errors": holdout.errors.to_dict("records"),
+    }
+
+
 def _value_facts(values: Values) -> dict[str, object]:
-    holdout = values.holdout
     facts: dict[str, object] = {
         "end": f"{values.end:%Y-%m-%d}",
         "customers": len(values.customers),
@@ -76,15 +89,6 @@ def _value_facts(values: Values) -> dict[str, object]:
         "segments": values.segments.to_dict("records"),
         "tiers": None if values.tiers is None else values.tiers.to_dict("records"),
         "ranks": values.ranks.to_dict("records"),
-        "holdout": None
-        if holdout is None
-        else {
-            "calibration_end": f"{holdout.calibration_end:%Y-%m-%d}",
-            "end": f"{holdout.end:%Y-%m-%d}",
-            "weeks": holdout.weeks,
-            "table": holdout.table.to_dict("records"),
-            "errors": holdout.errors.to_dict("records"),
-        },
     }
     for name in LISTS:
         listed: pd.DataFrame = getattr(values, name)
@@ -103,13 +107,35 @@ def estimation(tables: Tables, estimates: Estimates) -> Explanation:
     if values is not None:
         info = tables.info
         units = Units({**info.model_dump(include={"money_unit", "currency", "period"}), "periods": 1})
-        sections = [_models(values), *_holdout(values), _worth(values, units), *_lists(values), *sections]
+        sections = [
+            _models(values),
+            *_holdout(values.holdout),
+            _worth(values, units),
+            *_lists(values),
+            *sections,
+        ]
+    elif estimates.fitted is not None:
+        table = _model_table("models", estimates.fitted.models)
+        models = Section("models", "Models, by maximum likelihood", (), (table,))
+        sections = [models, *_holdout(estimates.fitted.holdout), *sections]
     if _answers(estimates):
         sections.append(_response(estimates))
     doubts = tuple(f"{row['code']}: {row['message']}." for row in lint_of(tables, estimates))
     if doubts:
         sections.append(Section("lint", "Doubts", doubts))
     return Explanation("", "", f"{tables.info.title}: what was estimated", tuple(sections))
+
+
+def _purchase_models(estimates: Estimates) -> tuple[ModelEstimate, ...]:
+    """Models of purchases and contracts, of the values or on their own."""
+    if estimates.values is not None:
+        return estimates.values.models
+    return () if estimates.fitted is None else estimates.fitted.models
+
+
+def _tried(estimates: Estimates) -> Holdout | None:
+    found = estimates.values or estimates.fitted
+    return None if found is None else found.holdout
 
 
 def _answers(estimates: Estimates) -> tuple[ModelEstimate, ...]:
@@ -176,8 +202,7 @@ def _model_table(name: str, models: Iterable[ModelEstimate]) -> Table:
     return Table(name, columns, tuple(rows))
 
 
-def _holdout(values: Values) -> list[Section]:
-    holdout = values.holdout
+def _holdout(holdout: Holdout | None) -> list[Section]:
     if holdout is None:
         return []
     title = f"Out of sample: purchases a customer after {holdout.calibration_end:%Y-%m-%d}, by repeats before"

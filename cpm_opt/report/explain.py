@@ -92,11 +92,11 @@ def _earns(run: RunRecord, units: Units) -> Section:
         figures.append((label, today["end_value"], end_value))
     if facts["penalties"]:
         figures.append(("penalties for missed rules", 0.0, -facts["penalties"]))
-    for rule, amount in (facts.get("deductions") or {}).items():
+    for rule, taken in (facts.get("deductions") or {}).items():
         label = f"reserve for effects that fall short ({rule})"
         before = today["deductions"].get(rule, 0.0)
-        if before or amount:
-            figures.append((label, -before, -amount))
+        if before or taken:
+            figures.append((label, -before, -taken))
     if abs(objective - profit) > 1e-6 * max(1.0, abs(objective)):
         every = ", over all scenarios" if scenarios else ""
         figures.append((f"all that counts, as the model weighs it{every}", today["objective"], objective))
@@ -119,7 +119,9 @@ def _uncertain(run: RunRecord, units: Units) -> list[Section]:
         Column("scenario", "scenario"),
         Column("probability", "probability", SHARE),
         Column("profit", "profit", NUMBER, units.money),
-        Column("end_value", f"value of the customers after {units.period} {units.periods}", NUMBER, units.money),
+        Column(
+            "end_value", f"value of the customers after {units.period} {units.periods}", NUMBER, units.money
+        ),
         Column("objective", "all that counts", NUMBER, units.money),
     )
     rows = tuple(tuple(each[column.key] for column in columns) for each in scenarios)

@@ -128,7 +128,9 @@ def _pins(run: RunRecord, units: Units) -> list[str]:
     else:
         worth = f"{units.worth(pins['cost'])} more, counting all that the plan is judged by"
         verb = "stands" if len(pins["biting"]) == 1 else "stand"
-        sentences.append(f"Without the pins a plan is worth {worth}; {names(pins['biting'])} {verb} in its way.")
+        sentences.append(
+            f"Without the pins a plan is worth {worth}; {names(pins['biting'])} {verb} in its way."
+        )
     return sentences
 
 

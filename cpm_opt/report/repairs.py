@@ -63,6 +63,7 @@ def repair_report(found: Repair) -> Explanation:
 
 def _conflict(found: Repair) -> Section:
     rules = found.conflict
+    sentences: tuple[str, ...]
     if not rules:
         sentence = "The customers and choices alone contradict themselves: no rule that can be left out is to blame."
         sentences = (sentence,)

@@ -16,8 +16,8 @@ import numpy as np
 
 from cpm_opt.faults import DefectError
 from cpm_opt.runs.columns import CHOICES, PLAN, RESOURCES, RULES, SCENARIOS, SEGMENTS, WATERFALL
-from cpm_opt.runs.prices import CAPACITY, reader_prices
 from cpm_opt.runs.facts import scenario_facts
+from cpm_opt.runs.prices import CAPACITY, reader_prices
 from cpm_opt.runs.waterfall import waterfall
 
 if TYPE_CHECKING:

@@ -89,7 +89,13 @@ def _certified(
     """The plan with its decisions, each case certified alone and all of them together."""
     checked = [
         certify(
-            case.portfolio, each, question.components, question.weights, value, plan.bound, bool(question.scenarios)
+            case.portfolio,
+            each,
+            question.components,
+            question.weights,
+            value,
+            plan.bound,
+            bool(question.scenarios),
         )
         for case, each, value in zip(question.cases, decisions, worth, strict=True)
     ]
@@ -128,7 +134,10 @@ def _together(
     )
     apart = max(_apart(question.cases[0].portfolio, decisions[0], each) for each in decisions)
     drift = abs(value - objective) / max(1.0, abs(objective))
-    for amount, place in ((apart, "decisions that scenarios must share"), (drift, "objective against the solver's")):
+    for amount, place in (
+        (apart, "decisions that scenarios must share"),
+        (drift, "objective against the solver's"),
+    ):
         if not amount <= worst:
             worst, where = amount, place
     count = sum(each.checked for each in certificates) + len(decisions) + 1

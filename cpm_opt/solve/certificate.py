@@ -34,7 +34,9 @@ def certify(
     says so; every row and every other condition of the rules; the objective against the solver's. `part`: this is one
     scenario of several; where it does not weigh, the solver may have left it worth less than the decisions make it.
     """
-    countable = Decisions(np.nan_to_num(decisions.customers_on), decisions.chosen, np.nan_to_num(decisions.extra))
+    countable = Decisions(
+        np.nan_to_num(decisions.customers_on), decisions.chosen, np.nan_to_num(decisions.extra)
+    )
     found, facts, breaches = recount(portfolio, countable, components, objective)
     structure, checked = _structure(facts)
     worst = Breach("", 0.0)
@@ -105,7 +107,9 @@ def _single(facts: Facts, number: int) -> list[Breach]:
             facts.decisions.customers_on * elsewhere,
             1.0,
         ),
-        Breach(f"{lever.name}: a group on an option that is not offered", 0.0 if offered.all() else float("inf")),
+        Breach(
+            f"{lever.name}: a group on an option that is not offered", 0.0 if offered.all() else float("inf")
+        ),
     ]
 
 

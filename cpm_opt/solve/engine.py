@@ -9,6 +9,7 @@ import sys
 import threading
 import time
 from multiprocessing.connection import Connection
+from pathlib import Path
 from types import TracebackType
 from typing import Any
 
@@ -138,5 +139,5 @@ def _until(deadline: float | None) -> float | None:
 
 def _own_path() -> str:
     """The path on which the child finds this package, wherever the parent found it."""
-    own = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
-    return os.pathsep.join([own, *filter(None, [os.environ.get("PYTHONPATH")])])
+    own = Path(__file__).absolute().parents[2]
+    return os.pathsep.join([str(own), *filter(None, [os.environ.get("PYTHONPATH")])])

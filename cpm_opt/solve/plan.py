@@ -8,7 +8,16 @@ from dataclasses import dataclass, field
 from cpm_opt.formulation.audit import Decisions, RuleRow
 from cpm_opt.portfolio.portfolio import Numbers, Portfolio
 
-__all__ = ["STATUSES", "Certificate", "Decisions", "Plan", "Recount", "RuleRow", "ScenarioPlan", "ShadowPrice"]
+__all__ = [
+    "STATUSES",
+    "Certificate",
+    "Decisions",
+    "Plan",
+    "Recount",
+    "RuleRow",
+    "ScenarioPlan",
+    "ShadowPrice",
+]
 
 STATUSES = ("optimal", "feasible", "infeasible", "unbounded", "no_solution")
 
@@ -80,8 +89,8 @@ class ScenarioPlan:
 
 @dataclass(frozen=True)
 class PinEffect:
-    """What fixed and forbidden choices cost. `biting` are those of `names` that the best plan without pins breaks, where
-    that is worth more; `objective` and `bound` are that plan's, None where the time was too short for it."""
+    """What fixed and forbidden choices cost. `biting` are those of `names` that the best plan without pins breaks,
+    where that is worth more; `objective` and `bound` are that plan's, None where the time was too short for it."""
 
     names: tuple[str, ...]
     biting: tuple[str, ...] = ()

@@ -47,7 +47,9 @@ def _audits(facts: Facts, components: Iterable[Component]) -> list[Audit]:
     for component in sorted(components, key=lambda c: (getattr(c, "audits_costs", False), c.name)):
         audit = component.audit(facts)
         audits.append(audit)
-        served = facts.cost_to_serve if audit.cost_to_serve is None else facts.cost_to_serve + audit.cost_to_serve
+        served = (
+            facts.cost_to_serve if audit.cost_to_serve is None else facts.cost_to_serve + audit.cost_to_serve
+        )
         costs = np.sum([facts.costs, *audit.costs.values()], axis=0)
         facts = replace(facts, costs=costs, cost_to_serve=served)
     return audits

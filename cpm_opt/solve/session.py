@@ -56,7 +56,8 @@ class Session:
     ) -> Plan:
         """Solves the model on the portfolio; `started` (on `time.monotonic`'s clock) is when the time limit began.
 
-        With `scenarios` (for a model with the component `risk`) it decides for all of them together. Raises DefectError where the program or the solver contradicts itself.
+        With `scenarios` (for a model with the component `risk`) it decides for all of them together. Raises
+        DefectError where the program or the solver contradicts itself.
         """
         began = time.perf_counter()
         limits = self._limits(time.monotonic() if started is None else started)
@@ -124,7 +125,9 @@ class Session:
             self.engine.restart()
         shape = self.engine.ask("load", loadable(program), self._options(), deadline=limits.killing)
         if tuple(shape) != program.shape:
-            raise DefectError(f"the solver holds {shape} rows, columns and non-zeros, the model {program.shape}")
+            raise DefectError(
+                f"the solver holds {shape} rows, columns and non-zeros, the model {program.shape}"
+            )
         self.rebuilt += 1
         return False
 
@@ -153,13 +156,26 @@ class Session:
 
 def loadable(program: LinearProgram) -> dict[str, Any]:
     """What the solver's process takes of a program: plain arrays by name."""
-    names = ("cost", "offset", "row_lower", "row_upper", "lower", "upper", "integer", "start", "index", "value")
+    names = (
+        "cost",
+        "offset",
+        "row_lower",
+        "row_upper",
+        "lower",
+        "upper",
+        "integer",
+        "start",
+        "index",
+        "value",
+    )
     return {name: getattr(program, name) for name in names}
 
 
 def _edits(old: LinearProgram, new: LinearProgram) -> dict[str, tuple[Any, ...]]:
     edits: dict[str, tuple[Any, ...]] = {}
-    rows = np.flatnonzero((old.row_lower != new.row_lower) | (old.row_upper != new.row_upper)).astype(np.int32)
+    rows = np.flatnonzero((old.row_lower != new.row_lower) | (old.row_upper != new.row_upper)).astype(
+        np.int32
+    )
     if len(rows):
         edits["row_bounds"] = (rows, new.row_lower[rows], new.row_upper[rows])
     columns = np.flatnonzero((old.lower != new.lower) | (old.upper != new.upper)).astype(np.int32)

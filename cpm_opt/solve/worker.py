@@ -36,6 +36,7 @@ class Worker:
         self.highs = highspy.Highs()
         self.highs.setOptionValue("log_to_console", False)
         self.integer = np.zeros(0, dtype=np.int32)
+        self.whole = False
         self.lower = np.zeros(0)
         self.upper = np.zeros(0)
 
@@ -53,6 +54,7 @@ class Worker:
         lp.a_matrix_.start_, lp.a_matrix_.index_ = program["start"], program["index"]
         lp.a_matrix_.value_ = program["value"]
         self.integer = np.flatnonzero(program["integer"]).astype(np.int32)
+        self.whole = len(self.integer) > 0
         self.lower, self.upper = program["lower"], program["upper"]
         self._taken(self.highs.passModel(lp), "the model")
         return self.highs.getNumRow(), self.highs.getNumCol(), self.highs.getNumNz()
@@ -93,6 +95,7 @@ class Worker:
     def whole_numbers(self, on: bool) -> None:
         """Switches integrality on or off."""
         count = len(self.integer)
+        self.whole = on and count > 0
         if count:
             kind = np.full(count, int(INTEGER if on else CONTINUOUS), dtype=np.uint8)
             self._taken(self.highs.changeColsIntegrality(count, self.integer, kind), "integrality")
@@ -114,8 +117,7 @@ class Worker:
 
     def run(self, options: dict[str, Any]) -> dict[str, Any]:
         """Solves; answers the status and, only where a solution is reported, its values and prices."""
-        for name, value in options.items():
-            self._option(name, value)
+        self._options(options)
         started = time.perf_counter()
         self.highs.run()
         return {**self._answer(), "seconds": time.perf_counter() - started}
@@ -153,8 +155,7 @@ class Worker:
 
     def conflict(self, options: dict[str, Any]) -> list[int]:
         """Rows of an irreducible set that contradict each other; empty where none was found."""
-        for name, value in options.items():
-            self._option(name, value)
+        self._options(options)
         status, iis = self.highs.getIis()
         if status == highspy.HighsStatus.kError or not iis.valid_:
             return []
@@ -195,6 +196,14 @@ class Worker:
             if info.dual_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible:
                 answer["row_duals"] = np.array(solution.row_dual)
         return answer
+
+    def _options(self, options: dict[str, Any]) -> None:
+        """Sets options for a run; `time_limit` in seconds from now. The clock that HiGHS holds it against goes on from
+        run to run, but for runs with whole numbers, which have one of their own."""
+        for name, value in options.items():
+            self._option(name, value)
+        if "time_limit" in options and not self.whole:
+            self._option("time_limit", self.highs.getRunTime() + options["time_limit"])
 
     def _option(self, name: str, value: Any) -> None:
         self._taken(self.highs.setOptionValue(name, value), f"option {name} = {value}")

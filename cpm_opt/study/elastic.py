@@ -90,7 +90,9 @@ class Elastic:
         composition.space.rows[:] = [_moved(family, moves, changes) for family in composition.rows]
         self._drafts = composition.drafts
         families = composition.variables
-        lower, upper = (np.concatenate([getattr(each, side) for each in families]) for side in ("lower", "upper"))
+        lower, upper = (
+            np.concatenate([getattr(each, side) for each in families]) for side in ("lower", "upper")
+        )
         self._idle = np.clip(np.zeros(composition.columns), lower, upper)  # what no row uses stays at 0
         composition = replace(composition, objective=tidied(Terms.of(1, 0, changes, -1.0)))
         self._program = compile_model(state(composition), composition)
@@ -204,7 +206,9 @@ def irreducible(elastic: Elastic) -> tuple[Rule, ...]:
     return tuple(found)
 
 
-def _halved(elastic: Elastic, kept: tuple[Rule, ...], rules: tuple[Rule, ...], asked: bool) -> tuple[Rule, ...]:
+def _halved(
+    elastic: Elastic, kept: tuple[Rule, ...], rules: tuple[Rule, ...], asked: bool
+) -> tuple[Rule, ...]:
     """Of `rules`, those that are needed to contradict `kept`; `asked` where `kept` alone may do."""
     if asked and not elastic.feasible(kept):
         return ()
@@ -232,7 +236,9 @@ def _rows_of_rules(composition: Composition, program: LinearProgram) -> dict[Rul
 
 def _rows_named(composition: Composition, program: LinearProgram, block: str) -> Indices:
     found = [
-        where for family, where in zip(composition.rows, program.row_position, strict=True) if family.block == block
+        where
+        for family, where in zip(composition.rows, program.row_position, strict=True)
+        if family.block == block
     ]
     return np.concatenate([np.zeros(0, dtype=np.int64), *found])
 
@@ -257,7 +263,9 @@ def _moved(family: Rows, moves: Sequence[Mapping[Label, float]], changes: Indice
 
 
 def _edits(old: LinearProgram, new: LinearProgram) -> dict[str, tuple[object, ...]]:
-    rows = np.flatnonzero((old.row_lower != new.row_lower) | (old.row_upper != new.row_upper)).astype(np.int32)
+    rows = np.flatnonzero((old.row_lower != new.row_lower) | (old.row_upper != new.row_upper)).astype(
+        np.int32
+    )
     columns = np.flatnonzero(old.upper != new.upper).astype(np.int32)
     costs = np.flatnonzero(old.cost != new.cost).astype(np.int32)
     edits: dict[str, tuple[object, ...]] = {}
@@ -268,5 +276,3 @@ def _edits(old: LinearProgram, new: LinearProgram) -> dict[str, tuple[object, ..
     if len(costs):
         edits["cost"] = (costs, new.cost[costs])
     return edits
-
-

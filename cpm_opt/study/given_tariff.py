@@ -73,8 +73,9 @@ class GivenTariff:
             if lever.single:
                 keep = (np.array(lever.options)[None, :, None] == given[:, None, :]) & (chosen >= 0)
                 rows = np.arange(chosen.size).reshape(chosen.shape)
-                labels = [(lever.name, group) for group in lever.groups]
-                choice = [labels, [p.options[option] for option in lever.options], periods_of(p)]
+                labels: list[object] = [(lever.name, group) for group in lever.groups]
+                options = [p.options[option] for option in lever.options]
+                choice: list[Sequence[object]] = [labels, options, periods_of(p)]
                 one = Terms.of(chosen.size, rows, np.where(keep, chosen, -1), 1.0)
                 draft.add_rows(self.name, "choice", choice, one, "==", 1.0, keep)
 

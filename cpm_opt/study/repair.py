@@ -139,7 +139,9 @@ def negotiable(problem: Problem, case: Case) -> list[Number]:
     found: list[Number] = []
     if "balance" in problem.spec.components:
         sizes = _sizes(case.portfolio)
-        found += [_of_rule(case, rule, sizes[rule.name]) for rule in case.portfolio.balance if rule.penalty is None]
+        found += [
+            _of_rule(case, rule, sizes[rule.name]) for rule in case.portfolio.balance if rule.penalty is None
+        ]
     if "capacity" in problem.spec.components:
         found += _of_resources(problem, case)
     return [number for number in found if number.moves]
@@ -158,7 +160,9 @@ def _of_rule(case: Case, rule: BalanceRule, size: float) -> Number:
     names = [scenario.name for scenario in case.scenarios] or [""]
     ease = 1.0 if rule.sense == "min" else -1.0
     moves: dict[Label, float] = {
-        (name, "balance", "limit", (rule.name, t)): ease for name in names for t in range(rule.first, rule.last + 1)
+        (name, "balance", "limit", (rule.name, t)): ease
+        for name in names
+        for t in range(rule.first, rule.last + 1)
     }
     p = case.portfolio
     unit = p.measure_units.get(rule.measure, p.currency)
@@ -168,7 +172,9 @@ def _of_rule(case: Case, rule: BalanceRule, size: float) -> Number:
         unit = p.resources.units[rule.resource]
     sign = -1 if rule.sense == "min" else 1
     cost, relational = rule.repair_cost, rule.basis != "amount"
-    return Number(rule.name, "balance", "value", rule.name, 0, rule.value, unit, cost, sign, size, moves, relational)
+    return Number(
+        rule.name, "balance", "value", rule.name, 0, rule.value, unit, cost, sign, size, moves, relational
+    )
 
 
 def _of_resources(problem: Problem, case: Case) -> list[Number]:
@@ -236,7 +242,9 @@ def _by_cost(elastic: Elastic, numbers: Sequence[Number]) -> tuple[Found, bool]:
     if first is None:
         raise DefectError("a repair that is there was not found again")
     budget = float(np.dot(prices, first[0]))
-    second = elastic.cheapest(every, [1.0 / number.size for number in numbers], budget + 1e-9 * max(1.0, budget))
+    second = elastic.cheapest(
+        every, [1.0 / number.size for number in numbers], budget + 1e-9 * max(1.0, budget)
+    )
     return (first if second is None else second), True
 
 
@@ -275,7 +283,9 @@ def _sets(rules: Sequence[str], count: int, hit: Sequence[frozenset[str]]) -> It
             yield chosen
 
 
-def _beside(elastic: Elastic, numbers: Sequence[Number], rules: Sequence[str], chosen: Sequence[str]) -> frozenset[str]:
+def _beside(
+    elastic: Elastic, numbers: Sequence[Number], rules: Sequence[str], chosen: Sequence[str]
+) -> frozenset[str]:
     """Rules of which one has to be changed, because all others changed do not make the plan feasible: as few as halving
     the rest finds."""
     kept = set(chosen)

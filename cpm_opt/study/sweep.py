@@ -56,7 +56,7 @@ class Call:
 class Sweep:
     """What came of it: a row a point, in their order, under `columns`; `solved` of them now, the others before.
 
-    `seconds` are those of the solver. `instance` are the facts of the instance as in run.json: currency, money_unit, period.
+    `seconds` are those of the solver. `instance` are facts of the instance as in run.json (currency, money_unit, ...).
     """
 
     name: str

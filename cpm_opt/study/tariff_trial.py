@@ -79,7 +79,8 @@ class Outcome:
 
     @property
     def moved(self) -> Numbers:
-        """`[S]`: customers on something else than today, on the lever and in the period where they are most."""
+        """`[S]`: customers of active segments on something else than today, on the lever and in the period where they
+        are most."""
         return self.mean(lambda p, d, r: _moved(p, d, r.customers))
 
 
@@ -98,7 +99,8 @@ class ScenarioResult:
 @dataclass(frozen=True)
 class Trial:
     """The answer of a tariff test. `status` is that of the plan with the given tariff (`recounted` in a what-if);
-    `today` and `best` are None where there is no such plan, `best_status` tells whether the best one is proven.
+    `as_is`: all stays as it is, whatever the rules say. `today` (today's tariff under the same rules, the service part
+    answering) and `best` are None where there is no such plan, `best_status` tells whether the best one is proven.
     `broken` are hard rules that the given tariff breaks (only a what-if can). `break_even` is how many times as strong
     as estimated the customers' response to the tariff may be before it is worth no more than today's; None where no
     response is stated, or none brings it there."""
@@ -110,6 +112,7 @@ class Trial:
     status: str
     conflict: tuple[str, ...] = ()
     tried: Outcome | None = None
+    as_is: Outcome | None = None
     today: Outcome | None = None
     best: Outcome | None = None
     best_status: str = ""
@@ -117,6 +120,11 @@ class Trial:
     has_response: bool = False
     break_even: float | None = None
     scenarios: tuple[ScenarioResult, ...] = ()
+
+    @property
+    def before(self) -> Outcome | None:
+        """What the given tariff is compared with: today's, else how things are."""
+        return self.today or self.as_is
 
     @property
     def chance_of_loss(self) -> float | None:
@@ -139,35 +147,32 @@ def try_tariff(problem: Problem, fix: Sequence[str], forbid: Sequence[str], what
     Raises InputError where a what-if leaves something open.
     """
     p, spec = problem.portfolio, _unpinned(problem.spec, len(fix), len(forbid))
-    trial = Trial(problem, tuple(fix), tuple(forbid), what_if, "")
-    tariff = given(p, fix, forbid, what_if)
-    now = given(p, (), (), what_if)
+    tariff, now = given(p, fix, forbid, what_if), given(p, (), (), what_if)
+    as_is = _recounted(problem, spec, given(p, (), (), True))
+    trial = Trial(problem, tuple(fix), tuple(forbid), what_if, "", as_is=as_is)
     if what_if:
         everything_settled(p, tariff, forbid)
         tried = _recounted(problem, spec, tariff)
-        today: Outcome | None = _recounted(problem, spec, now)
         broken = tuple(row for each in tried.recounts for row in each.rows if row.penalty is None and _missed(row))
-        trial = replace(trial, status="recounted", tried=tried, today=today, broken=broken)
+        trial = replace(trial, status="recounted", tried=tried, today=as_is, broken=broken)
     else:
         plan = _solved(problem, _with_forbidden(spec, forbid), tariff)
         trial = replace(trial, status=plan.status, conflict=plan.conflict)
         if not plan.shown:
             return trial
         tried = _outcome(problem, plan)
-        before = _solved(problem, spec, now)
-        today = _outcome(problem, before) if before.shown else None
-        trial = replace(trial, tried=tried, today=today)
+        kept = _solved(problem, spec, now)
+        trial = replace(trial, tried=tried, today=_outcome(problem, kept) if kept.shown else None)
     best = solve(p, _with_forbidden(spec, forbid), None, problem.started, problem.scenarios)
     if best.shown and best.objective is not None:
         # Short of time, a given tariff may turn out better than the best plan found.
         found = _outcome(problem, best)
         known = not what_if and tried.objective > found.objective
         trial = replace(trial, best=tried if known else found, best_status=best.status)
-    if today is None:
-        return trial
+    before = trial.today or as_is
     response = _response(p, tariff, now)
-    break_even = _break_even(problem, spec, tried, today, response) if response.any() else None
-    results = _in_scenarios(problem, spec, tried, today)
+    break_even = _break_even(problem, spec, tried, before, response) if response.any() else None
+    results = _in_scenarios(problem, spec, tried, before)
     return replace(trial, has_response=bool(response.any()), break_even=break_even, scenarios=results)
 
 
@@ -254,7 +259,7 @@ def _left(p: Portfolio, decisions: Decisions, customers: Numbers) -> Numbers:
 def _moved(p: Portfolio, decisions: Decisions, customers: Numbers) -> Numbers:
     apart = np.abs(decisions.customers_on - shares_today(p)[:, :, None] * customers[:, None, :-1])
     each = [0.5 * apart[:, np.array(lever.options)].sum(axis=1).max(axis=1, initial=0.0) for lever in p.levers]
-    return np.max(each, axis=0) if each else np.zeros(len(p.segments))
+    return np.where(p.active, np.max(each, axis=0), 0.0) if each else np.zeros(len(p.segments))
 
 
 def _response(p: Portfolio, tariff: Given, now: Given) -> Flags:

@@ -85,6 +85,25 @@ def test_text_and_an_instance_that_the_other_commands_take(tmp_path, monkeypatch
     assert [lint["code"] for lint in facts(again)["lint"]][-1] == "no-values"
 
 
+def test_models_need_neither_segments_nor_a_discount_rate(tmp_path):
+    rules = "[estimates]\ngross_margin = 0.3\ncalibration_end = 2025-03-31\n"
+    instance(tmp_path / "shop", shop_sales(400, seed=3), rules)
+    result = cpm(str(tmp_path / "shop"), "--json")
+    assert result.exit_code == 0, result.stderr
+    found = facts(result)
+    assert [model["name"] for model in found["models"]] == ["bg_nbd", "pareto_nbd", "gamma_gamma"]
+    assert found["models"][0]["converged"] is True
+    assert len(found["holdout"]["table"]) == 8
+    assert {"no-values", "not-estimated", "zero-frequency"} <= {lint["code"] for lint in found["lint"]}
+    text = cpm(str(tmp_path / "shop")).stdout
+    assert "Out of sample" in text
+    assert "could not be estimated from sales" in text
+    refused = cpm(str(tmp_path / "shop"), "--out", str(tmp_path / "planned"))
+    assert refused.exit_code == 2
+    assert "estimates.states" in refused.stderr
+    assert not (tmp_path / "planned").exists()
+
+
 def test_faults_come_all_at_once_and_nothing_is_written(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     rules = RULES.replace("gross_margin = 0.25", "gross_margin = 25")

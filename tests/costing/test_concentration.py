@@ -60,8 +60,8 @@ def test_large_customers_are_shown_one_by_one() -> None:
 
 
 def tiers(profit: list[float], rules: TierRules, active: list[bool] | None = None) -> list[str]:
-    series = pd.Series(profit)
-    return assign_tiers(series, pd.Series(active or [True] * len(profit)), rules).tolist()
+    series = pd.Series(profit, dtype=float)
+    return assign_tiers(series, pd.Series(active or [True] * len(profit), dtype=bool), rules).tolist()
 
 
 def test_thresholds_and_the_tiers_of_their_own() -> None:
@@ -85,16 +85,16 @@ def test_natural_breaks_have_the_least_squares_of_all_breaks(profits: list[int])
     names = ("a", "b", "c")
     rules = TierRules(method="natural_breaks", names=names)
     found = pd.Series(tiers([float(x) for x in profits], rules))
-    values = pd.Series(sorted(profits, reverse=True), dtype=float)
+    values = np.array(sorted(profits, reverse=True), dtype=float)
 
-    def squares(parts: list[pd.Series]) -> float:
+    def squares(parts: list[np.ndarray]) -> float:
         return sum(float(((part - part.mean()) ** 2).sum()) for part in parts)
 
-    def cut(places: tuple[int, ...]) -> list[pd.Series]:
+    def cut(places: tuple[int, ...]) -> list[np.ndarray]:
         return [part for part in np.split(values, list(places)) if len(part)]
 
     best = min(squares(cut(places)) for k in range(3) for places in combinations(range(1, len(values)), k))
-    assigned = [pd.Series(profits, dtype=float)[found == name] for name in names]
+    assigned = [np.array(profits, dtype=float)[found == name] for name in names]
     assert squares([part for part in assigned if len(part)]) == pytest.approx(best, abs=1e-6)
     assert [max(part) for part in assigned if len(part)] == sorted(
         (max(part) for part in assigned if len(part)), reverse=True

@@ -12,21 +12,14 @@ from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from cpm_opt.cli import app
-from cpm_opt.costing import ProfitStatement, cost_and_profit
 from cpm_opt.costing.break_even import Change
 from cpm_opt.faults import InputError
+from cpm_opt.runs.plain import json_text
 from cpm_opt.tables import RAW
-from tests.ledger import instance
+from tests.costing.statements import MARGIN, PERIODS, statement
 
 ROOT = Path(__file__).parents[2]
 DOCS = (ROOT / "docs" / "profit.md").read_text(encoding="utf-8")
-MARGIN = "[estimates]\ngross_margin = 0.25\n"
-
-
-def statement(folder: Path, rules: str = MARGIN, **tables: str) -> ProfitStatement:
-    found = instance(folder, None, rules, "year", tables)
-    assert [fault.line() for fault in found.faults] == []
-    return cost_and_profit(found)
 
 
 def table_of(docs: str, header: str) -> list[list[str]]:
@@ -83,19 +76,6 @@ def test_the_shares_and_growth_of_the_example() -> None:
     assert (change.growth, change.profit_growth) == (pytest.approx(1 / 3), pytest.approx(0.2))
 
 
-PERIODS = (
-    MARGIN
-    + """[estimates.profit]
-first_day = 2025-01-01
-last_day = 2025-12-31
-[estimates.profit.tiers]
-method = "thresholds"
-names = ["gold", "bronze"]
-values = [30.0]
-"""
-)
-
-
 def test_two_periods_beside_each_other_with_the_same_returns_as_the_example(tmp_path: Path) -> None:
     sales = (
         "customer,date,revenue,cost\n"
@@ -115,6 +95,10 @@ def test_two_periods_beside_each_other_with_the_same_returns_as_the_example(tmp_
     assert found.moves is not None
     assert found.moves.loc["bronze", "inactive"] == 1
     assert found.moves.loc["new", "gold"] == 1
+    answer = json.loads(json_text(found.as_dict()))
+    assert answer["moves"]["new"] == {"gold": 1, "bronze": 0, "unprofitable": 0, "inactive": 0, "gone": 0}
+    assert [row["customer"] for row in answer["large"]] == ["a", "c"]
+    assert answer["large"][0]["share"] == pytest.approx(0.75)
     assert found.inactive_shares == (pytest.approx(1 / 3), pytest.approx(0.5))
     assert found.as_dict()["prior"]["ros_change"] == pytest.approx(-1 / 60)  # type: ignore[index]
 
@@ -311,91 +295,3 @@ def test_every_ledger_reconciles_to_the_cent(
     by_hand = left + balance * years + balance / 2 * (0.2 - 0.07) - sum(expense) - outside
     assert answer["ledger_total"] == pytest.approx(by_hand, abs=0.01)
     assert answer["profit"] == pytest.approx(float(found.matrix["profit"].sum()), abs=0.01)
-
-
-@pytest.mark.parametrize(
-    ("tables", "words"),
-    [
-        (
-            {"activity_counts": "activity,count\npak,1\n"},
-            "activity_counts line 2, column activity, value 'pak'",
-        ),
-        ({"activity_counts": "activity,count,rsh\npack,1,1\n"}, "column rsh: the column is neither known"),
-        ({"time_drivers": "activity,driver,minutes\npack,rush,1\n"}, "time_drivers line 2, column driver"),
-        ({"activities": "activity,pool\npack,stor\n"}, "did you mean 'store'"),
-        ({"activities": "activity,base_minutes\npack,3\n"}, "neither a pool nor a transaction_rate"),
-        ({"cost_pools": "pool,expense\nstore,5\n"}, "has no practical_capacity"),
-        ({"accounts": "account,customer\n1,a\n"}, "estimates.profit.bank: is missing"),
-        ({"balances": "account,date,balance\n1,2025-01-01,5\n"}, "balances line 2, column account"),
-        ({"sales": "customer,date,revenue\na,2025-01-01,x\n"}, "sales line 2, column revenue"),
-    ],
-)
-def test_faults_between_the_tables_are_told(tmp_path: Path, tables: dict[str, str], words: str) -> None:
-    base = {
-        "sales": "customer,date,revenue\na,2025-01-01,5\n",
-        "cost_pools": "pool,expense,practical_capacity\nstore,5,9\n",
-        "activities": "activity,pool,base_minutes\npack,store,1\n",
-        "activity_counts": "activity,count\npack,1\n",
-    }
-    found = instance(tmp_path, None, MARGIN, "year", {**base, **tables})
-    with pytest.raises(InputError) as raised:
-        cost_and_profit(found)
-    assert any(words in fault.line() for fault in raised.value.faults), [
-        f.line() for f in raised.value.faults
-    ]
-
-
-def test_check_tells_the_faults_between_the_tables_too(tmp_path: Path) -> None:
-    tables = {
-        "segments": "segment,customers,margin\nx,1,1\n",
-        "activities": "activity,pool\npack,stor\n",
-        "cost_pools": "pool,expense,practical_capacity\nstore,5,9\n",
-    }
-    instance(tmp_path, None, "", "year", tables)
-    result = CliRunner().invoke(app, ["check", str(tmp_path)])
-    assert (
-        "activities line 2, column pool, value 'stor': is not known; did you mean 'store'?" in result.stderr
-    )
-
-
-def test_activities_of_a_period_need_the_expense_of_their_pool_in_it(tmp_path: Path) -> None:
-    with pytest.raises(
-        InputError, match="has activities of 2024-01-01 to 2024-12-31 and no rate of pools store"
-    ):
-        statement(
-            tmp_path,
-            PERIODS,
-            sales="customer,date,revenue\na,2025-01-01,5\n",
-            cost_pools="pool,expense,practical_capacity\nstore,5,9\n",
-            activities="activity,pool,base_minutes\npack,store,1\n",
-            activity_counts="activity,count,date\npack,1,2025-05-05\npack,1,2024-05-05\n",
-        )
-
-
-@pytest.mark.parametrize(
-    ("rules", "words"),
-    [
-        ("", "estimates.gross_margin: is missing"),
-        (MARGIN + "[estimates.profit]\nfrst_day = 2025-01-01\n", "did you mean 'first_day'"),
-        (
-            MARGIN + "[estimates.profit]\nfirst_day = 2025-01-02\nlast_day = 2025-01-01\n",
-            "last_day is before first_day",
-        ),
-        (MARGIN + "[estimates.profit.bank]\ntransfer_price = 7\n", "less than 1"),
-        (
-            MARGIN + '[estimates.profit.tiers]\nnames = ["a", "a"]\nvalues = [0.5, 0.5]\n',
-            "names a tier twice",
-        ),
-    ],
-)
-def test_faults_of_the_settings_are_told_by_profit_and_check(tmp_path: Path, rules: str, words: str) -> None:
-    folder = tmp_path / "shop"
-    instance(
-        folder, [("a", "2025-01-01", 1, 5)], rules, "year", {"segments": "segment,customers,margin\nx,1,1\n"}
-    )
-    result = CliRunner().invoke(app, ["profit", str(folder), "--json"])
-    assert result.exit_code == 2
-    assert words in result.stderr
-    assert json.loads(result.stdout)["status"] == "faults"
-    if rules:
-        assert words in CliRunner().invoke(app, ["check", str(folder)]).stderr

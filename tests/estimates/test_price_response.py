@@ -124,7 +124,7 @@ def test_intervals_of_elasticities_cover() -> None:
         log = 1 - 1.2 * np.log(price) + rng.normal(0, 0.3, 45)[cluster] + rng.normal(0, 0.3, 270)
         sales = pd.DataFrame({"segment": "all", "price": price, "volume": np.exp(log), "cluster": cluster})
         (found,) = fit_elasticities(sales)
-        hits += abs(found.value + 1.2) <= 1.96 * found.se
+        hits += found.interval[0] <= -1.2 <= found.interval[1]
     assert 0.90 <= hits / 300 <= 0.98
 
 

@@ -154,7 +154,9 @@ CASES = {
         },
     ),
     "pins": Case(
-        Pins(fix=("service=plus@tier=low:2", "tariff=keep@low"), forbid=("service=plus@gold", "tariff=up5:1")),
+        Pins(
+            fix=("service=plus@tier=low:2", "tariff=keep@low"), forbid=("service=plus@gold", "tariff=up5:1")
+        ),
         good=lambda portfolio, idle: low_on_plus_in_2(portfolio, up5_in(2)(portfolio, idle)),
         bad=up5_in(2),
     ),
@@ -162,7 +164,9 @@ CASES = {
     "cash": Case(
         Cash(opening=-9100.0, credit_limit=200.0, credit_cost=0.05, grow="gold", fund="tier=low"),
         bad=on_plus(1.0),
-        tables={"effects": "segment,lever,option,margin,cash\ngold,service,plus,20,-70\nsilver,service,plus,3,-6"},
+        tables={
+            "effects": "segment,lever,option,margin,cash\ngold,service,plus,20,-70\nsilver,service,plus,3,-6"
+        },
     ),
     "concentration": Case(
         Concentration(top_k=1, top_share=0.7, hhi=0.58),

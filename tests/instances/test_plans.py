@@ -32,7 +32,9 @@ def test_the_plan_is_the_expected_one(folder: Path, model: str, expected: dict[s
     assert plan.status == "optimal"
     assert plan.shown
     assert plan.objective is not None
-    gap = load_model(path).solver.mip_gap  # as far as two optimal answers may lie apart, beside how figures are rounded
+    gap = load_model(
+        path
+    ).solver.mip_gap  # as far as two optimal answers may lie apart, beside how figures are rounded
     assert abs(plan.objective - expected["objective"]) <= (1e-6 + gap) * max(1.0, abs(expected["objective"]))
 
 

@@ -58,7 +58,9 @@ def draw(rng: random.Random, features: frozenset[str]) -> Draft:
         weights = {"profit": rng.choice([1.0, 0.8]), "end_value": rng.choice([0.0, 0.5, 1.0])}
         draft.model["objective"] = {**weights}
     components = [c for c in ("capacity", "balance", "switching") if c in features]
-    components += [c for c, feature in (("price", "price_rules"), ("options", "option_rules")) if feature in features]
+    components += [
+        c for c, feature in (("price", "price_rules"), ("options", "option_rules")) if feature in features
+    ]
     rng.shuffle(components)
     draft.model["components"] = {name: {} for name in components}
     if "measures" in features:

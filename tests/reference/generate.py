@@ -77,7 +77,16 @@ ALONE = {
     "arrivals": {"arrivals", "periods", "capacity", "end_value", "weights", "discount"},
     "factors": {"factors", "periods", "capacity", "measures", "migration", "migration_effects", "arrivals"},
     "price rules": {"single", "price_rules", "groups", "periods", "capacity", "current", "arrivals"},
-    "option rules": {"single", "option_rules", "groups", "periods", "capacity", "current", "not_offered", "migration"},
+    "option rules": {
+        "single",
+        "option_rules",
+        "groups",
+        "periods",
+        "capacity",
+        "current",
+        "not_offered",
+        "migration",
+    },
     "whole option rules": WHOLE | {"option_rules"},
     "everything and rules": EVERYTHING | RULES,
     "rules without components": {"single", "hold", "change_cost", "current", "periods", "penalty", "factors"},
@@ -105,7 +114,9 @@ MONEY = {
     "every rule": EVERYTHING | RULES | MONEY_RULES,
 }
 """Cash, concentration and robust, each alone and with everything else."""
-FEATURES = frozenset().union(*PRESETS.values(), *ALONE.values(), *MONEY.values(), {"all_single", "few", "infeasible"})
+FEATURES = frozenset().union(
+    *PRESETS.values(), *ALONE.values(), *MONEY.values(), {"all_single", "few", "infeasible"}
+)
 
 ALWAYS = {
     "segments": ["segment", "customers", "margin"],

@@ -24,7 +24,7 @@ class Outcome:
     `sides`: rule and period -> the members' figure and what its value is multiplied by (1 for an amount);
     `use`: resource and period -> use; `on`: per period, who is on what; `paths`: lever and group -> its options, the
     one of today first; `groups`: lever and group -> its segments; `amounts`: measure, segment and period -> the
-    figure of a segment, cash less what its use costs as measure `net`; `balances`: the firm's cash after each period."""
+    figure of a segment, cash less what its use costs as measure `net`; `balances`: cash after each period."""
 
     profit: float = 0.0
     penalty: float = 0.0
@@ -217,7 +217,9 @@ class Play:
     def _today(self, lever: str, group: str) -> str:
         """The option of a group before period 1; where its customers are on two, a rule that asks is not to be read."""
         there = {(s, o): customers for (s, d, o), customers in self.first.items() if d == lever}
-        held = {o for (s, o), customers in there.items() if self.group(s, lever) == group and customers > 1e-9}
+        held = {
+            o for (s, o), customers in there.items() if self.group(s, lever) == group and customers > 1e-9
+        }
         if len(held) > 1:
             return "two options"
         (base,) = (row["option"] for row in self.options(lever) if flag(row, "base", True))

@@ -38,7 +38,9 @@ def option(portfolio: Portfolio, name: str) -> int:
     return portfolio.options.index(name)
 
 
-def moved(decisions: Decisions, segment: int, source: int, target: int, customers: float, t: int) -> Decisions:
+def moved(
+    decisions: Decisions, segment: int, source: int, target: int, customers: float, t: int
+) -> Decisions:
     on = decisions.customers_on.copy()
     on[segment, source, t] -= customers
     on[segment, target, t] += customers
@@ -103,7 +105,9 @@ CORRUPTIONS: dict[str, tuple[str, Corruption]] = {
     "a choice of another lever": ("without one option", lambda p, d: chosen(p, d, "top", "plus", 0)),
     "a held choice that changes": (
         "hold",
-        lambda p, d: chosen(p, moved(d, GOLD, option(p, "keep"), option(p, "up5"), 100.0, 1), "top", "up5", 1),
+        lambda p, d: chosen(
+            p, moved(d, GOLD, option(p, "keep"), option(p, "up5"), 100.0, 1), "top", "up5", 1
+        ),
     ),
     "use over capacity": (
         "capacity hours",
@@ -148,7 +152,10 @@ def test_catches_an_objective_that_is_not_the_plans() -> None:
 
 def test_catches_a_broken_rule_of_balance_but_not_a_soft_one() -> None:
     hard = {**TABLES, "balance": "rule,measure,members,sense,value\nmore gold,customers,gold,min,101"}
-    soft = {**TABLES, "balance": "rule,measure,members,sense,value,penalty\nmore gold,customers,gold,min,101,2"}
+    soft = {
+        **TABLES,
+        "balance": "rule,measure,members,sense,value,penalty\nmore gold,customers,gold,min,101,2",
+    }
     verdicts = []
     for tables in (hard, soft):
         portfolio = built(tables)

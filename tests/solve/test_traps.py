@@ -92,7 +92,12 @@ def test_no_old_values_after_an_infeasible_solve() -> None:
         second = kept.solve(replace(portfolio, resources=tight))
     assert first.status == "optimal"
     assert second.status == "infeasible"
-    assert (second.objective, second.decisions, second.recount, second.certificate) == (None, None, None, None)
+    assert (second.objective, second.decisions, second.recount, second.certificate) == (
+        None,
+        None,
+        None,
+        None,
+    )
     assert dict(second.shadow_prices) == {}
     assert second.conflict == ("capacity hours",)
 

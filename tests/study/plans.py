@@ -31,7 +31,9 @@ def model(folder: Path, components: str, periods: int = 2, rate: float = 0.0) ->
     """Writes a model into the folder: `components` are names, or TOML tables."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "model.toml"
-    tables = components if "[" in components else "".join(f"[components.{name}]\n" for name in components.split())
+    tables = (
+        components if "[" in components else "".join(f"[components.{name}]\n" for name in components.split())
+    )
     path.write_text(f"[horizon]\nperiods = {periods}\ndiscount_rate = {rate}\n{tables}", "utf-8")
     return path
 

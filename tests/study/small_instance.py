@@ -26,7 +26,9 @@ FILES = {
     "silver,silver,service,plus,0.08\ngold,gold,tariff,up5,-0.1\nsilver,silver,tariff,up5,-0.05\n",
 }
 SCENARIOS = (
-    "scenario,probability,target,factor,segment\ngood,0.5,segments.margin,1.2,\nbad,0.5,segments.margin,0.5,gold\n"
+    "scenario,probability,target,factor,segment\n"
+    "good,0.5,segments.margin,1.2,\n"
+    "bad,0.5,segments.margin,0.5,gold\n"
 )
 
 

@@ -52,7 +52,8 @@ def test_only_the_changed_input_model_plan_and_figures_are_told(tmp_path):
             rows = [
                 float(row["share"])
                 for row in record.table("plan")
-                if (row["segment"], row["option"]) == (segment, option) and first <= int(row["period"]) <= last
+                if (row["segment"], row["option"]) == (segment, option)
+                and first <= int(row["period"]) <= last
             ]
             assert rows == pytest.approx([values[number]] * len(rows), abs=2e-6)
             assert len(rows) == (0 if values[number] == 0.0 else last - first + 1)
@@ -65,9 +66,20 @@ def test_only_the_changed_input_model_plan_and_figures_are_told(tmp_path):
 
 def test_a_change_of_a_choice_is_told_with_its_periods(tmp_path):
     dear = FILES["effects.csv"].replace("gold,tariff,up5,9", "gold,tariff,up5,90")
-    found = compare([run(tmp_path), run(tmp_path, effects=dear)])
-    (choice,) = [each for each in found.choices if each.place == ("tariff", "top")]
-    assert (choice.values, choice.first, choice.last) == (("keep", "up5"), 1, 2)
+    runs = [run(tmp_path), run(tmp_path, effects=dear)]
+    told = {
+        period: each.values
+        for each in compare(runs).choices
+        if each.place == ("tariff", "top")
+        for period in range(each.first, each.last + 1)
+    }
+    by_run = [
+        {int(row["period"]): row["option"] for row in each.table("choices") if row["group"] == "top"}
+        for each in runs
+    ]
+    apart = {t: (by_run[0][t], by_run[1][t]) for t in (1, 2) if by_run[0][t] != by_run[1][t]}
+    assert apart
+    assert told == apart
 
 
 def test_a_run_without_a_plan_is_compared_by_what_it_has(tmp_path):

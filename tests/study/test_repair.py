@@ -111,7 +111,10 @@ def test_without_costs_the_fewest_rules_are_changed(tmp_path: Path, seed: int) -
         # The least relative size: a little less of any one change, and the rules cannot be kept.
         for change in found.changes:
             place = (change.number.table, change.number.column, change.number.name, change.number.period)
-            less = {**changes_of(found), place: change.number.value + 0.98 * (change.to - change.number.value)}
+            less = {
+                **changes_of(found),
+                place: change.number.value + 0.98 * (change.to - change.number.value),
+            }
             assert not keeps_rules(session, of, less)
     assert found.total_cost == len(found.changes)
 
@@ -150,9 +153,9 @@ def test_a_blank_cost_is_not_negotiable_where_others_are_stated(tmp_path: Path) 
     assert found.status == "not_repairable"
     assert found.conflict == ("capacity hours", "use gold")
     found = repair(problem(tmp_path / "b", tables(hours_cost=100), COMPONENTS, periods=1))
-    assert [(change.number.rule, change.number.value, change.to, change.cost) for change in found.changes] == [
-        ("capacity hours", 4.0, pytest.approx(6.0), pytest.approx(200.0))
-    ]
+    assert [
+        (change.number.rule, change.number.value, change.to, change.cost) for change in found.changes
+    ] == [("capacity hours", 4.0, pytest.approx(6.0), pytest.approx(200.0))]
 
 
 def test_a_share_moves_by_what_is_missing_and_a_number_once_for_all_periods(tmp_path: Path) -> None:

@@ -45,7 +45,9 @@ class Capacity:
             mine = np.zeros(draft.use.shape)
             mine[number] = r.unit_cost[number]
             draft.cost("resource cost", resource, draft.use.per_period(mine))
-            there = np.where(np.isfinite(r.capacity[number]), r.capacity[number], 0.0) * r.capacity_cost[number]
+            there = (
+                np.where(np.isfinite(r.capacity[number]), r.capacity[number], 0.0) * r.capacity_cost[number]
+            )
             draft.cost("capacity cost", resource, Terms.fixed(there))
             bought = Terms.of(p.periods, np.arange(p.periods), extra[number], r.extra_cost[number])
             draft.cost("extra capacity", resource, bought)
@@ -63,7 +65,7 @@ class Capacity:
 
     def constrain(self, draft: Draft) -> None:
         """One row a resource and period of limited capacity."""
-        p, r = draft.portfolio, draft.portfolio.resources
+        r = draft.portfolio.resources
         limited = np.isfinite(r.capacity)
         cells = np.arange(limited.size).reshape(limited.shape)
         to_cell = np.broadcast_to(cells[:, None, :], draft.use.shape).ravel()
@@ -97,4 +99,3 @@ class Capacity:
             ]
         served = np.einsum("rt,rst->st", r.unit_cost, facts.use)
         return Audit(tuple(rows), costs, {}, tuple(breaches), cost_to_serve=served)
-

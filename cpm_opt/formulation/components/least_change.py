@@ -66,7 +66,9 @@ class LeastChange:
         cells = np.arange(on.size).reshape(on.shape)
         share = shares_today(p)[:, :, None]
         more = Terms.of(on.size, cells, moved, 1.0) - Terms.of(on.size, cells, on, 1.0)
-        more = more + Terms.of(on.size, cells, np.where(on >= 0, draft.core.customers[:, None, :-1], -1), share)
+        more = more + Terms.of(
+            on.size, cells, np.where(on >= 0, draft.core.customers[:, None, :-1], -1), share
+        )
         draft.add_rows(self.name, "moved_on", axes, more, ">=", 0.0, on >= 0)
         return Terms.of(1, 0, moved, 1.0)
 
@@ -86,5 +88,7 @@ def shares_today(portfolio: Portfolio) -> Numbers:
             continue
         total = p.current[:, options].sum(axis=1, keepdims=True)
         based = (options == lever.base).astype(np.float64)
-        share[:, options] = np.where(total > 0.0, p.current[:, options] / np.where(total > 0.0, total, 1.0), based)
+        share[:, options] = np.where(
+            total > 0.0, p.current[:, options] / np.where(total > 0.0, total, 1.0), based
+        )
     return share

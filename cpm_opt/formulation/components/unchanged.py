@@ -54,7 +54,9 @@ class Unchanged:
         cells = np.arange(on.size).reshape(on.shape)
         share = shares_today(p)[:, :, None]
         terms = Terms.of(on.size, cells, np.where(where, on, -1), 1.0)
-        terms = terms - Terms.of(on.size, cells, np.where(where, draft.core.customers[:, None, :-1], -1), share)
+        terms = terms - Terms.of(
+            on.size, cells, np.where(where, draft.core.customers[:, None, :-1], -1), share
+        )
         axes = [p.segments, option_labels(p), periods_of(p)]
         draft.add_rows(self.name, "as_today", axes, terms, "==", 0.0, where)
         for lever, chosen in zip(p.levers, draft.core.chosen, strict=True):

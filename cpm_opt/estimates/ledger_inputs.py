@@ -1,0 +1,73 @@
+"""What the models of customers are told: rules, transactions with their profit, and the ledger's last day.
+
+In: `Tables`, and `Estimates` where they are there already. Out: `LedgerInputs`.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import pandas as pd
+
+from cpm_opt.costing.profitability import SALES, Profitability, profitability
+from cpm_opt.estimates.contracts import CONTRACTS
+from cpm_opt.estimates.estimate import Estimates
+from cpm_opt.estimates.settings import EstimateRules, ValueRules, missing_rules, read_rules, rule_fault
+from cpm_opt.faults import Fault, InputError
+from cpm_opt.tables import Tables
+
+
+class LedgerInputs(NamedTuple):
+    """`rules` of `[estimates]`, `profit` of transactions (None without sales) and the last day `end`."""
+
+    rules: EstimateRules
+    profit: Profitability | None
+    end: pd.Timestamp
+
+
+def read_inputs(tables: Tables, estimates: Estimates | None = None) -> LedgerInputs:
+    """The inputs of an instance with raw tables sales or contracts. Raises InputError with what is wrong."""
+    rules, faults = read_rules(tables.info.estimates)
+    if rules is None:
+        raise InputError(faults)
+    sales, contracts = tables.frames.get(SALES), tables.frames.get(CONTRACTS)
+    if sales is None and contracts is None:
+        raise InputError([Fault(SALES, "is missing", "add sales.csv or contracts.csv", code="missing")])
+    profit = None if sales is None else _profit(tables, estimates)
+    days = [profit.transactions["date"]] if profit is not None else []
+    days += [contracts["start"]] if contracts is not None else []
+    last = max(column.max() for column in days)
+    end = last if rules.ledger_end is None else pd.Timestamp(rules.ledger_end)
+    begun = min(column.min() for column in days)
+    if end < begun:
+        message = f"is before the ledger: it begins on {begun:%Y-%m-%d}"
+        remedy = "write the last day that the ledger covers"
+        raise InputError([rule_fault("ledger_end", message, remedy, f"{end:%Y-%m-%d}")])
+    if rules.calibration_end is not None and profit is not None:
+        _check_calibration(pd.Timestamp(rules.calibration_end), profit, end)
+    return LedgerInputs(rules, profit, end)
+
+
+def value_rules(rules: EstimateRules) -> ValueRules:
+    """The rules of `[estimates.value]`. Raises InputError where they are missing, or leave a value without limit."""
+    if rules.value is None:
+        raise InputError(missing_rules(rules, ("value",)))
+    if rules.value.periods is None and rules.value.discount_rate == 0.0:
+        message = "leaves an endless value without limit"
+        remedy = "write a rate above 0, or value.periods"
+        raise InputError([rule_fault("value.discount_rate", message, remedy, 0)])
+    return rules.value
+
+
+def _profit(tables: Tables, estimates: Estimates | None) -> Profitability:
+    if estimates is not None and estimates.profitability is not None:
+        return estimates.profitability
+    return profitability(tables)
+
+
+def _check_calibration(day: pd.Timestamp, profit: Profitability, end: pd.Timestamp) -> None:
+    first = profit.transactions["date"].min()
+    if not first <= day < end:
+        message = f"is not inside the ledger, which goes from {first:%Y-%m-%d} to {end:%Y-%m-%d}"
+        remedy = "write a day that leaves purchases before it and after it"
+        raise InputError([rule_fault("calibration_end", message, remedy, f"{day:%Y-%m-%d}")])

@@ -1,0 +1,30 @@
+"""docs/response.md: its examples run, and every lint code and key of the response half is described."""
+
+from __future__ import annotations
+
+import doctest
+import re
+from pathlib import Path
+
+from cpm_opt.estimates.settings import ResponseRules
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGE = ROOT / "docs" / "response.md"
+
+
+def test_the_worked_examples_run() -> None:
+    failed, tried = doctest.testfile(str(PAGE), module_relative=False)
+    assert tried >= 15
+    assert failed == 0
+
+
+def test_every_lint_and_key_is_described() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    sources = "".join(
+        (ROOT / "cpm_opt" / "estimates" / name).read_text(encoding="utf-8")
+        for name in ("estimate_lint.py", "response.py")
+    )
+    codes = set(re.findall(r'Lint\(\s*"([a-z-]+)"', sources))
+    assert len(codes) >= 8
+    assert {code for code in codes if f"`{code}`" not in text} == set()
+    assert {key for key in ResponseRules.model_fields if key not in text} == set()
