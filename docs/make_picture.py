@@ -24,8 +24,12 @@ UP, DOWN, TOTAL, INK, SOFT = "#2a7f62", "#b5482f", "#33506b", "#1f2933", "#7b879
 
 
 def main() -> None:
-    """Reads the waterfall of a run and writes the picture."""
-    run = Path(sys.argv[1])
+    """Writes the picture of a run."""
+    (Path(__file__).parent / "picture.svg").write_text(picture(Path(sys.argv[1])), "utf-8")
+
+
+def picture(run: Path) -> str:
+    """The picture, from the waterfall of a run's folder."""
     facts = json.loads((run / "run.json").read_text("utf-8"))
     with (run / "waterfall.csv").open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
@@ -39,13 +43,12 @@ def main() -> None:
     for number, (name, ends, row) in enumerate(bars):
         lines += drawn(number, name, ends, row, low, high)
     height = TOP + ROW * len(bars) + 16
-    svg = (
+    return (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 840 {height}" width="840" height="{height}" '
         f'font-family="Helvetica, Arial, sans-serif"><rect width="840" height="{height}" fill="white"/>'
         + "".join(lines)
         + "</svg>\n"
     )
-    (Path(__file__).parent / "picture.svg").write_text(svg, "utf-8")
 
 
 def label(row: dict[str, str]) -> str:

@@ -14,6 +14,7 @@ from typing import Any
 
 import pytest
 from typer.main import get_command
+from typer.testing import CliRunner
 
 from cpm_opt.cli import app
 from cpm_opt.formulation.components import BUILT_IN, COMPONENTS
@@ -86,13 +87,31 @@ def test_the_walk_names_places_that_are_there() -> None:
     assert BUILT_IN
 
 
-def test_the_generated_pages_are_up_to_date() -> None:
-    spec = importlib.util.spec_from_file_location("generate_docs", ROOT / "docs" / "generate.py")
+def script(name: str) -> Any:
+    """A script of docs/ as a module."""
+    spec = importlib.util.spec_from_file_location(f"docs_{name}", ROOT / "docs" / f"{name}.py")
     assert spec is not None
     assert spec.loader is not None
-    generate = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(generate)
-    assert generate.stale() == [], "run python docs/generate.py"
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_the_generated_pages_are_up_to_date() -> None:
+    assert script("generate").stale() == [], "run python docs/generate.py"
+
+
+def test_the_picture_is_that_of_the_bank_as_it_is_planned_today(tmp_path: Path) -> None:
+    done = CliRunner().invoke(
+        app, ["solve", str(ROOT / "instances" / "bank-clients"), "--results", str(tmp_path)]
+    )
+    assert done.exit_code == 0, done.output
+    (run,) = tmp_path.iterdir()
+    number = re.compile(r"-?[\d,]*\d\.?\d*")
+    drawn, shipped = script("make_picture").picture(run), (ROOT / "docs" / "picture.svg").read_text("utf-8")
+    assert number.sub("", drawn) == number.sub("", shipped), "run python docs/make_picture.py RUN"
+    figures = [[float(found.replace(",", "")) for found in number.findall(svg)] for svg in (drawn, shipped)]
+    assert figures[0] == pytest.approx(figures[1], rel=1e-3, abs=1.0)
 
 
 def test_every_command_rule_model_and_table_is_named() -> None:

@@ -76,7 +76,7 @@ def lint_model(model: ModelEstimate, table: str) -> tuple[Lint, ...]:
     if not model.converged:
         return (Lint("not-converged", table, "", f"model {model.name}: {model.message}"),)
     for name, value in model.parameters.items():
-        if name == "intercept":
+        if name.startswith("intercept"):
             continue
         column = name.partition("[")[0]
         error = model.standard_errors[name]

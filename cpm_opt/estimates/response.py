@@ -1,4 +1,4 @@
-"""What the raw tables offers, panel and trials tell about customers' answers: in come `Tables`, out goes `Response`."""
+"""What the raw tables offers, panel, trials and acquisitions tell about customers' answers: in come `Tables`, out goes `Response`."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpm_opt.estimates.attraction import Attraction, fit_attraction
 from cpm_opt.estimates.estimate_lint import lint_model, lint_offers, lint_panel, lint_tables
 from cpm_opt.estimates.hazard import Hazard, fit_hazard
 from cpm_opt.estimates.model_estimate import Lint, ModelEstimate
@@ -20,14 +21,14 @@ from cpm_opt.tables import Tables
 if TYPE_CHECKING:
     import pandas as pd
 
-OFFERS, PANEL, TRIALS = "offers", "panel", "trials"
-RESPONSE_TABLES = (OFFERS, PANEL, TRIALS)
+OFFERS, PANEL, TRIALS, ACQUISITIONS = "offers", "panel", "trials", "acquisitions"
 
 
 @dataclass(frozen=True)
 class Response:
     """The answers of customers. `models`, like every other model: `take_up` (and `amount`, `revenue`, `loss`),
-    `take_up_shrunken` and `take_up_line` from offers, `churn` from the panel, `programme PROGRAMME` from trials.
+    `take_up_shrunken` and `take_up_line` from offers, `churn` from the panel, `programme PROGRAMME` from trials,
+    `attraction` (and `attraction FIRM`) from acquisitions.
 
     `offers` is the fit before shrinkage, `shrunken` the one after it (None with a single segment).
     """
@@ -40,6 +41,7 @@ class Response:
     hazard: Hazard | None = None
     moves: Moves | None = None
     arms: tuple[ArmEffect, ...] = ()
+    attraction: tuple[Attraction, ...] = ()
 
 
 def respond(tables: Tables, planning: Mapping[str, pd.DataFrame]) -> Response:
@@ -57,6 +59,13 @@ def respond(tables: Tables, planning: Mapping[str, pd.DataFrame]) -> Response:
         found = _panel(found, frames[PANEL], own.smoothing)
     if TRIALS in frames and len(frames[TRIALS]):
         found = _trials(found, frames[TRIALS])
+    if ACQUISITIONS in frames and len(frames[ACQUISITIONS]):
+        attraction = fit_attraction(frames[ACQUISITIONS])
+        models = tuple(fit.model for fit in attraction)
+        lint = tuple(doubt for model in models for doubt in lint_model(model, ACQUISITIONS))
+        found = replace(
+            found, models=(*found.models, *models), lint=(*found.lint, *lint), attraction=attraction
+        )
     return found
 
 

@@ -180,7 +180,7 @@ def _search_integers(engine: Engine, program: LinearProgram, limits: Limits, rel
     reserve = min(1.5 * relaxed["seconds"], 0.3 * limits.left)
     try:
         if int(program.integer.sum()) >= MANY:
-            best = _near_relaxed(engine, program, limits, relaxed, reserve)
+            best = _many_integers(engine, program, limits, relaxed, reserve)
         elif _all_whole(program, relaxed["values"]):
             best = with_integers_of(engine, program, limits, relaxed["values"], bound, "feasible")
         if best is not None and best.objective is not None and gap_of(best.objective, bound) <= limits.gap:
@@ -230,35 +230,58 @@ def _after_kill(engine: Engine, limits: Limits, best: Found | None, bound: float
     return ended(_finished("feasible", answer, bound, ""), bound)
 
 
-def _near_relaxed(
+def _many_integers(
     engine: Engine, program: LinearProgram, limits: Limits, relaxed: dict[str, Any], reserve: float
 ) -> Found | None:
-    """A plan near the relaxed one: groups whose customers are all on one option there keep it, the few others are
-    searched. Where the full search needs minutes for any plan at all, this takes seconds and ends close to the bound.
+    """A plan near the relaxed one, in seconds where the full search needs minutes for any plan at all.
+
+    First every group takes the option on which most of its customers are (the basis of the relaxed plan is at hand, so
+    this is quick); then those whose customers are all on one option keep it and the few others are searched.
     """
-    values = relaxed["values"]
-    settled = np.full(len(values), np.nan)
+    every, decided = _favourites(program, relaxed["values"])
+    bound, seconds = relaxed["objective"], NEAR_SHARE * (limits.left - reserve)
+    best = None
+    if not np.isnan(every[program.integer]).any():
+        best = with_integers_of(engine, program, limits, every, bound, "feasible", "simplex", seconds)
+        if best is not None and best.objective is not None and gap_of(best.objective, bound) <= limits.gap:
+            return best
+    engine.ask("fix", decided[program.integer], deadline=limits.killing)
+    engine.ask("whole_numbers", True, deadline=limits.killing)
+    seconds = NEAR_SHARE * (limits.left - reserve)
+    answer = run(engine, limits, "choose", seconds, max(limits.gap, NEAR_GAP))
+    if answer["values"] is None or (best is not None and (best.objective or 0.0) >= answer["objective"]):
+        return best
+    return with_integers_of(engine, program, limits, answer["values"], bound, "feasible") or best
+
+
+def _favourites(program: LinearProgram, values: Numbers) -> tuple[Numbers, Numbers]:
+    """A number a column (nan: open): the choice of every group by where most of its customers are in a relaxed plan,
+    and of those groups alone of whom (nearly) all are on one option."""
+    every, decided = np.full(len(values), np.nan), np.full(len(values), np.nan)
     for choice in program.choice_sets:
         served = values[choice.served].sum(axis=1)
         favourite = int(np.argmax(served))
-        if served[favourite] >= DECIDED * served.sum():
+        for settled in (every, decided) if served[favourite] >= DECIDED * served.sum() else (every,):
             settled[choice.columns.ravel()] = 0.0
             settled[choice.columns[favourite]] = 1.0
-    engine.ask("fix", settled[program.integer], deadline=limits.killing)
-    engine.ask("whole_numbers", True, deadline=limits.killing)
-    answer = run(engine, limits, "choose", NEAR_SHARE * (limits.left - reserve), max(limits.gap, NEAR_GAP))
-    if answer["values"] is None:
-        return None
-    return with_integers_of(engine, program, limits, answer["values"], relaxed["objective"], "feasible")
+    return every, decided
 
 
 def with_integers_of(
-    engine: Engine, program: LinearProgram, limits: Limits, values: Numbers, bound: float, status: str
+    engine: Engine,
+    program: LinearProgram,
+    limits: Limits,
+    values: Numbers,
+    bound: float,
+    status: str,
+    solver: str = "",
+    seconds: float | None = None,
 ) -> Found | None:
-    """The plan with its integers fixed at rounded values and the rest solved; None where that has no solution."""
+    """The plan with its integers fixed at rounded values and the rest solved; None where that has no solution, or none
+    was found in `seconds`."""
     engine.ask("whole_numbers", False, deadline=limits.killing)
     engine.ask("fix", np.round(values[program.integer]), deadline=limits.killing)
-    answer = run(engine, limits, solver_for(program, limits.method, False))
+    answer = run(engine, limits, solver or solver_for(program, limits.method, False), seconds)
     if answer["status"] != OPTIMAL:
         return None
     return _with_ranges(engine, program, limits, _finished(status, answer, bound, FIXED_INTEGERS))

@@ -16,7 +16,7 @@ from cpm_opt.formulation.components.least_change import shares_today
 from cpm_opt.formulation.core import group_offers, today_of
 from cpm_opt.formulation.draft import Weights
 from cpm_opt.formulation.spec import ModelSpec
-from cpm_opt.portfolio.portfolio import Indices, Lever, Numbers, Portfolio
+from cpm_opt.portfolio.portfolio import Indices, Numbers, Portfolio
 from cpm_opt.solve.plan import Recount
 from cpm_opt.solve.recount import recount
 
@@ -34,8 +34,8 @@ class Greedy:
 
 @dataclass(frozen=True)
 class _Move:
-    """Customers of `segments` to `option` of lever number `lever`: all of them or none where `group` is one of a `single`
-    lever (else -1). `amounts[segments]` customers; the whole move's `gain`, and its `use[R]`."""
+    """Customers of `segments` to `option` of lever number `lever`; all of them or none where `group` is one of a lever
+    of choice `single` (else -1). `amounts[segments]` customers; the whole move's `gain`, and its `use[R]`."""
 
     lever: int
     group: int
@@ -55,11 +55,14 @@ def greedy(portfolio: Portfolio, spec: ModelSpec) -> Greedy:
     limited = "capacity" in spec.components
     for t in range(p.periods):
         customers = customers_of(p, decisions)[:, t]
-        on[:, :, t] = shares_today(p) * customers[:, None]
+        share = shares_today(p)
         for lever, groups in zip(p.levers, chosen, strict=True):
             if lever.single:
-                groups[:, t] = today_of(p, lever)
-        _fill(p, decisions, t, customers, limited)
+                groups[:, t] = groups[:, t - 1] if t % lever.hold else today_of(p, lever)
+                share[:, np.array(lever.options)] = 0.0
+                share[np.arange(len(p.segments)), groups[lever.group_of, t]] = 1.0
+        on[:, :, t] = share * customers[:, None]
+        _fill(_Period(p, decisions, t, _usage(p, t), limited), customers)
     weights = Weights(spec.objective.profit, spec.objective.end_value, spec.horizon.discount_rate)
     counted = recount(p, decisions, spec.components.values(), weights)[0]
     broken = (row for row in counted.rows if row.penalty is None)
@@ -67,17 +70,43 @@ def greedy(portfolio: Portfolio, spec: ModelSpec) -> Greedy:
     return Greedy(decisions, counted, missed)
 
 
-def _fill(p: Portfolio, decisions: Decisions, t: int, customers: Numbers, limited: bool) -> None:
+@dataclass(frozen=True)
+class _Period:
+    """Period number t (from 0): `usage[R, S, O]` per customer on each option; `limited`: capacity and costs count."""
+
+    portfolio: Portfolio
+    decisions: Decisions
+    t: int
+    usage: Numbers
+    limited: bool
+
+    @property
+    def on(self) -> Numbers:
+        """`[S, O]`: customers on each option so far (a view that may be changed)."""
+        return self.decisions.customers_on[:, :, self.t]
+
+    @property
+    def price(self) -> Numbers:
+        """`[R]`: cost of a unit used."""
+        r = self.portfolio.resources
+        return r.unit_cost[:, self.t] if self.limited else np.zeros(len(r.names))
+
+    @property
+    def capacity(self) -> Numbers:
+        """`[R]`: what may be used."""
+        r = self.portfolio.resources
+        usable = r.max_utilisation[:, self.t] * r.capacity[:, self.t]
+        return usable if self.limited else np.full(len(r.names), np.inf)
+
+
+def _fill(period: _Period, customers: Numbers) -> None:
     """Makes the moves of a period, the best ratio first; each lever of a segment or group moves once."""
-    r, on = p.resources, decisions.customers_on
-    usage = _usage(p, t)
-    base = np.zeros(len(r.names))
-    needs = p.usage.option < 0
-    np.add.at(base, p.usage.resource[needs], p.usage.amount[needs, t] * customers[p.usage.segment[needs]])
-    capacity = r.max_utilisation[:, t] * r.capacity[:, t] if limited else np.full(len(r.names), np.inf)
-    left = capacity - base - np.einsum("rso,so->r", usage, on[:, :, t])
-    price = r.unit_cost[:, t] if limited else np.zeros(len(r.names))
-    moves = [move for lever in range(len(p.levers)) for move in _moves(p, decisions, t, lever, usage, price)]
+    p, t, on, capacity = period.portfolio, period.t, period.on, period.capacity
+    base, u = np.zeros(len(capacity)), p.usage
+    needs = u.option < 0
+    np.add.at(base, u.resource[needs], u.amount[needs, t] * customers[u.segment[needs]])
+    left = capacity - base - np.einsum("rso,so->r", period.usage, on)
+    moves = [move for lever in range(len(p.levers)) for move in _moves(period, lever)]
     weight = 1.0 / np.maximum(capacity, 1e-9)
     done: set[tuple[int, int]] = set()
     for move in sorted(moves, key=lambda move: _rank(move, weight)):
@@ -92,10 +121,10 @@ def _fill(p: Portfolio, decisions: Decisions, t: int, customers: Numbers, limite
         done.update(mine)
         options = np.array(p.levers[move.lever].options)
         rows = np.ix_(move.segments, options)
-        on[:, :, t][rows] *= 1.0 - share
-        on[move.segments, move.option, t] += share * move.amounts
+        on[rows] *= 1.0 - share
+        on[move.segments, move.option] += share * move.amounts
         if move.group >= 0:
-            decisions.chosen[move.lever][move.group, t] = move.option
+            period.decisions.chosen[move.lever][move.group, t] = move.option
         left = left - share * move.use
 
 
@@ -115,59 +144,36 @@ def _usage(p: Portfolio, t: int) -> Numbers:
     return usage
 
 
-def _moves(p: Portfolio, decisions: Decisions, t: int, number: int, usage: Numbers, price: Numbers) -> list[_Move]:
-    """The moves on a lever that bring more than they cost in the period."""
+def _moves(period: _Period, number: int) -> list[_Move]:
+    """The moves on a lever that bring more than they cost in the period; none where a choice must hold."""
+    p = period.portfolio
     lever = p.levers[number]
     if lever.single:
         offers = group_offers(p, lever)
-        units = [
-            (group, np.flatnonzero(lever.group_of == group), offers[group])
-            for group in range(len(lever.groups))
-            if t % lever.hold == 0
-        ]
-        if t % lever.hold:
-            _hold(p, lever, decisions, number, t)
+        groups = range(len(lever.groups)) if period.t % lever.hold == 0 else ()
+        units = [(group, np.flatnonzero(lever.group_of == group), offers[group]) for group in groups]
     else:
         units = [(-1, np.array([s]), p.offered[s, np.array(lever.options)]) for s in range(len(p.segments))]
     found = []
     for group, members, offered in units:
         for option, there in zip(lever.options, offered.tolist(), strict=True):
-            if there:
-                move = _move(p, decisions, t, number, group, members, option, usage, price)
-                found += [move] if move.gain > 1e-9 and (group < 0 or move.amounts.sum() > 0.0) else []
+            move = _move(period, number, group, members, option)
+            if there and move.gain > 1e-9:
+                found.append(move)
     return found
 
 
-def _hold(p: Portfolio, lever: Lever, decisions: Decisions, number: int, t: int) -> None:
-    """A choice that must hold is that of the period before."""
-    before = decisions.chosen[number][:, t - 1]
-    decisions.chosen[number][:, t] = before
-    options, on = np.array(lever.options), decisions.customers_on[:, :, t]
-    total = on[:, options].sum(axis=1)
-    on[:, options] = 0.0
-    on[np.arange(len(p.segments)), before[lever.group_of]] = total
-
-
-def _move(
-    p: Portfolio,
-    decisions: Decisions,
-    t: int,
-    number: int,
-    group: int,
-    members: Indices,
-    option: int,
-    usage: Numbers,
-    price: Numbers,
-) -> _Move:
+def _move(period: _Period, number: int, group: int, members: Indices, option: int) -> _Move:
+    """All customers of the members to an option: what that gains in the period, after the resources that it uses, the
+    cost of changing and fixed cost."""
+    p, t, usage = period.portfolio, period.t, period.usage
     options = np.array(p.levers[number].options)
-    margin, there = p.flows["margin"].per_option[:, :, t], decisions.customers_on[:, :, t]
-    amounts = there[np.ix_(members, options)].sum(axis=1)
-    now = there[np.ix_(members, options)]
+    margin, now = p.flows["margin"].per_option[:, :, t], period.on[np.ix_(members, options)]
+    amounts = now.sum(axis=1)
     use = usage[:, members, option] @ amounts - np.einsum("rso,so->r", usage[:, members][:, :, options], now)
     gain = float(margin[members, option] @ amounts - (margin[np.ix_(members, options)] * now).sum())
-    gain -= float(price @ use)
-    came = decisions.customers_on[members, option, t - 1] if t else p.current[members, option]
-    gain -= float(p.change_cost[option] * np.maximum(0.0, amounts - came).sum())
+    came = period.decisions.customers_on[members, option, t - 1] if t else p.current[members, option]
+    gain -= float(period.price @ use + p.change_cost[option, t] * np.maximum(0.0, amounts - came).sum())
     if group >= 0:
-        gain -= float(p.fixed_cost[option, t] - p.fixed_cost[decisions.chosen[number][group, t], t])
+        gain -= float(p.fixed_cost[option, t] - p.fixed_cost[period.decisions.chosen[number][group, t], t])
     return _Move(number, group, option, members, amounts, gain, use)

@@ -75,13 +75,14 @@ class PointSolver:
         self._session: Session | None = None
         self._solves = 0
         self._log = ""
+        self._specs: dict[tuple[tuple[str, str], ...], ModelSpec] = {}
 
     def solve(self, number: int, point: Point) -> Done:
         """Solves one point and writes its run; what its values break in the data is told in `Done`."""
         task = self.task
         keys = {each.key: value for each, value in zip(task.variations, point, strict=True) if not each.table}
         try:
-            spec = task.base.spec(keys)
+            spec = self._spec(keys)
             frames = changed(task.frames, task.info, task.variations, point)
             asked = question(spec, frames, task.info)
         except InputError as error:
@@ -93,6 +94,13 @@ class PointSolver:
             raise Orphaned
         record = write_run(task.results, plan, self._facts(number, point, spec))
         return Done(number, record.id)
+
+    def _spec(self, keys: Mapping[str, str]) -> ModelSpec:
+        """The model with these keys, read once for as many points as have them."""
+        asked = tuple(keys.items())
+        if asked not in self._specs:
+            self._specs[asked] = self.task.base.spec(keys)
+        return self._specs[asked]
 
     def _session_for(self, spec: ModelSpec, cold: bool) -> Session:
         """A session with this model: the one there is where it will do."""

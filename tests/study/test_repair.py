@@ -190,6 +190,41 @@ def test_a_row_of_a_period_and_what_capacity_costs_in_cash(tmp_path: Path) -> No
     assert found.status == "not_repairable"
 
 
+def test_rules_on_prices_and_pins_contradict_each_other_where_choices_are_whole(tmp_path: Path) -> None:
+    priced = {
+        "segments": "segment,customers,margin\ngold,10,10\nsilver,20,2",
+        "levers": "lever,choice,scope\ntariff,single,segment",
+        "options": "lever,option,base,price_change\ntariff,keep,true,\ntariff,up10,false,0.1\ntariff,up30,false,0.3",
+        "effects": "segment,lever,option,margin\ngold,tariff,up10,1\ngold,tariff,up30,3",
+        "price_rules": "rule,lever,kind,group,value,other_group\nsteps,tariff,step,,0.15,\n"
+        "alike,tariff,equal,gold,,silver",
+        "balance": "rule,measure,members,sense,value,repair_cost\nearn,margin,gold,min,125,2",
+    }
+    found = repair(problem(tmp_path / "a", priced, "price balance", periods=1))
+    # One step of 15 % allows up10 in the first period: 110 of margin; 125 needs up30.
+    assert found.conflict == ("earn", "steps")
+    assert [(c.number.rule, c.to, c.cost) for c in found.changes] == [("earn", pytest.approx(110), pytest.approx(30))]
+    pinned = problem(tmp_path / "b", priced, "price", periods=2, fix=("tariff=up30@silver:2", "tariff=keep@gold:2"))
+    found = repair(pinned)
+    assert found.status == "not_repairable"
+    assert found.conflict == ("alike", "fix tariff=keep@gold:2", "fix tariff=up30@silver:2")
+
+
+def test_a_number_holds_in_every_scenario(tmp_path: Path) -> None:
+    risky = {
+        **tables(hours_cost=2, gold=6),
+        "scenarios": "scenario,probability,target,factor,resource\ngood,0.5,,,\nbad,0.5,resources.capacity,0.5,hours",
+    }
+    of = problem(tmp_path, risky, "[components.capacity]\n[components.balance]\n[components.risk]\n", periods=2)
+    found = repair(of)
+    assert [(c.number.rule, c.to, c.cost) for c in found.changes] == [
+        ("capacity hours", pytest.approx(12), pytest.approx(16))
+    ]
+    assert found.plan is not None
+    assert found.plan.shown
+    assert len(found.plan.scenarios) == 2
+
+
 def test_the_command(tmp_path: Path) -> None:
     folder, of = instance(tmp_path / "i", tables(hours_cost=5)), model(tmp_path, COMPONENTS, 1)
     words = ["repair", str(folder), "--model", str(of), "--json"]
