@@ -54,12 +54,20 @@ def write_instance(
         "segment,customers,margin,end_value",
         zip(names, customers, margin, (2 * margin).round(2), strict=True),
     )
-    _table(folder, "levers", "lever,choice", [(lever, "single" if lever in single else "mix") for lever in levers])
+    _table(
+        folder,
+        "levers",
+        "lever,choice",
+        [(lever, "single" if lever in single else "mix") for lever in levers],
+    )
     _table(
         folder,
         "options",
         "lever,option,base,change_cost",
-        [(lever, option, str(option == "o0").lower(), 0 if option == "o0" else 0.5) for lever, option in options],
+        [
+            (lever, option, str(option == "o0").lower(), 0 if option == "o0" else 0.5)
+            for lever, option in options
+        ],
     )
     effects = [
         (name, lever, option, round(float(rng.uniform(-2, 6)), 3))
@@ -68,9 +76,15 @@ def write_instance(
         if option != "o0"
     ]
     _table(folder, "effects", "segment,lever,option,margin", effects)
-    moves = [(a, names[(i + k) % segments], 0.7 if k == 0 else 0.02) for i, a in enumerate(names) for k in range(10)]
+    moves = [
+        (a, names[(i + k) % segments], 0.7 if k == 0 else 0.02)
+        for i, a in enumerate(names)
+        for k in range(10)
+    ]
     _table(folder, "migration", "from,to,rate", moves)
-    answers = [(n, n, lever, "o1", round(float(rng.uniform(-0.08, 0.03)), 3)) for n in names for lever in levers]
+    answers = [
+        (n, n, lever, "o1", round(float(rng.uniform(-0.08, 0.03)), 3)) for n in names for lever in levers
+    ]
     _table(folder, "migration_effects", "from,to,lever,option,rate", answers)
     usage = [
         ("hours", 0.1 if option == "o0" else round(float(rng.uniform(0.3, 2)), 3), lever, option)
@@ -83,7 +97,12 @@ def write_instance(
         "resource,capacity,unit,unit_cost,extra_capacity,extra_cost",
         [("hours", int(2.5 * customers.sum()), "hours", 0.1, int(0.1 * customers.sum()), 2.0)],
     )
-    _table(folder, "balance", "rule,measure,members,sense,value", [("keep", "customers", "all", "min", int(0.02 * customers.sum()))])
+    _table(
+        folder,
+        "balance",
+        "rule,measure,members,sense,value",
+        [("keep", "customers", "all", "min", int(0.02 * customers.sum()))],
+    )
     if scenarios:
         _table(folder, "scenarios", "scenario,probability,target,factor", _drawn(rng, scenarios))
     model = folder.parent / f"{folder.name}-model.toml"

@@ -187,7 +187,9 @@ def _read_model(
 
     if model is None:
         message = "the instance names no default_model"
-        return None, [Fault("--model", message, "name a model with --model, or add default_model", code="no_model")]
+        return None, [
+            Fault("--model", message, "name a model with --model, or add default_model", code="no_model")
+        ]
     try:
         return load_model(model, settings, time_limit), []
     except InputError as error:

@@ -44,7 +44,8 @@ KINDS = """A table is a CSV file of its name beside `instance.toml`, or the file
 - **id**: a name, as it stands. **text**: any words. **choice**: one of the listed words. **flag**: true or false.
   **date**: a day, as 2026-01-31. **integer**, **number**: with a decimal point.
 - Rates and shares are fractions, never percent. Money is in the instance's currency (and its `money_unit`).
-- Where a column may be left out, the default stands in its place, and in place of a blank cell.
+- A column that is not required may be left out; the default stands in its place, and in place of a blank cell. In a
+  required column a cell must be filled where no meaning of a blank is given.
 - An unknown column is a fault; `cpm check INSTANCE` tells all faults of all tables at once.
 """
 WORDS = {
@@ -175,9 +176,10 @@ def _table(table: Table) -> str:
 
 def _default(column: Column) -> str:
     blank = f"blank: {column.blank}" if column.blank else ""
+    stated = "" if column.default in (None, "") or column.blank_is_nan else f"`{_word(column.default)}`"
     if column.required:
-        return "required" + (f"; {blank}" if blank else "")
-    return blank or (f"`{_word(column.default)}`" if column.default not in (None, "") else "blank")
+        return "; ".join(filter(None, ("required", blank or (stated and f"blank: {stated}"))))
+    return blank or stated or "blank"
 
 
 def _values(column: Column) -> str:
@@ -296,7 +298,9 @@ def model_page(path: Path) -> str:
 
 def _solved(spec: ModelSpec) -> str:
     """What expected.toml of each shipped instance says of the model; the tests solve every line of it."""
-    rows, calls, without = [], [], []
+    rows = []
+    calls: list[tuple[bool, str]] = []  # that an instance's own model comes first sorts them
+    without: list[tuple[bool, str]] = []
     for file in sorted(ROOT.glob("instances/*/expected.toml")):
         plan = tomllib.loads(file.read_text("utf-8")).get("plans", {}).get(spec.name)
         info = tomllib.loads((file.parent / "instance.toml").read_text("utf-8"))["instance"]

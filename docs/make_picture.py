@@ -9,6 +9,7 @@ import csv
 import json
 import sys
 from pathlib import Path
+from typing import Any
 from xml.sax.saxutils import escape
 
 WORDS = {
@@ -87,7 +88,7 @@ def drawn(
     ]
 
 
-def subtitle(facts: dict, unit: str) -> str:
+def subtitle(facts: dict[str, Any], unit: str) -> str:
     """Which plan this is, and the unit."""
     horizon = f"{facts['instance']['periods']} {facts['instance']['period']}s"
     return (

@@ -11,7 +11,7 @@ from cpm_opt.cli.options import RESULTS, Json, Results
 Runs = Annotated[
     list[str],
     typer.Argument(
-        metavar="RUN RUN ...",
+        metavar="RUN",
         help="Two runs or more: paths of their folders, ids, ends of ids that no other has, or `last`.",
         show_default=False,
     ),

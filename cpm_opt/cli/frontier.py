@@ -82,7 +82,7 @@ def frontier(
     problem = read_problem(instance, model, settings or (), time_limit, fix or (), forbid or ())
     call = Call(versus, members, sense or "", points, results, out)
     found = traced(problem, call, lambda count: progress(f"{count} plans are solved"))
-    files = {}
+    files: dict[str, str | None] = {"table": None, "chart": None}
     if found.folder is not None:
         replace_file(found.folder / CHART, frontier_chart(found))
         files = {"table": str(found.folder / TABLE), "chart": str(found.folder / CHART)}
@@ -91,6 +91,6 @@ def frontier(
         write_json({**facts, "unit": found.unit, "points": rows_of(found), "missed": found.missed, **files})
     else:
         show(frontier_report(found))
-        for name, path in files.items():
-            write(f"{chr(10) if name == 'table' else ''}{name.capitalize()}: {path}")
+        if found.folder is not None:
+            write(f"\nTable: {files['table']}\nChart: {files['chart']}")
     return DONE if found.points else CODES.get(found.status, DEFECT)

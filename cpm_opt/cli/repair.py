@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cpm_opt.cli.options import Fix, Forbid, Instance, Json, Model, Settings
+from cpm_opt.cli.solve import TimeLimit
 
 
 def repair(
@@ -11,6 +12,7 @@ def repair(
     settings: Settings = None,
     fix: Fix = None,
     forbid: Forbid = None,
+    time_limit: TimeLimit = None,
     json: Json = False,
 ) -> int:
     """Find the cheapest changes that make an infeasible plan feasible, and rules that contradict each other."""
@@ -24,7 +26,7 @@ def repair(
 
     check_words(instance=instance, model=model, set=settings, fix=fix, forbid=forbid)
     progress(f"reading {instance} ...")
-    problem = read_problem(instance, model, settings or (), None, fix or (), forbid or ())
+    problem = read_problem(instance, model, settings or (), time_limit, fix or (), forbid or ())
     progress(f"looking for a repair, {problem.spec.solver.time_limit:g} seconds at most ...")
     found = repaired(problem)
     if json:

@@ -5,6 +5,7 @@ In: table acquisitions. Out: `Attraction` of each firm.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -57,7 +58,7 @@ class Attraction:
 
 
 def fit_attraction(acquisitions: pd.DataFrame) -> tuple[Attraction, ...]:
-    """One fit a firm, by maximum likelihood (statsmodels' MNLogit); errors from its Hessian, of `pull` by the delta method.
+    """One fit a firm, by maximum likelihood (statsmodels' MNLogit); errors from its Hessian, of `pull` by delta method.
 
     Columns: segment (the type), firm ("" is the own), price, promotion, advertising. A firm's fit that is not possible
     (one type alone, nothing varies, a type that an intervention tells perfectly) has a model that says so.
@@ -77,15 +78,23 @@ def _one(firm: str, own: pd.DataFrame) -> Attraction:
     place = {kind: k for k, kind in enumerate(types)}
     y = own["segment"].map(place).to_numpy(dtype=np.int64)
     if len(types) < 2 or not varying or len(own) <= len(names):
-        return _none(firm, name, names, types, varying, at, len(own), "one type alone, nothing varies, or too few rows")
+        return _none(
+            firm, name, names, types, varying, at, len(own), "one type alone, nothing varies, or too few rows"
+        )
     spread = x.std(axis=0)
     scaled = np.column_stack([np.ones(len(x)), (x - at) / spread])
     if np.linalg.matrix_rank(scaled) < scaled.shape[1]:
         return _none(firm, name, names, types, varying, at, len(own), "interventions always moved together")
-    fit = sm.MNLogit(y, scaled).fit(disp=0, maxiter=200, method="newton", warn_convergence=False)
+    with (
+        warnings.catch_warnings()
+    ):  # what statsmodels would say of it is looked at below, and told by the model
+        warnings.simplefilter("ignore")
+        fit = sm.MNLogit(y, scaled).fit(disp=0, maxiter=200, method="newton", warn_convergence=False)
     params = np.asarray(fit.params, dtype=np.float64)
     if not fit.mle_retvals["converged"] or np.abs(params).max() > 15.0:
-        return _none(firm, name, names, types, varying, at, len(own), "an intervention tells a type perfectly")
+        return _none(
+            firm, name, names, types, varying, at, len(own), "an intervention tells a type perfectly"
+        )
     # Back from standardised columns; both are linear, so the covariance follows.
     back = np.eye(scaled.shape[1])
     back[1:, 1:] = np.diag(1.0 / spread)

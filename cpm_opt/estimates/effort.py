@@ -81,7 +81,9 @@ def fit_effort(effort: Numbers, outcome: Numbers, form: Form) -> EffortFit:
     from scipy.optimize import least_squares  # type: ignore[import-untyped]
 
     if len(effort) < 5 or len(np.unique(effort)) < 3 or effort.min() < 0:
-        raise _fault("needs five observations at three efforts of 0 or more", "give more observations", "too_few")
+        raise _fault(
+            "needs five observations at three efforts of 0 or more", "give more observations", "too_few"
+        )
     top = float(effort.max())
     low, high = (EDGE, 1.0) if form == "power" else (EDGE * top, 1e3 * top)
 
@@ -98,7 +100,11 @@ def fit_effort(effort: Numbers, outcome: Numbers, form: Form) -> EffortFit:
     assert best is not None
     values = np.asarray(best.x, dtype=np.float64)
     if values[1] <= 0 or values[2] <= low * 1.01 or values[2] >= high * 0.99:
-        raise _fault(f"show no falling returns of the form {form}", "try another form, or state the options", "no_curve")
+        raise _fault(
+            f"show no falling returns of the form {form}",
+            "try another form, or state the options",
+            "no_curve",
+        )
     freedom = len(effort) - 3
     variance = 2.0 * float(best.cost) / freedom
     covariance = variance * np.linalg.inv(best.jac.T @ best.jac)

@@ -22,8 +22,11 @@ Numbers = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Elasticity:
-    """A segment's `value` with its `se`, `n` observations, `parameters` of its fit, and the prices seen, `low` to
-    `high`. `df`: clusters less 1, else observations less parameters. `own_value` and `own_se` are those before shrinkage (the same where none was asked for)."""
+    """A segment's `value` with its `se`, `n` observations, `parameters` of its fit, prices seen from `low` to `high`.
+
+    `own_value` and `own_se` are those before shrinkage (the same where none was asked for). `df`: clusters less 1, else
+    observations less parameters.
+    """
 
     segment: str
     value: float

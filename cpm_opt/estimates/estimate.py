@@ -50,13 +50,15 @@ def estimate(tables: Tables) -> Estimates:
 
     A table that is stated as a file stands. Raw table `sales` gives `segments` (states by recency and frequency at
     the end of the panel, with margin, revenue and end value per customer) and `migration` (the moves of one period).
-    Raw table `panel` gives `migration` of segments that are stated.
+    Raw table `offers` gives `segments` and `effects` of the lever in `[estimates.response]`, raw table `panel` gives
+    `migration`.
     """
     missing = [name for name in ESTIMATED if name not in tables.frames]
     if SALES not in tables.frames or not missing:
         unread = any(fault.table == SALES and not fault.warning for fault in tables.faults)
         told = _not_estimated(missing) if unread and SALES not in tables.frames else ()
-        return _with_moves(tables, Estimates(tables.frames, faults=(*_settings_faults(tables), *told)))
+        stated = Estimates(tables.frames, faults=(*_settings_faults(tables), *told))
+        return _with_moves(tables, _with_offers(tables, stated))
     from cpm_opt.estimates.from_sales import estimate_from_sales
 
     try:
@@ -108,6 +110,27 @@ def with_response(tables: Tables, estimates: Estimates) -> Estimates:
     from cpm_opt.estimates.response import respond
 
     return replace(estimates, response=respond(tables, estimates.frames))
+
+
+def _with_offers(tables: Tables, estimates: Estimates) -> Estimates:
+    """Segments and effects from raw offers, where effects are not stated and `[estimates.response]` names the lever."""
+    frames = estimates.frames
+    if "offers" not in frames or "options" not in frames or "effects" in frames or estimates.faults:
+        return estimates
+    from cpm_opt.estimates.settings import read_rules
+
+    rules = read_rules(tables.info.estimates)[0]
+    own = None if rules is None else rules.response
+    if own is None or own.lever is None or own.base_price is None:
+        return estimates
+    from cpm_opt.estimates.offer_effects import effects_from_offers
+
+    try:
+        added, faults = effects_from_offers(tables, own)
+    except InputError as error:
+        return replace(estimates, faults=_with_lines(tables, error.faults))
+    note = f"{', '.join(added)}: curves of the offers, at the prices of lever {own.lever}"
+    return replace(estimates, frames={**frames, **added}, faults=faults, notes=(*estimates.notes, note))
 
 
 def _with_moves(tables: Tables, estimates: Estimates) -> Estimates:

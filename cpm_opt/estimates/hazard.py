@@ -5,6 +5,7 @@ In: table panel. Out: `Hazard`.
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -22,6 +23,7 @@ Numbers = NDArray[np.float64]
 NUMBERS = ("price", "price_change", "complaints", "tenure")
 WORDS = ("segment", "service", "programme")
 NOT_ASKED = 0
+RUNAWAY = 18.0  # log-odds beyond this (1 in 66 million) mean that the likelihood has no maximum
 
 
 @dataclass(frozen=True)
@@ -63,9 +65,13 @@ def fit_hazard(panel: pd.DataFrame) -> Hazard:
             _failed(told, "some columns say the same thing: the data do not tell them apart"), _nan(names)
         )
     model = sm.GLM(left, x, family=sm.families.Binomial())
-    fit = model.fit(maxiter=100, tol=1e-12)
+    with (
+        warnings.catch_warnings()
+    ):  # what statsmodels would say of it is looked at below, and told by the model
+        warnings.simplefilter("ignore")
+        fit = model.fit(maxiter=100, tol=1e-12)
     mean = np.asarray(fit.fittedvalues, dtype=np.float64)
-    if not fit.converged or np.abs(fit.params).max() > 15.0:
+    if not fit.converged or np.abs(x @ fit.params).max() > RUNAWAY:
         return Hazard(
             _failed(told, "a parameter runs to infinity: some group left never, or always"), _nan(names)
         )

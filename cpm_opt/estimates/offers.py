@@ -8,6 +8,7 @@ Columns of offers: `segment` (text), `stratum` (text: within which prices were d
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
@@ -26,6 +27,7 @@ Indices = NDArray[np.int64]
 TAKE_UP = "take_up"
 CONDITIONAL = ("amount", "revenue", "loss")
 LEAST_ACCEPTED = 5
+RUNAWAY = 50.0  # log-odds and logarithms of money beyond this mean that the likelihood has no maximum
 
 
 @dataclass(frozen=True)
@@ -254,8 +256,12 @@ def _fitted(x: Numbers, y: Numbers, family: str) -> tuple[Numbers, Numbers]:
     import statsmodels.api as sm
 
     model = sm.GLM(y, x, family=getattr(sm.families, family)())
-    found = model.fit(maxiter=100, tol=1e-12)
-    if not found.converged:
+    with (
+        warnings.catch_warnings()
+    ):  # what statsmodels would say of it is looked at below, and told as a fault
+        warnings.simplefilter("ignore")
+        found = model.fit(maxiter=100, tol=1e-12)
+    if not found.converged or np.abs(x @ found.params).max() > RUNAWAY:
         message = "the curve could not be fitted: the search did not settle"
         raise InputError(
             [Fault("offers", message, "check the segments for too little data", code="not_converged")]

@@ -1,4 +1,7 @@
-"""What the raw tables offers, panel, trials and acquisitions tell about customers' answers: in come `Tables`, out goes `Response`."""
+"""What raw tables tell about customers' answers: offers, panel, trials, acquisitions.
+
+In: `Tables`. Out: `Response`.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,7 @@ from cpm_opt.estimates.estimate_lint import lint_model, lint_offers, lint_panel,
 from cpm_opt.estimates.hazard import Hazard, fit_hazard
 from cpm_opt.estimates.model_estimate import Lint, ModelEstimate
 from cpm_opt.estimates.moves import Moves, count_moves
+from cpm_opt.estimates.offer_effects import usable_offers
 from cpm_opt.estimates.offers import TAKE_UP, OfferFit, acceptance_line, fit_offers, shrink_slopes
 from cpm_opt.estimates.settings import ResponseRules, read_rules
 from cpm_opt.estimates.trials import ArmEffect, arm_effects
@@ -67,12 +71,6 @@ def respond(tables: Tables, planning: Mapping[str, pd.DataFrame]) -> Response:
             found, models=(*found.models, *models), lint=(*found.lint, *lint), attraction=attraction
         )
     return found
-
-
-def usable_offers(offers: pd.DataFrame) -> pd.DataFrame:
-    """Offers at or below the standard price, in the columns that the fit reads: without clusters where one is blank."""
-    kept = offers[~(offers["price"] > offers["standard_price"] + 1e-9)]
-    return kept if (kept["cluster"] != "").all() else kept.drop(columns="cluster")
 
 
 def planned_prices(planning: Mapping[str, pd.DataFrame], rules: ResponseRules) -> dict[str, list[float]]:

@@ -56,7 +56,7 @@ def repair_report(found: Repair) -> Explanation:
         sentence = "There is a plan that keeps all the rules: nothing has to be changed."
         return Explanation("", found.status, title, (Section("changes", "What to change", (sentence,)),))
     if found.status == OUT_OF_TIME:
-        sentence = "The time ran out before a repair was found. Allow more with --set solver.time_limit=SECONDS."
+        sentence = "The time ran out before a repair was found. Allow more with --time-limit."
         return Explanation("", found.status, title, (Section("changes", "What to change", (sentence,)),))
     return Explanation("", found.status, title, (_conflict(found), _changes(found, units)))
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
+from cpm_opt.formulation.audit import RuleRow
 from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Explanation, Section, Table
 from cpm_opt.report.words import Units, amount, counted, names, percent
 from cpm_opt.study.tariff_trial import Outcome, Trial
@@ -186,9 +189,15 @@ def _verdict(trial: Trial, units: Units) -> list[str]:
         proven = "" if trial.best_status == "optimal" else " found in the time"
         sentences.append(f"The best tariff{proven} is worth {units.worth(short)} more than the given one.")
     if trial.broken:
-        rules = sorted({f"{row.rule} {row.subject}".strip() for row in trial.broken})
-        sentences.append(f"It breaks {counted(len(rules), 'rule')}: {names(rules, 10)}.")
+        rules = _rules(trial.broken)
+        already = [rule for rule in _rules(before.broken) if rule in rules]
+        too = f" (as things are, {names(already, 10)} {'is' if len(already) == 1 else 'are'} broken, too)"
+        sentences.append(f"It breaks {counted(len(rules), 'rule')}: {names(rules, 10)}{too if already else ''}.")
     return [*sentences, *_response_words(trial)]
+
+
+def _rules(rows: Sequence[RuleRow]) -> list[str]:
+    return sorted({f"{row.rule} {row.subject}".strip() for row in rows})
 
 
 def _response_words(trial: Trial) -> list[str]:

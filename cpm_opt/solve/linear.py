@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -139,7 +140,7 @@ def _column_property(draft: Composition, name: str) -> Numbers:
 
 def _row_positions(draft: Composition) -> tuple[Indices, ...]:
     ends = np.cumsum([0, *(family.terms.size for family in draft.rows)])
-    return tuple(np.arange(first, last) for first, last in zip(ends[:-1], ends[1:], strict=True))
+    return tuple(np.arange(first, last) for first, last in pairwise(ends))
 
 
 def _by_row(draft: Composition, row_position: tuple[Indices, ...], rows: int) -> tuple[Numbers, Numbers]:

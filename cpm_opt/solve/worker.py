@@ -230,7 +230,10 @@ def _leave_with_parent(lifeline: int) -> None:
 
 def main() -> None:
     """Serves requests until the pipe closes."""
-    requests, answers = Connection(int(sys.argv[1]), writable=False), Connection(int(sys.argv[2]), readable=False)
+    requests, answers = (
+        Connection(int(sys.argv[1]), writable=False),
+        Connection(int(sys.argv[2]), readable=False),
+    )
     threading.Thread(target=_leave_with_parent, args=(int(sys.argv[3]),), daemon=True).start()
     worker = Worker(answers)
     while True:

@@ -112,12 +112,14 @@ class Elastic:
     def feasible(self, rules: Collection[Rule], eased: Collection[int] = ()) -> bool:
         """Whether a plan keeps these rules, with the `eased` numbers free to move as far as they like."""
         program = self._take(rules, eased, np.zeros(len(self._changes)), None)
-        if program.squares:
-            found = search_curved(self._engine, program, self._limits, self._again())
-            if found.values is None and found.status != "infeasible":
-                raise OutOfTime(found.message)
-            return found.values is not None
-        return self._runs(program)
+        # Without the curved rows first: that needs no search for what is in the way.
+        linear = self._runs(program)
+        if not linear or not program.squares:
+            return linear
+        found = search_curved(self._engine, program, self._limits, self._again())
+        if found.values is None and found.status != "infeasible":
+            raise OutOfTime(found.message)
+        return found.values is not None
 
     def cheapest(
         self, eased: Collection[int], prices: Sequence[float], budget: float | None = None

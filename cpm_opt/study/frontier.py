@@ -107,6 +107,8 @@ def frontier(problem: Problem, call: Call, tell: Callable[[int], None] | None = 
     """Computes the frontier and writes its runs and table; `tell` hears how many plans are solved."""
     members, more = _checked(problem, call)
     check_results(call.results)
+    if call.out is not None:
+        _make(call.out)
     p, info = problem.portfolio, problem.tables.info
     facts = {
         "currency": info.currency,
@@ -135,10 +137,14 @@ def frontier(problem: Problem, call: Call, tell: Callable[[int], None] | None = 
         return found
     mark = kept[0].run.rpartition("-")[2]
     folder = call.out or call.results / f"frontier-{problem.spec.name}-{info.name}-{mark}"
-    with folder_faults(folder, "cannot be written", "--out"):
-        folder.mkdir(exist_ok=True)
+    _make(folder)
     replace_file(folder / TABLE, csv_text(COLUMNS, [tuple(row.values()) for row in rows_of(found)]))
     return replace(found, folder=folder)
+
+
+def _make(folder: Path) -> None:
+    with folder_faults(folder, "cannot be written", "--out"):
+        folder.mkdir(exist_ok=True)
 
 
 def rows_of(found: Frontier) -> list[dict[str, str | int | float | None]]:

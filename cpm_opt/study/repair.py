@@ -10,6 +10,7 @@ changed, each by as little of its size as will do; else a number without one is 
 from __future__ import annotations
 
 import itertools
+import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -304,9 +305,9 @@ def _changes(
     for number, missing in zip(numbers, amounts.tolist(), strict=True):
         if missing <= SMALLEST * max(1.0, number.size):
             continue
-        to = _clean(number.value + number.sign * missing)
+        to = _clean(number.value + number.sign * missing, number.sign)
         if number.relational:
-            to = _clean(_reached(case, number, decisions))
+            to = _clean(_reached(case, number, decisions), number.sign)
         else:
             missing = abs(to - number.value)
         # Without costs a rule counts once, however many of its numbers change.
@@ -317,9 +318,13 @@ def _changes(
     return tuple(sorted(found, key=lambda change: (change.number.rule, change.number.period)))
 
 
-def _clean(value: float) -> float:
-    """The number without the last digits, which are the solver's noise."""
-    return float(f"{value:.9g}")
+def _clean(value: float, sign: int) -> float:
+    """The number without the last digits, which are the solver's noise; rounded to the side that eases."""
+    near = float(f"{value:.9g}")
+    if sign * (near - value) >= -1e-10 * max(1.0, abs(value)):
+        return near
+    digit = 10.0 ** (math.floor(math.log10(abs(value))) - 8)
+    return float(f"{near + sign * digit:.9g}")
 
 
 def _reached(case: Case, number: Number, decisions: Sequence[Decisions]) -> float:

@@ -78,6 +78,12 @@ class Outcome:
         return self.mean(lambda p, d, r: _left(p, d, r.customers))
 
     @property
+    def broken(self) -> tuple[RuleRow, ...]:
+        """Rows of hard rules that are broken, in any case."""
+        rows = (row for each in self.recounts for row in each.rows if row.penalty is None)
+        return tuple(row for row in rows if row.slack < -TOLERANCE * max(1.0, abs(row.limit)))
+
+    @property
     def moved(self) -> Numbers:
         """`[S]`: customers of active segments on something else than today, on the lever and in the period where they
         are most."""
@@ -153,8 +159,7 @@ def try_tariff(problem: Problem, fix: Sequence[str], forbid: Sequence[str], what
     if what_if:
         everything_settled(p, tariff, forbid)
         tried = _recounted(problem, spec, tariff)
-        broken = tuple(row for each in tried.recounts for row in each.rows if row.penalty is None and _missed(row))
-        trial = replace(trial, status="recounted", tried=tried, today=as_is, broken=broken)
+        trial = replace(trial, status="recounted", tried=tried, today=as_is, broken=tried.broken)
     else:
         plan = _solved(problem, _with_forbidden(spec, forbid), tariff)
         trial = replace(trial, status=plan.status, conflict=plan.conflict)
@@ -345,10 +350,6 @@ def _in_scenarios(
         figures = (one.profit, other.profit, one.objective, other.objective)
         results.append(ScenarioResult(scenario.name, scenario.probability, *figures))
     return tuple(results)
-
-
-def _missed(row: RuleRow) -> bool:
-    return row.slack < -TOLERANCE * max(1.0, abs(row.limit))
 
 
 def _less(value: float, other: float) -> bool:

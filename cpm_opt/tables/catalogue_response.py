@@ -66,7 +66,13 @@ ACQUISITIONS = Table(
     (
         reference("segment", "type of the customer"),
         Column("price", "number", "price that stood then", "of the price", default=0.0),
-        Column("promotion", "number", "promotion that ran then, 1 or 0 or its depth", "of the promotion", default=0.0),
+        Column(
+            "promotion",
+            "number",
+            "promotion that ran then, 1 or 0 or its depth",
+            "of the promotion",
+            default=0.0,
+        ),
         Column("advertising", "number", "advertising that ran then", "of the advertising", default=0.0),
         optional_reference("firm", "whose customer it became", "the own firm's"),
     ),

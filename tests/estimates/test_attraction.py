@@ -34,7 +34,9 @@ def test_it_is_the_multinomial_logit_of_statsmodels() -> None:
         errors = np.array(list(found.model.standard_errors.values()))
         assert errors == pytest.approx(theirs.bse.T.ravel(), rel=1e-4)
         assert found.model.log_likelihood == pytest.approx(theirs.llf)
-        by_price = (found.mix(found.at + [1e-6, 0]) - found.mix(found.at - [1e-6, 0])) / 2e-6
+        by_price = (
+            found.mix(found.at + np.array([1e-6, 0])) - found.mix(found.at - np.array([1e-6, 0]))
+        ) / 2e-6
         assert found.pull[:, 0] == pytest.approx(by_price, rel=1e-5)
         assert found.pull.sum(axis=0) == pytest.approx([0, 0], abs=1e-12)
         margins = theirs.get_margeff(at="mean")

@@ -28,7 +28,9 @@ def test_the_curve_is_least_squares(form: Form) -> None:
     effort = rng.uniform(0, 20, 120)
     outcome = curve(form, effort, *TRUTH[form]) + rng.normal(0, 0.3, 120)
     found = fit_effort(effort, outcome, form)
-    theirs, covariance = curve_fit(lambda x, a, b, c: curve(form, x, a, b, c), effort, outcome, p0=TRUTH[form])
+    theirs, covariance = curve_fit(
+        lambda x, a, b, c: curve(form, x, a, b, c), effort, outcome, p0=TRUTH[form]
+    )
     assert found.values == pytest.approx(theirs, rel=1e-3)
     assert found.errors == pytest.approx(np.sqrt(np.diag(covariance)), rel=0.01)
     assert (np.abs(found.values - TRUTH[form]) < 4 * found.errors).all()

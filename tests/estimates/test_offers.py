@@ -85,7 +85,9 @@ def test_means_per_offer_are_those_of_the_data(offers: pd.DataFrame, fit: OfferF
     for s, name in enumerate(fit.segments):
         own = offers[offers["segment"] == name]
         by_offer = fit.expected(own["price"].to_numpy())["take_up"][s]
-        assert by_offer.mean() == pytest.approx(own["accepted"].mean(), rel=0.01)  # waves are mixed alike, nearly
+        assert by_offer.mean() == pytest.approx(
+            own["accepted"].mean(), rel=0.01
+        )  # waves are mixed alike, nearly
 
 
 def test_line_is_least_squares(offers: pd.DataFrame) -> None:
@@ -101,7 +103,8 @@ def test_shrinkage_pulls_slopes_together_and_keeps_the_level(fit: OfferFit) -> N
     assert abs(pulled[0] - pulled[1]) < abs(own[0] - own[1])
     assert pulled == pytest.approx(shrunken.shrunken["take_up"].values)
     assert np.sqrt(np.diag(shrunken.covariance))[fit.slopes("take_up")] == pytest.approx(
-        shrunken.shrunken["take_up"].errors, rel=0.03  # waves and clusters make slopes depend a little on each other
+        shrunken.shrunken["take_up"].errors,
+        rel=0.03,  # waves and clusters make slopes depend a little on each other
     )
     before, after = fit.expected(fit.centre)["take_up"], shrunken.expected(fit.centre)["take_up"]
     assert np.diag(after) == pytest.approx(np.diag(before), rel=0.02)
@@ -119,7 +122,9 @@ def test_tables_hold_changes_from_the_base(fit: OfferFit, plan: TariffPlan) -> N
     assert used["b", "4.00"] == pytest.approx(2 * flow["take_up"][1, 0])
     assert list(frames["current"]["segment"]) == ["a"]
     drawn = changes(fit, plan, fit.draw(4000, seed=5))["margin"]
-    assert change_errors(fit, plan)["margin"][:, [0, 2]] == pytest.approx(drawn.std(axis=0)[:, [0, 2]], rel=0.1)
+    assert change_errors(fit, plan)["margin"][:, [0, 2]] == pytest.approx(
+        drawn.std(axis=0)[:, [0, 2]], rel=0.1
+    )
     assert change["margin"][:, 1] == pytest.approx(0.0)
 
 
@@ -162,7 +167,9 @@ def test_intervals_of_slopes_cover() -> None:
     """The short version of benchmarks/coverage.py: two slopes in each of 150 data sets."""
     truth, hits = np.array([-0.3, -0.1]), 0
     for seed in range(150):
-        found = fit_offers(made(600, seed=1000 + seed)[["segment", "stratum", "price", "accepted", "cluster"]])
+        found = fit_offers(
+            made(600, seed=1000 + seed)[["segment", "stratum", "price", "accepted", "cluster"]]
+        )
         part = found.slopes("take_up")
         error = np.sqrt(np.diag(found.covariance))[part]
         hits += int((np.abs(found.values[part] - truth) <= 1.96 * error).sum())

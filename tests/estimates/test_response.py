@@ -40,7 +40,21 @@ def panel(customers: int, seed: int) -> pd.DataFrame:
             score = int(rng.choice([0, 3, 5]))
             index = -2.5 + 4 * (price - 1) + 2 * (price - before) - 0.5 * (score == 5)
             left = int(rng.random() < 1 / (1 + math.exp(-index)))
-            rows.append((f"c{customer}", period, segment, left, price, price - before, score, 0.0, float(period), "", ""))
+            rows.append(
+                (
+                    f"c{customer}",
+                    period,
+                    segment,
+                    left,
+                    price,
+                    price - before,
+                    score,
+                    0.0,
+                    float(period),
+                    "",
+                    "",
+                )
+            )
             if left:
                 break
             segment = segment if rng.random() < 0.8 else {"gold": "silver", "silver": "gold"}[segment]
@@ -87,6 +101,9 @@ def test_survival_is_the_life_table() -> None:
 def test_a_panel_that_cannot_tell_says_so() -> None:
     data = panel(50, seed=6).assign(left=0)
     assert "nobody left" in fit_hazard(data).model.message
+    loyal = panel(200, seed=7)
+    loyal.loc[loyal["segment"] == "gold", "left"] = 0
+    assert "left never" in fit_hazard(loyal).model.message
     same = panel(200, seed=7).assign(complaints=lambda d: d["tenure"] * 2)
     found = fit_hazard(same).model
     assert not found.converged
@@ -122,7 +139,8 @@ def test_arms_against_the_control() -> None:
     assert found.high - found.low == pytest.approx(2 * 1.959963984540054 * found.se)
     many = pd.concat([trials.assign(cluster=f"h{k}") for k in range(3)], ignore_index=True)
     many["cluster"] = many["cluster"] + many["arm"]
-    theirs = smf.ols("outcome ~ arm", many).fit(cov_type="cluster", cov_kwds={"groups": many["cluster"].astype("category").cat.codes})  # fmt: skip
+    groups = many["cluster"].astype("category").cat.codes
+    theirs = smf.ols("outcome ~ arm", many).fit(cov_type="cluster", cov_kwds={"groups": groups})
     assert arm_effects(many)[0].se == pytest.approx(theirs.bse.iloc[1])
 
 
@@ -185,6 +203,8 @@ def test_raw_tables_are_fitted_and_doubted(tmp_path: Path) -> None:
         {"segment": "all", "price": price, "accepted": (rng.random(800) < odds / (1 + odds)).astype(int),
          "standard_price": 7.5}
     )  # fmt: skip
+    offers.loc[0, "standard_price"] = 12.0
+    usable = offers[offers["price"] <= offers["standard_price"]]
     stated = {
         "segments": pd.DataFrame({"segment": ["all"], "customers": [10], "margin": [1]}),
         "levers": pd.DataFrame({"lever": ["fee"]}),
@@ -194,13 +214,55 @@ def test_raw_tables_are_fitted_and_doubted(tmp_path: Path) -> None:
     }
     found = respond_to(tmp_path, offers=offers, **stated)
     assert [model.name for model in found.models] == ["take_up", "take_up_line"]
-    assert found.models[0].n == int((price <= 7.5).sum())
+    assert found.models[0].n == len(usable)
     codes = {lint.code: lint.message for lint in found.lint}
     assert set(codes) == {"positive-price-effect", "outside-range"}
     assert "price 10 is outside" in codes["outside-range"]
-    theirs = smf.logit("accepted ~ price", offers[offers["price"] <= 7.5]).fit(disp=0, cov_type="HC0")
+    theirs = smf.logit("accepted ~ price", usable).fit(disp=0, cov_type="HC0")
     assert found.models[0].parameters["price[all]"] == pytest.approx(theirs.params["price"], rel=1e-4)
     assert found.models[0].standard_errors["price[all]"] == pytest.approx(theirs.bse["price"], rel=1e-4)
+
+
+def test_offers_give_the_plan_its_effects(tmp_path: Path) -> None:
+    (tmp_path / "instance.toml").write_text(
+        INSTANCE + '[measures]\ntake_up = { title = "Accepted", unit = "1" }\n'
+        '[estimates.response]\nlever = "fee"\nbase_price = 5\n',
+        "utf-8",
+    )
+    rng = np.random.default_rng(12)
+    price, kind = rng.uniform(4, 8, 1200), rng.integers(0, 2, 1200)
+    odds = np.exp(-1 - 0.3 * (price - 6))
+    taken = rng.random(1200) < odds / (1 + odds)
+    raw = {"segment": np.array(["a", "b"])[kind], "price": price, "accepted": taken.astype(int),
+           "revenue": taken * price, "standard_price": np.where(kind == 0, 7.0, 8.0)}  # fmt: skip
+    pd.DataFrame(raw).to_csv(tmp_path / "offers.csv", index=False)
+    (tmp_path / "levers.csv").write_text("lever,choice\nfee,single\n", "utf-8")
+    options = "lever,option,base,price_change\nfee,now,true,0\nfee,six,false,0.2\nfee,eight,false,0.6\n"
+    (tmp_path / "options.csv").write_text(options, "utf-8")
+    tables = read_instance(tmp_path)
+    found = estimate(tables)
+    assert [fault.line() for fault in (*tables.faults, *found.faults)] == []
+    fit = with_response(tables, found).response
+    assert fit is not None
+    assert fit.shrunken is not None
+    curve = fit.shrunken.expected(np.array([5.0, 6.0, 8.0]))
+    segments = found.frames["segments"].set_index("segment")
+    assert segments.loc["a", "customers"] == int((kind == 0).sum())
+    assert segments["margin"].to_numpy() == pytest.approx(curve["revenue"][:, 0])
+    effects = found.frames["effects"].set_index(["segment", "option"])
+    assert not effects.loc[("a", "eight"), "offered"]
+    assert effects.loc[("b", "eight"), "margin"] == pytest.approx(
+        curve["revenue"][1, 2] - curve["revenue"][1, 0]
+    )
+    assert effects.loc[("a", "six"), "take_up"] == pytest.approx(
+        curve["take_up"][0, 1] - curve["take_up"][0, 0]
+    )
+    assert effects.loc[("b", "six"), "margin_se"] > 0
+    wrong = (tmp_path / "instance.toml").read_text("utf-8").replace('"fee"', '"fees"')
+    (tmp_path / "instance.toml").write_text(wrong, "utf-8")
+    (fault,) = estimate(read_instance(tmp_path)).faults
+    assert "did you mean 'fee'?" in fault.line()
+    assert fault.row is not None
 
 
 def test_a_panel_gives_the_plan_its_migration(tmp_path: Path) -> None:

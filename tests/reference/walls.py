@@ -41,7 +41,9 @@ def random_plan(draft: Draft, rng: random.Random) -> tuple[Choices, Split]:
     choices: Choices = {}
     # Groups that go together, and stay where they are, leave rules between prices that are worth keeping.
     calm, together = (case.on("price") and rng.random() < 0.6 for _ in range(2))
-    common = {(d, t): rng.random() for d in numbers.levers for t in range(1, case.periods + 1)} if together else {}
+    common = (
+        {(d, t): rng.random() for d in numbers.levers for t in range(1, case.periods + 1)} if together else {}
+    )
     for lever in numbers.levers.values():
         hold = lever.hold if case.on("switching") else 1
         for group in lever.groups if lever.single else []:

@@ -35,7 +35,8 @@ TABLES = {
     "balance": "rule,measure,members,sense,value\nsome,customers,all,min,1",
     "price_rules": "rule,lever,kind,group,other_group,value\nsteps,tariff,step,,,1\nin all,tariff,total_step,,,1\n"
     "not more,tariff,order,low,top,9\nfew,tariff,max_changes,,,9",
-    "option_rules": "rule,lever,option,kind,value,members\nroom,service,plus,max,100000,all\nall of it,service,basic,floor,0,all",
+    "option_rules": "rule,lever,option,kind,value,members\nroom,service,plus,max,100000,all\n"
+    "all of it,service,basic,floor,0,all",
     "scenarios": "scenario,probability,target,factor\nonly,1,,",
 }
 SLACK: tuple[Component, ...] = (
@@ -54,11 +55,15 @@ SLACK: tuple[Component, ...] = (
 @pytest.mark.parametrize("parts", [(part,) for part in SLACK] + [SLACK], ids=lambda parts: parts[-1].name)
 def test_the_optimum_is_that_without_the_rules(parts: tuple[Component, ...]) -> None:
     portfolio = built(TABLES, periods=3)
-    scenarios = build_scenarios(frames(TABLES), INFO, 3) if any(isinstance(part, Risk) for part in parts) else ()
+    scenarios = (
+        build_scenarios(frames(TABLES), INFO, 3) if any(isinstance(part, Risk) for part in parts) else ()
+    )
     horizon = Horizon(3, 0.05)
     free = solve(portfolio, ModelSpec("m", "M", horizon))
     bound = solve(
-        portfolio, ModelSpec("m", "M", horizon, components={part.name: part for part in parts}), scenarios=scenarios
+        portfolio,
+        ModelSpec("m", "M", horizon, components={part.name: part for part in parts}),
+        scenarios=scenarios,
     )
     assert free.status == bound.status == "optimal"
     assert bound.objective == pytest.approx(free.objective, rel=1e-8)

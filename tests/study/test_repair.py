@@ -9,14 +9,18 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
 from cpm_opt.cli import app
-from cpm_opt.pipeline import Problem
+from cpm_opt.pipeline import Problem, read_problem
 from cpm_opt.report.repairs import repair_report
 from cpm_opt.solve.session import Session
 from cpm_opt.study.repair import Repair, changed, repair
+from tests.reference.formulation import build
+from tests.reference.generate import ALONE, MONEY, PRESETS, random_instance
+from tests.reference.read import read_case
 from tests.study.plans import instance, model, problem
 
 TABLES = {
@@ -223,6 +227,28 @@ def test_a_number_holds_in_every_scenario(tmp_path: Path) -> None:
     assert found.plan is not None
     assert found.plan.shown
     assert len(found.plan.scenarios) == 2
+
+
+@pytest.mark.parametrize("preset", ["lp", "everything", "everything and rules"])
+def test_the_reference_finds_a_plan_where_it_found_none(tmp_path: Path, preset: str) -> None:
+    features = {**PRESETS, **ALONE, **MONEY}[preset]
+    for seed in range(2100, 2103):
+        folder = tmp_path / str(seed)
+        of = random_instance(seed, folder, frozenset(features | {"infeasible"}))
+        assert build(read_case(folder, of)).solve().status == "infeasible"
+        found = repair(read_problem(folder, of))
+        assert found.status == "repaired"
+        assert found.conflict
+        for change in found.changes:
+            path = folder / f"{change.number.table}.csv"
+            table = pd.read_csv(path, dtype=str, keep_default_na=False)
+            mine = table["resource" if change.number.table == "resources" else "rule"] == change.number.name
+            if "period" in table.columns:
+                mine &= table["period"] == (str(change.number.period) if change.number.period else "")
+            assert mine.sum() == 1
+            table.loc[mine, change.number.column] = repr(change.to)
+            table.to_csv(path, index=False)
+        assert build(read_case(folder, of)).solve().status == "optimal", seed
 
 
 def test_the_command(tmp_path: Path) -> None:
