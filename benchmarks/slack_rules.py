@@ -63,7 +63,9 @@ def main() -> None:
     seconds(portfolio, SLACK)
     ratios = [seconds(portfolio, SLACK) / seconds(portfolio, BASE) for _ in range(chosen.runs)]
     spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
-    print(f"building with every rule on and slack / without: {statistics.median(ratios):.2f} ({spread}; wanted: 1.3)")
+    print(
+        f"building with every rule on and slack / without: {statistics.median(ratios):.2f} ({spread}; wanted: 1.3)"
+    )
 
 
 if __name__ == "__main__":

@@ -188,9 +188,12 @@ def _no_plan(run: RunRecord) -> Section:
         if len(conflict) == 1:
             sentences.append(f"Not even this one alone can be kept: {conflict[0]}.")
         elif conflict:
-            sentences.append(f"These contradict each other: {names(conflict, 20)}.")
+            sentences.append(f"Among these there is a contradiction: {names(conflict, 20)}.")
         one = "it" if len(conflict) == 1 else "one of them" if conflict else "a rule"
         sentences.append(f"Ease {one}, give it a penalty, or allow more capacity.")
+        sentences.append(
+            "`cpm repair` finds the fewest rules that contradict each other and the cheapest changes."
+        )
     elif run.status == "unbounded":
         sentences = [
             "The profit can grow without end, so there is no best plan.",

@@ -17,7 +17,9 @@ def repair_facts(found: Repair) -> dict[str, object]:
         "total_cost": None if found.status in (BEYOND, OUT_OF_TIME) else found.total_cost,
         "conflict": list(found.conflict),
         "all_compared": found.complete,
-        "plan": None if plan is None else {"status": plan.status, "objective": plan.objective, "profit": plan.profit},
+        "plan": None
+        if plan is None
+        else {"status": plan.status, "objective": plan.objective, "profit": plan.profit},
         "instance": found.problem.tables.info.name,
         "model": found.problem.spec.name,
         "currency": p.currency,
@@ -65,12 +67,16 @@ def _conflict(found: Repair) -> Section:
     rules = found.conflict
     sentences: tuple[str, ...]
     if not rules:
-        sentence = "The customers and choices alone contradict themselves: no rule that can be left out is to blame."
+        sentence = (
+            "The customers and choices alone contradict themselves: no rule that can be left out is to blame."
+        )
         sentences = (sentence,)
     elif len(rules) == 1:
         sentences = (f"Not even this rule alone can be kept: {rules[0]}.",)
     else:
-        last = "Leave out any one of them, and the rest of them can be kept; there may be other contradictions."
+        last = (
+            "Leave out any one of them, and the rest of them can be kept; there may be other contradictions."
+        )
         sentences = (f"These cannot all be kept: {names(rules, 20)}.", last)
     return Section("conflict", "Rules that contradict each other", sentences)
 
@@ -88,10 +94,14 @@ def _changes(found: Repair, units: Units) -> Section:
         sentences = [f"The cheapest repair costs {units.worth(found.total_cost)}:"]
     else:
         count = counted(len({change.number.rule for change in found.changes}), "rule")
-        sentences = [f"No repair_cost is stated, so the fewest rules are changed, by as little as will do: {count}."]
+        sentences = [
+            f"No repair_cost is stated, so the fewest rules are changed, by as little as will do: {count}."
+        ]
     sentences += [_sentence(change) for change in found.changes]
     if not found.complete:
-        sentences.append("No fewer rules will do; of the other sets of so many, not all were compared by size.")
+        sentences.append(
+            "No fewer rules will do; of the other sets of so many, not all were compared by size."
+        )
     plan = found.plan
     if plan is not None and plan.shown and plan.profit is not None:
         sentences.append(f"Solved anew with these changes: the best plan earns {units.worth(plan.profit)}.")

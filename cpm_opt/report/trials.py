@@ -34,7 +34,13 @@ def trial_facts(trial: Trial) -> dict[str, object]:
         "segments": _dicts(_segments(trial)),
         "capacity": _dicts(_capacity(trial)),
         "broken": [
-            {"rule": row.rule, "subject": row.subject, "period": row.period, "missed_by": -row.slack, "unit": row.unit}
+            {
+                "rule": row.rule,
+                "subject": row.subject,
+                "period": row.period,
+                "missed_by": -row.slack,
+                "unit": row.unit,
+            }
             for row in trial.broken
         ],
         "break_even_response": trial.break_even,
@@ -53,11 +59,18 @@ def trial_facts(trial: Trial) -> dict[str, object]:
 def trial_report(trial: Trial) -> Explanation:
     """The test for a reader."""
     p = trial.problem.portfolio
-    facts = {"money_unit": p.money_unit, "currency": p.currency, "period": p.period_name, "periods": p.periods}
+    facts = {
+        "money_unit": p.money_unit,
+        "currency": p.currency,
+        "period": p.period_name,
+        "periods": p.periods,
+    }
     units = Units(facts)
     title = f"Tariff test, model {trial.problem.spec.name}: {p.title or p.name}"
     if trial.tried is None:
-        sentences = [NO_PLAN.get(trial.status, "A plan was found but did not pass its check, so it is not shown.")]
+        sentences = [
+            NO_PLAN.get(trial.status, "A plan was found but did not pass its check, so it is not shown.")
+        ]
         if trial.conflict:
             sentences.append(f"In its way: {names(trial.conflict, 20)}.")
             sentences.append("With --what-if it is reckoned anyway, and what breaks is told.")
@@ -112,7 +125,11 @@ def _figures(trial: Trial, units: Units | None = None) -> Table:
 def _segments(trial: Trial, units: Units | None = None) -> Table:
     columns = [Column("segment", "segment")]
     money = units.money if units is not None else trial.problem.portfolio.currency
-    words = {"margin": ("margin", money), "customers": ("customers at the end", ""), "churn": ("who leave", "")}
+    words = {
+        "margin": ("margin", money),
+        "customers": ("customers at the end", ""),
+        "churn": ("who leave", ""),
+    }
     for key, (heading, unit) in words.items():
         columns.append(Column(f"{key}_today", f"{heading} today", NUMBER, unit))
         columns.append(Column(key, "given", NUMBER))
@@ -122,7 +139,9 @@ def _segments(trial: Trial, units: Units | None = None) -> Table:
     if before is not None and tried is not None:
         each = [getattr(outcome, key) for key in words for outcome in (before, tried)]
         for position, segment in enumerate(trial.problem.portfolio.segments):
-            rows.append((segment, *(float(values[position]) for values in each), float(tried.moved[position])))
+            rows.append(
+                (segment, *(float(values[position]) for values in each), float(tried.moved[position]))
+            )
     return Table("segments", tuple(columns), tuple(rows))
 
 
@@ -183,7 +202,9 @@ def _verdict(trial: Trial, units: Units) -> list[str]:
         more = "more" if change > 0 else "less"
         sentences.append(f"All in all it is worth {units.worth(abs(change))} {more} than {against}.")
     if trial.today is None:
-        sentences.append("Today's tariff cannot be kept under the rules, so things as they are stand in its place.")
+        sentences.append(
+            "Today's tariff cannot be kept under the rules, so things as they are stand in its place."
+        )
     if best is not None:
         short = max(0.0, best.objective - tried.objective)
         proven = "" if trial.best_status == "optimal" else " found in the time"
@@ -192,7 +213,9 @@ def _verdict(trial: Trial, units: Units) -> list[str]:
         rules = _rules(trial.broken)
         already = [rule for rule in _rules(before.broken) if rule in rules]
         too = f" (as things are, {names(already, 10)} {'is' if len(already) == 1 else 'are'} broken, too)"
-        sentences.append(f"It breaks {counted(len(rules), 'rule')}: {names(rules, 10)}{too if already else ''}.")
+        sentences.append(
+            f"It breaks {counted(len(rules), 'rule')}: {names(rules, 10)}{too if already else ''}."
+        )
     return [*sentences, *_response_words(trial)]
 
 
@@ -202,9 +225,13 @@ def _rules(rows: Sequence[RuleRow]) -> list[str]:
 
 def _response_words(trial: Trial) -> list[str]:
     if not trial.has_response:
-        return ["No answer of customers to the change is stated (migration_effects), so there is no break-even of it."]
+        return [
+            "No answer of customers to the change is stated (migration_effects), so there is no break-even of it."
+        ]
     if trial.break_even is None:
-        return ["However strongly customers answer to it, within what rates allow, the verdict stays the same."]
+        return [
+            "However strongly customers answer to it, within what rates allow, the verdict stays the same."
+        ]
     times = f"{amount(trial.break_even)} times as strongly as estimated"
     return [f"It breaks even where customers answer to it {times}, all else kept."]
 

@@ -17,6 +17,10 @@ class Range(NamedTuple):
     high: float
 
 
+# What computing leaves of figures that cancel out: no reader is to see it as a figure.
+ROUNDING = 1e-9
+
+
 def amount(value: str | float | Range) -> str:
     """A number for a reader: separators between thousands, and no more digits than tell anything."""
     if isinstance(value, str):
@@ -27,6 +31,8 @@ def amount(value: str | float | Range) -> str:
     size = abs(value)
     if not math.isfinite(value):
         return "unlimited"
+    if size < ROUNDING:
+        return "0"
     if value == int(value) and size < 1e15:
         return f"{int(value):,}"
     if size >= 10_000:

@@ -83,7 +83,9 @@ def search(engine: Engine, program: LinearProgram, limits: Limits, again: bool) 
     if relaxed["status"] != OPTIMAL:
         return _without_optimum(engine, limits, relaxed)
     if not program.integer.any():
-        return _with_ranges(engine, program, limits, _finished("optimal", relaxed, relaxed["objective"], "lp"))
+        return _with_ranges(
+            engine, program, limits, _finished("optimal", relaxed, relaxed["objective"], "lp")
+        )
     return _search_integers(engine, program, limits, relaxed)
 
 
@@ -110,7 +112,9 @@ def run(
     if answer["status"] == UNKNOWN and limits.left > MOMENT:
         # Numerical trouble, mostly of presolve's making: once more the plain way.
         engine.ask("change_option", "presolve", "off", deadline=limits.killing)
-        answer = engine.ask("run", {**options, "solver": "choose", "time_limit": limits.left}, deadline=limits.killing)
+        answer = engine.ask(
+            "run", {**options, "solver": "choose", "time_limit": limits.left}, deadline=limits.killing
+        )
         engine.ask("change_option", "presolve", "choose", deadline=limits.killing)
     return answer
 
@@ -174,7 +178,9 @@ def gap_of(objective: float, bound: float) -> float:
     return abs(bound - objective) / max(1.0, abs(objective))
 
 
-def _search_integers(engine: Engine, program: LinearProgram, limits: Limits, relaxed: dict[str, Any]) -> Found:
+def _search_integers(
+    engine: Engine, program: LinearProgram, limits: Limits, relaxed: dict[str, Any]
+) -> Found:
     bound, best = relaxed["objective"], None
     # Keep enough of the time to solve the rest once more with the integers of the best plan.
     reserve = min(1.5 * relaxed["seconds"], 0.3 * limits.left)
@@ -222,7 +228,9 @@ def _after_kill(engine: Engine, limits: Limits, best: Found | None, bound: float
     """The solver had to be killed: the best plan that it told of before, else the one found earlier."""
     told = engine.incumbents[-1] if engine.incumbents else None
     engine.kill()
-    if told is None or (best is not None and best.objective is not None and told["objective"] <= best.objective):
+    if told is None or (
+        best is not None and best.objective is not None and told["objective"] <= best.objective
+    ):
         return ended(best, bound)
     if np.isfinite(told["bound"]):
         bound = min(bound, told["bound"])

@@ -177,7 +177,18 @@ class Elastic:
             if there[number]:
                 upper[self._changes[number]] = np.inf
         cost[self._changes[there]] = -prices[there]
-        wanted = replace(base, row_lower=row_lower, row_upper=row_upper, upper=upper, cost=cost)
+        # A curve that serves no rule any more needs no tangents.
+        squares = tuple(
+            curved
+            for curved in base.squares
+            if any(
+                np.isfinite(row_upper[list(base.keys[key])]).any()
+                for key in set(curved.blamed) & set(base.keys)
+            )
+        )
+        wanted = replace(
+            base, row_lower=row_lower, row_upper=row_upper, upper=upper, cost=cost, squares=squares
+        )
         edits = _edits(self._held, wanted)
         self._engine.ask("change", edits, deadline=self._limits.killing)
         self._held = wanted

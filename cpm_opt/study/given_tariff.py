@@ -156,4 +156,6 @@ def shares_of(portfolio: Portfolio, decisions: Decisions) -> Numbers:
     """`[S, O, T]`: the shares of a plan; as today where a segment has no customers."""
     starts = customers_of(portfolio, decisions)[:, None, :-1]
     some = starts > 1e-9
-    return np.where(some, decisions.customers_on / np.where(some, starts, 1.0), shares_today(portfolio)[:, :, None])
+    return np.where(
+        some, decisions.customers_on / np.where(some, starts, 1.0), shares_today(portfolio)[:, :, None]
+    )

@@ -110,7 +110,11 @@ def _fill(period: _Period, customers: Numbers) -> None:
     weight = 1.0 / np.maximum(capacity, 1e-9)
     done: set[tuple[int, int]] = set()
     for move in sorted(moves, key=lambda move: _rank(move, weight)):
-        mine = [(move.lever, -1 - move.group)] if move.group >= 0 else [(move.lever, int(s)) for s in move.segments]
+        mine = (
+            [(move.lever, -1 - move.group)]
+            if move.group >= 0
+            else [(move.lever, int(s)) for s in move.segments]
+        )
         takes = move.use > 1e-12
         room = np.where(takes, np.maximum(left, 0.0) / np.where(takes, move.use, 1.0), np.inf)
         share = min(1.0, float(room.min(initial=np.inf)))
@@ -140,7 +144,9 @@ def _usage(p: Portfolio, t: int) -> Numbers:
     usage = np.zeros((len(p.resources.names), len(p.segments), len(p.options)))
     u = p.usage
     by_option = u.option >= 0
-    np.add.at(usage, (u.resource[by_option], u.segment[by_option], u.option[by_option]), u.amount[by_option, t])
+    np.add.at(
+        usage, (u.resource[by_option], u.segment[by_option], u.option[by_option]), u.amount[by_option, t]
+    )
     return usage
 
 

@@ -60,7 +60,9 @@ class Outcome:
     @property
     def penalties(self) -> float:
         """What missing soft rules costs."""
-        return float(self.mean(lambda _, __, r: sum(float(each @ r.discount[:-1]) for each in r.penalties.values())))
+        return float(
+            self.mean(lambda _, __, r: sum(float(each @ r.discount[:-1]) for each in r.penalties.values()))
+        )
 
     @property
     def margin(self) -> Numbers:
@@ -137,14 +139,18 @@ class Trial:
         """The probability of the scenarios in which the given tariff is worth less than today's; None without any."""
         if not self.scenarios:
             return None
-        return float(sum(each.probability for each in self.scenarios if _less(each.objective, each.objective_today)))
+        return float(
+            sum(each.probability for each in self.scenarios if _less(each.objective, each.objective_today))
+        )
 
     @property
     def chance_of_less_profit(self) -> float | None:
         """As `chance_of_loss`, of profit alone."""
         if not self.scenarios:
             return None
-        return float(sum(each.probability for each in self.scenarios if _less(each.profit, each.profit_today)))
+        return float(
+            sum(each.probability for each in self.scenarios if _less(each.profit, each.profit_today))
+        )
 
 
 def try_tariff(problem: Problem, fix: Sequence[str], forbid: Sequence[str], what_if: bool = False) -> Trial:
@@ -233,7 +239,8 @@ def _recounted(problem: Problem, spec: ModelSpec, tariff: Given) -> Outcome:
     question = _question(problem, spec)
     portfolios = tuple(case.portfolio for case in question.cases)
     decisions = tuple(
-        carried(portfolio, tariff.share, tariff.chosen, doing_nothing(portfolio).extra) for portfolio in portfolios
+        carried(portfolio, tariff.share, tariff.chosen, doing_nothing(portfolio).extra)
+        for portfolio in portfolios
     )
     return _counted(question, portfolios, decisions)
 
@@ -254,7 +261,9 @@ def _left(p: Portfolio, decisions: Decisions, customers: Numbers) -> Numbers:
     moves, effects, active = p.migration, p.migration_effects, p.active
     inside = active[moves.target]
     np.add.at(stayed, moves.source[inside], (moves.rate * customers[moves.source, :-1])[inside])
-    acts = np.where(effects.on_change[:, None], newly_chosen(p, decisions)[effects.source, effects.option], True)
+    acts = np.where(
+        effects.on_change[:, None], newly_chosen(p, decisions)[effects.source, effects.option], True
+    )
     shifted = effects.rate * decisions.customers_on[effects.source, effects.option] * acts
     inside = active[effects.target]
     np.add.at(stayed, effects.source[inside], shifted[inside])
@@ -263,7 +272,9 @@ def _left(p: Portfolio, decisions: Decisions, customers: Numbers) -> Numbers:
 
 def _moved(p: Portfolio, decisions: Decisions, customers: Numbers) -> Numbers:
     apart = np.abs(decisions.customers_on - shares_today(p)[:, :, None] * customers[:, None, :-1])
-    each = [0.5 * apart[:, np.array(lever.options)].sum(axis=1).max(axis=1, initial=0.0) for lever in p.levers]
+    each = [
+        0.5 * apart[:, np.array(lever.options)].sum(axis=1).max(axis=1, initial=0.0) for lever in p.levers
+    ]
     return np.where(p.active, np.max(each, axis=0), 0.0) if each else np.zeros(len(p.segments))
 
 
@@ -334,7 +345,9 @@ def _in_scenarios(
     parts = tuple(spec.components.values())
     scenarios: Sequence[Scenario] = problem.scenarios
     if not scenarios:
-        scenarios = build_scenarios(estimate(problem.tables).frames, problem.tables.info, problem.portfolio.periods)
+        scenarios = build_scenarios(
+            estimate(problem.tables).frames, problem.tables.info, problem.portfolio.periods
+        )
     results = []
     for position, scenario in enumerate(scenarios):
         pair = []
@@ -354,5 +367,3 @@ def _in_scenarios(
 
 def _less(value: float, other: float) -> bool:
     return value < other - TOLERANCE * max(1.0, abs(other))
-
-

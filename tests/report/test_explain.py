@@ -138,7 +138,7 @@ def test_why_there_is_no_plan(tmp_path, status):
     text = text_of(explanation, io.StringIO())
     assert text.startswith("No plan for 2 months, model basic: The hand-made shop")
     expected = {
-        "infeasible": "contradict each other: capacity hours and keep gold",
+        "infeasible": "a contradiction: capacity hours and keep gold",
         "unbounded": "without end",
         "no_solution": "--time-limit",
         "optimal": "defect of ours",

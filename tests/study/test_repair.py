@@ -207,8 +207,12 @@ def test_rules_on_prices_and_pins_contradict_each_other_where_choices_are_whole(
     found = repair(problem(tmp_path / "a", priced, "price balance", periods=1))
     # One step of 15 % allows up10 in the first period: 110 of margin; 125 needs up30.
     assert found.conflict == ("earn", "steps")
-    assert [(c.number.rule, c.to, c.cost) for c in found.changes] == [("earn", pytest.approx(110), pytest.approx(30))]
-    pinned = problem(tmp_path / "b", priced, "price", periods=2, fix=("tariff=up30@silver:2", "tariff=keep@gold:2"))
+    assert [(c.number.rule, c.to, c.cost) for c in found.changes] == [
+        ("earn", pytest.approx(110), pytest.approx(30))
+    ]
+    pinned = problem(
+        tmp_path / "b", priced, "price", periods=2, fix=("tariff=up30@silver:2", "tariff=keep@gold:2")
+    )
     found = repair(pinned)
     assert found.status == "not_repairable"
     assert found.conflict == ("alike", "fix tariff=keep@gold:2", "fix tariff=up30@silver:2")
@@ -219,7 +223,9 @@ def test_a_number_holds_in_every_scenario(tmp_path: Path) -> None:
         **tables(hours_cost=2, gold=6),
         "scenarios": "scenario,probability,target,factor,resource\ngood,0.5,,,\nbad,0.5,resources.capacity,0.5,hours",
     }
-    of = problem(tmp_path, risky, "[components.capacity]\n[components.balance]\n[components.risk]\n", periods=2)
+    of = problem(
+        tmp_path, risky, "[components.capacity]\n[components.balance]\n[components.risk]\n", periods=2
+    )
     found = repair(of)
     assert [(c.number.rule, c.to, c.cost) for c in found.changes] == [
         ("capacity hours", pytest.approx(12), pytest.approx(16))
