@@ -240,7 +240,10 @@ def _by_period(keys: Indices, period: Indices, factor: Numbers, lines: Indices, 
     combos, which = np.unique(keys, axis=0, return_inverse=True)
     which = which.reshape(len(keys))
     growth = np.ones((len(combos), periods))
-    growth[which, period - 1] = factor
+    # In a table keys are unique, but a scenario adds its own factors to those of the table; sorted, so that the order
+    # of rows never shows in a product.
+    order = np.lexsort((factor, period, which))
+    np.multiply.at(growth, (which[order], period[order] - 1), factor[order])
     first = np.full(len(combos), np.iinfo(np.int64).max)
     np.minimum.at(first, which, lines)
     return FactorTable(combos, growth, first)
