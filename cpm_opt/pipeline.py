@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from cpm_opt.tables import Tables
 
 
+NO_MODEL = "no_model"
+
+
 @dataclass(frozen=True)
 class Problem:
     """An instance and a model, read, estimated and checked: ready to solve.
@@ -74,7 +77,8 @@ def check_instance(
 ) -> tuple[list[Fault], list[Fault]]:
     """Every fault of an instance under a model (and pins), and every warning; nothing is solved."""
     _, faults, warnings = _examine(instance, model, settings, None, fix, forbid)
-    return faults, warnings
+    # Tables can be checked without a model; only a solve needs one.
+    return [fault for fault in faults if fault.code != NO_MODEL], warnings
 
 
 def solve_problem(problem: Problem, engine: Engine | None = None) -> Plan:
@@ -128,11 +132,11 @@ def _examine(
     spec, faults = _read_model(model or tables.info.default_model, settings, time_limit)
     spec = _pinned(spec, fix, forbid)
     estimates = estimate(tables)
+    frames, unheld = _held(estimates.frames, spec)
     told = [*tables.faults, *faults, *estimates.faults, *costing_faults(tables)]
     # Without a model there is no horizon: one period still shows every fault that does not need it.
-    portfolio, found, warnings = _build(
-        estimates.frames, tables, 1 if spec is None else spec.horizon.periods, told
-    )
+    portfolio, found, warnings = _build(frames, tables, 1 if spec is None else spec.horizon.periods, told)
+    warnings = [*warnings, *unheld]
     if portfolio is None or spec is None:
         return None, [*found, *_pin_faults(fix, forbid)], warnings
     rules = [fault for component in spec.components.values() for fault in component.check(portfolio)]
@@ -142,7 +146,7 @@ def _examine(
         return None, broken, warnings
     portfolio = replace(portfolio, warnings=tuple(warnings))
     try:
-        scenarios = _scenarios(estimates.frames, tables, spec)
+        scenarios = _scenarios(frames, tables, spec)
     except InputError as error:
         return None, list(error.faults), warnings
     if "risk" in spec.components and not scenarios:
@@ -154,8 +158,21 @@ def _examine(
     hashes = {**tables.hashes, **_model_hash(model or tables.info.default_model)}
     seconds = {"read": time.perf_counter() - began}
     made = (folder, tables, spec, portfolio, estimates.notes, hashes, seconds, started, scenarios)
-    problem = Problem(*made, frames=estimates.frames)
+    problem = Problem(*made, frames=frames)
     return problem, [], warnings
+
+
+def _held(
+    frames: Mapping[str, DataFrame], spec: ModelSpec | None
+) -> tuple[Mapping[str, DataFrame], list[Fault]]:
+    """The tables as the model reads them: without the component `switching` no choice has to hold, and that is told."""
+    levers = frames.get("levers")
+    if spec is None or "switching" in spec.components or levers is None or not (levers["hold"] > 1).any():
+        return frames, []
+    message = "is not enforced: the model has no [components.switching]"
+    remedy = "turn that component on, or leave hold blank"
+    told = Fault("levers", message, remedy, column="hold", code="hold_unused", warning=True)
+    return {**frames, "levers": levers.assign(hold=1)}, [told]
 
 
 def _build(
@@ -188,7 +205,7 @@ def _read_model(
     if model is None:
         message = "the instance names no default_model"
         return None, [
-            Fault("--model", message, "name a model with --model, or add default_model", code="no_model")
+            Fault("--model", message, "name a model with --model, or add default_model", code=NO_MODEL)
         ]
     try:
         return load_model(model, settings, time_limit), []

@@ -311,7 +311,7 @@ def _solved(spec: ModelSpec) -> str:
             f"{100 * spec.horizon.discount_rate:g} % a {info['period']}",
         )
         if plan is None:
-            rows.append((*given, "not among the checked plans: its solve takes more than five seconds"))
+            rows.append((*given, "not among the checked plans"))
             continue
         own = info.get("default_model") == spec.name
         words = f"{file.parent.name}" + ("" if own else f" --model {spec.name}")

@@ -10,7 +10,6 @@ import os
 import shutil
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Callable
 from pathlib import Path
@@ -200,9 +199,7 @@ def test_what_no_repository_can_hold(
     folder = tmp_path / "instance"
     shutil.copytree(BASE, folder)
     make(folder)
-    started = time.process_time()
     tables = read_instance(folder)
-    assert time.process_time() - started < 2
     (fault,) = [fault for fault in tables.faults if not fault.warning]
     assert (fault.code, says in fault.line()) == (code, True), fault.line()
     exit_code, shown = check(folder)

@@ -12,7 +12,7 @@ Run = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
-        help="A run: the path of its folder, its id or an end of it that no other has, or `last`.",
+        help="A run: the path of its folder, its id, or a beginning or end of it that no other has, or `last`.",
         show_default=False,
     ),
 ]

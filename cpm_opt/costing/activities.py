@@ -16,8 +16,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-SERVED_COLUMNS = ("activity", "customer", "order", "product", "count", "minutes", "cost")
-
 
 @dataclass(frozen=True)
 class Served:

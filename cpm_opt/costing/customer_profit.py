@@ -36,7 +36,6 @@ MONEY = (
     "list_revenue", "discount", "other_reductions", "sales_revenue", "interest_income", "revenue", "product_cost",
     "gross_profit", "cost_to_serve", "contribution", "service_overhead", "tax", "profit",
 )  # fmt: skip
-CENT = 0.005
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ import pandas as pd
 from cpm_opt.estimates.histories import WEEKS
 from cpm_opt.estimates.service import base_service_cost
 from cpm_opt.estimates.settings import StateRules
-from cpm_opt.estimates.states import NOT_YET, build_panel, last_whole_period, period_name, period_of
+from cpm_opt.estimates.states import NOT_YET, build_panel, last_whole_period, period_of
 
 EVERYBODY = "all"
 NEW = "new"
@@ -60,11 +60,6 @@ def past_profit(
     sums.insert(0, "first", grouped["date"].min())
     sums.insert(1, "last", grouped["date"].max())
     return sums
-
-
-def current_period(end: pd.Timestamp, period: str) -> str:
-    """The name of the last whole period: 1998Q2."""
-    return period_name(last_whole_period(end, period), period)
 
 
 def place(

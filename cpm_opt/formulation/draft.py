@@ -300,8 +300,12 @@ class Draft:
         broken = np.flatnonzero(empty & ((lower > tolerance) | (upper < -tolerance)))
         if not len(broken):
             return terms
-        nothing = self.add_variables("core", "nothing", [list(range(len(broken)))], upper=0.0)
+        nothing = self.add_variables("core", "nothing", [self._fresh_numbers(len(broken))], upper=0.0)
         return terms + Terms.of(terms.size, broken, nothing, 1.0)
+
+    def _fresh_numbers(self, count: int) -> list[int]:
+        """Labels that no other variable of that name has."""
+        return list(range(self.space.columns, self.space.columns + count))
 
     def objective_terms(self) -> Terms:
         """The objective, one expression to be maximised: discounted profit less penalties and deductions, and the

@@ -59,10 +59,7 @@ def _plan_sections(run: RunRecord, units: Units) -> list[Section]:
 def _earns(run: RunRecord, units: Units) -> Section:
     facts = run.facts
     today, objective, scenarios = facts["today"], facts["objective"], facts["scenarios"]
-    # Under uncertainty the tables show the most probable scenario, and today stands beside the plan in that one.
     profit, end_value = facts["profit"], facts["end_value"]
-    if scenarios:
-        profit, end_value = scenarios[0]["profit"], scenarios[0]["end_value"]
     gain = profit - today["profit"]
     than = f"{units.worth(abs(gain))} {'more' if gain >= 0 else 'less'} than if all stays as it is today"
     if today["profit"] > 0:
@@ -72,7 +69,8 @@ def _earns(run: RunRecord, units: Units) -> Section:
     if scenarios:
         chance = percent(scenarios[0]["probability"])
         case = f"the most probable scenario, {scenarios[0]['scenario']} (probability {chance})"
-        sentences.append(f"These and the figures below are those of {case}; see what others bring.")
+        sentences.append("These figures are means over the scenarios.")
+        sentences.append(f"What to do and what limits it are shown for {case}.")
     if rate:
         sentences.append(f"Later money counts less: {percent(rate)} a {units.period}.")
     sentences.append(_proof(run, units))
@@ -111,7 +109,6 @@ def _uncertain(run: RunRecord, units: Units) -> list[Section]:
         return []
     worst = min(scenarios, key=lambda each: (each["objective"], each["scenario"]))
     sentences = (
-        f"Over all scenarios the plan earns {units.worth(run.facts['profit'])} on average.",
         f"It does worst in {worst['scenario']}, with {units.worth(worst['profit'])} of profit.",
         "What has to be decided now is the same in every scenario; what comes later may answer to it.",
     )
@@ -123,6 +120,7 @@ def _uncertain(run: RunRecord, units: Units) -> list[Section]:
             "end_value", f"value of the customers after {units.period} {units.periods}", NUMBER, units.money
         ),
         Column("objective", "all that counts", NUMBER, units.money),
+        Column("today_profit", "profit as today", NUMBER, units.money),
     )
     rows = tuple(tuple(each[column.key] for column in columns) for each in scenarios)
     table = Table("scenarios", columns, rows, file="scenarios.csv")

@@ -19,7 +19,9 @@ RULES = (
     "range_high",
 )  # fmt: skip
 WATERFALL = ("source", "item", "amount", "total")
-SCENARIOS = ("scenario", "probability", "profit", "end_value", "objective")
+SCENARIOS = (
+    "scenario", "probability", "profit", "end_value", "objective", "today_profit", "today_end_value",
+)  # fmt: skip
 
 COLUMNS = {
     "plan": PLAN,

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cpm_opt.portfolio.portfolio import Lever, Portfolio
-    from cpm_opt.solve.plan import Certificate, Plan, Recount
+    from cpm_opt.solve.plan import Certificate, Plan, Recount, ScenarioPlan
 
 FORMAT = 1
 PACKAGES = ("cpm_opt", "pyomo", "highspy", "pandas", "numpy")
@@ -60,10 +60,12 @@ def run_facts(plan: Plan, facts: RunFacts, run_id: str, created: str) -> dict[st
         "bound": plan.bound,
         "gap": plan.gap if plan.shown else None,
         "profit": plan.profit if plan.shown else None,
-        "end_value": None if end is None else end.end_value,
-        "penalties": None if end is None else _discounted_penalties(end),
-        "deductions": None if end is None else dict(end.deductions),
-        "today": _today(plan.today),
+        "end_value": None if end is None else _mean(plan, lambda each: each.recount.end_value, end.end_value),
+        "penalties": None
+        if end is None
+        else _mean(plan, lambda each: _discounted_penalties(each.recount), _discounted_penalties(end)),
+        "deductions": None if end is None else _deductions(plan, end),
+        "today": _today(plan),
         "scenarios": scenario_facts(plan),
         "certificate": certificate_facts(plan.certificate),
         "prices_from": plan.prices_from,
@@ -82,7 +84,8 @@ def run_facts(plan: Plan, facts: RunFacts, run_id: str, created: str) -> dict[st
 def scenario_facts(plan: Plan) -> list[dict[str, object]]:
     """What the plan brings in each scenario, the one whose figures the tables show first; empty without scenarios.
 
-    profit, end_value and objective are discounted; the plan's profit is the mean of these by probability.
+    All are discounted money. Every figure of the run outside this list is a mean over scenarios by probability, but for
+    `objective`, which weighs them as the model does, and for the tables, which show the first scenario.
     """
     return [
         {
@@ -91,6 +94,8 @@ def scenario_facts(plan: Plan) -> list[dict[str, object]]:
             "profit": each.recount.profit,
             "end_value": each.recount.end_value,
             "objective": each.recount.objective,
+            "today_profit": each.today.profit,
+            "today_end_value": each.today.end_value,
         }
         for each in plan.scenarios
         if plan.shown
@@ -147,7 +152,23 @@ def _discounted_penalties(recount: Recount) -> float:
     return float(sum(amount @ recount.discount[:-1] for amount in recount.penalties.values()))
 
 
-def _today(today: Recount) -> dict[str, object]:
+def _mean(plan: Plan, figure: Callable[[ScenarioPlan], float], only: float) -> float:
+    """The mean of a figure over scenarios; `only`, where nothing is uncertain."""
+    if not plan.scenarios:
+        return only
+    return sum(each.probability * figure(each) for each in plan.scenarios)
+
+
+def _deductions(plan: Plan, end: Recount) -> dict[str, float]:
+    return {
+        rule: _mean(plan, lambda each, rule=rule: each.recount.deductions.get(rule, 0.0), amount)  # type: ignore[misc]
+        for rule, amount in end.deductions.items()
+    }
+
+
+def _today(plan: Plan) -> dict[str, object]:
+    """Doing nothing, for comparison; what it would break is told of the first scenario."""
+    today = plan.today
     broken = [
         {
             "rule": row.rule,
@@ -160,8 +181,8 @@ def _today(today: Recount) -> dict[str, object]:
         if row.penalty is None and row.slack < -TOLERANCE * max(1.0, abs(row.limit))
     ]
     return {
-        "profit": today.profit,
-        "end_value": today.end_value,
+        "profit": _mean(plan, lambda each: each.today.profit, today.profit),
+        "end_value": _mean(plan, lambda each: each.today.end_value, today.end_value),
         "objective": today.objective,
         "deductions": dict(today.deductions),
         "broken": broken,

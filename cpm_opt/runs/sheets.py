@@ -10,6 +10,7 @@ import csv
 import io
 import math
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -36,9 +37,9 @@ def sheets(plan: Plan, facts: RunFacts) -> dict[str, str]:
     decisions, recount = plan.decisions, plan.recount
     if decisions is None or recount is None:
         raise DefectError("a plan without decisions was to be written")
-    steps = waterfall(plan.today, recount, plan.portfolio.money_unit)
+    steps = waterfall(*_expected(plan, recount), plan.portfolio.money_unit)
     measures = sorted(set(recount.flows) - set(SEGMENTS))
-    outcomes = [tuple(each.values()) for each in scenario_facts(plan)]
+    outcomes = [tuple(each[name] for name in SCENARIOS) for each in scenario_facts(plan)]
     return {
         **({"scenarios": csv_text(SCENARIOS, outcomes)} if outcomes else {}),  # type: ignore[arg-type]
         "plan": csv_text(PLAN, _plan_rows(plan, decisions, recount)),
@@ -50,6 +51,27 @@ def sheets(plan: Plan, facts: RunFacts) -> dict[str, str]:
         "rules": csv_text(RULES, _rule_rows(plan, recount)),
         "waterfall": csv_text(WATERFALL, steps),
     }
+
+
+def _expected(plan: Plan, recount: Recount) -> tuple[Recount, Recount]:
+    """Today and the plan with the means of their postings over scenarios; as they are, where nothing is uncertain."""
+    if not plan.scenarios:
+        return plan.today, recount
+
+    def mean(each: Sequence[Recount], of: Recount) -> Recount:
+        chances = [scenario.probability for scenario in plan.scenarios]
+        keys = sorted({key for one in each for key in one.money})
+        none = np.zeros(plan.portfolio.periods)
+        money = {
+            key: sum((p * one.money.get(key, none) for p, one in zip(chances, each, strict=True)), none)
+            for key in keys
+        }
+        return replace(
+            of, money=money, profit=sum(p * one.profit for p, one in zip(chances, each, strict=True))
+        )
+
+    todays, ends = [each.today for each in plan.scenarios], [each.recount for each in plan.scenarios]
+    return mean(todays, plan.today), mean(ends, recount)
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Row]) -> str:

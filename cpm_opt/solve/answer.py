@@ -70,7 +70,7 @@ def answer(
         every = _every_column(composition, program, found.values)
         decisions = [decode(draft, every) for draft in composition.drafts]
         worth = [_worth(draft, every) for draft in composition.drafts]
-        plan = _certified(plan, question, decisions, worth, found.objective)
+        plan = _certified(plan, question, decisions, worth, found.objective, today)
         prices = {} if plan.recount is None else _prices(program, found, plan.recount)
         return replace(plan, shadow_prices=prices, prices_from=found.prices_from)
     if found.status != "no_solution":
@@ -79,12 +79,17 @@ def answer(
     told = replace(
         plan, status="feasible", message="the time limit was reached; leaving all as it is keeps every rule"
     )
-    kept = _certified(told, question, idle, [each.objective for each in today], as_today.objective)
+    kept = _certified(told, question, idle, [each.objective for each in today], as_today.objective, today)
     return kept if kept.shown else plan
 
 
 def _certified(
-    plan: Plan, question: Question, decisions: Sequence[Decisions], worth: Sequence[float], objective: float
+    plan: Plan,
+    question: Question,
+    decisions: Sequence[Decisions],
+    worth: Sequence[float],
+    objective: float,
+    today: Sequence[Recount],
 ) -> Plan:
     """The plan with its decisions, each case certified alone and all of them together."""
     checked = [
@@ -103,8 +108,8 @@ def _certified(
     value = question.value([each.objective for each in counted])
     certificate = _together(question, [each for each, _ in checked], decisions, value, objective, plan.bound)
     scenarios = tuple(
-        ScenarioPlan(case.name, case.probability, each, recounted)
-        for case, each, recounted in zip(question.scenarios, decisions, counted, strict=False)
+        ScenarioPlan(case.name, case.probability, each, recounted, idle)
+        for case, each, recounted, idle in zip(question.scenarios, decisions, counted, today, strict=False)
     )
     return replace(
         plan,

@@ -116,8 +116,10 @@ class Engine:
         for connection in (self._requests, self._answers):
             with contextlib.suppress(OSError):
                 connection.close()
-        with contextlib.suppress(OSError):
-            os.close(self._lifeline)
+        if self._lifeline >= 0:  # once only: the number may be another file's by the next time
+            with contextlib.suppress(OSError):
+                os.close(self._lifeline)
+            self._lifeline = -1
         self._process.kill()
         self._process.wait()
         if self._process.stderr is not None:

@@ -15,6 +15,7 @@ from cpm_opt.portfolio.portfolio import Indices, Numbers
 
 # HiGHS refuses a whole batch of rows over one number as large as this.
 BEYOND = 1e15
+LARGE_SIDE = 1e6
 
 
 @dataclass(frozen=True)
@@ -182,6 +183,20 @@ def _constraint() -> Any:
     return pyo.Constraint
 
 
+def eased(program: LinearProgram) -> tuple[Numbers, Numbers]:
+    """The two sides of each row as the solver gets them: large ones of inequalities eased by 1e-10 of themselves.
+
+    HiGHS keeps rows to 1e-7, which at a side of 1e10 is less than the last digit of the numbers that it adds up: a plan
+    that keeps the row exactly would be told infeasible.
+    """
+    lower, upper = program.row_lower.copy(), program.row_upper.copy()
+    apart = lower != upper
+    for side, sign in ((lower, -1.0), (upper, 1.0)):
+        large = apart & np.isfinite(side) & (np.abs(side) >= LARGE_SIDE)
+        side[large] += sign * 1e-10 * np.abs(side[large])
+    return lower, upper
+
+
 def edited(program: LinearProgram, draft: Composition) -> LinearProgram | None:
     """The program with the numbers of another draft; None where that has other variables, rows or non-zeros.
 
@@ -190,6 +205,9 @@ def edited(program: LinearProgram, draft: Composition) -> LinearProgram | None:
     if draft.columns != len(program.position) or len(draft.rows) != len(program.row_position):
         return None
     if any(f.terms.size != len(w) for f, w in zip(draft.rows, program.row_position, strict=True)):
+        return None
+    integer = _column_property(draft, "integer")[program.position >= 0]
+    if not draft.rows or not np.array_equal(integer.astype(bool), program.integer):
         return None
     value = _values_in_place(program, draft)
     objective = draft.objective

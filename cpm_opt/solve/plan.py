@@ -78,13 +78,14 @@ class ShadowPrice:
 
 @dataclass(frozen=True)
 class ScenarioPlan:
-    """What the plan does and brings in one scenario: what is decided before it is known which one comes is the same in
-    all of them."""
+    """What the plan does and brings in one scenario, and what doing nothing brings in it (`today`); what is decided
+    before it is known which one comes is the same in all of them."""
 
     name: str
     probability: float
     decisions: Decisions
     recount: Recount
+    today: Recount
 
 
 @dataclass(frozen=True)

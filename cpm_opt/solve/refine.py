@@ -159,7 +159,7 @@ def _refined(tangents: _Tangents, again: bool) -> Found:
                 tangents.best = plan
             if tangents.best is not None and gap_of(_worth(tangents.best), bound) <= limits.gap:
                 return replace(tangents.best, status="optimal", bound=bound)
-    return found if tangents.best is None else ended(tangents.best, bound)
+    return ended(tangents.best, bound)
 
 
 def _with_integers(tangents: _Tangents, values: Numbers, bound: float) -> Found | None:

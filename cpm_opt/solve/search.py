@@ -24,7 +24,7 @@ LARGE = 50_000
 METHODS = {"simplex": "simplex", "ipm": "ipx", "hipo": "hipo", "pdlp": "pdlp"}
 FIXED_INTEGERS = "fixed integers"
 INFEASIBLE, UNBOUNDED, OPTIMAL = "Infeasible", "Unbounded", "Optimal"
-EITHER, UNKNOWN = "Primal infeasible or unbounded", "Unknown"
+EITHER, UNKNOWN, EMPTY = "Primal infeasible or unbounded", "Unknown", "Empty"
 MOMENT = 0.05
 # From so many integers on, a plan near the relaxed one is looked for before the full search.
 MANY = 500
@@ -80,7 +80,9 @@ def search(engine: Engine, program: LinearProgram, limits: Limits, again: bool) 
         relaxed = run(engine, limits, solver_for(program, limits.method, again))
     except OutOfTime:
         return Found("no_solution", "the time limit was reached before any plan; allow more time")
-    if relaxed["status"] != OPTIMAL:
+    if relaxed["status"] == EITHER:
+        relaxed = _decided(engine, limits, relaxed)
+    if relaxed["status"] not in (OPTIMAL, EMPTY):
         return _without_optimum(engine, limits, relaxed)
     if not program.integer.any():
         return _with_ranges(
@@ -119,12 +121,19 @@ def run(
     return answer
 
 
+def _decided(engine: Engine, limits: Limits, answer: dict[str, Any]) -> dict[str, Any]:
+    """Infeasible or unbounded: only presolve leaves that open, so once more without it."""
+    try:
+        engine.ask("change_option", "presolve", "off", deadline=limits.killing)
+        answer = run(engine, limits, "simplex")
+        engine.ask("change_option", "presolve", "choose", deadline=limits.killing)
+    except OutOfTime:
+        return answer
+    return answer
+
+
 def _without_optimum(engine: Engine, limits: Limits, answer: dict[str, Any]) -> Found:
     status = answer["status"]
-    if status == EITHER:
-        # Only presolve leaves this open.
-        engine.ask("change_option", "presolve", "off", deadline=limits.killing)
-        status = run(engine, limits, "simplex")["status"]
     if status == INFEASIBLE:
         return Found("infeasible", "no plan keeps all the rules", conflict=_conflict(engine, limits))
     if status in (UNBOUNDED, EITHER):
@@ -135,7 +144,7 @@ def _without_optimum(engine: Engine, limits: Limits, answer: dict[str, Any]) -> 
 def _conflict(engine: Engine, limits: Limits) -> tuple[int, ...]:
     try:
         options = {"iis_strategy": 6, "time_limit": min(10.0, limits.left)}
-        return tuple(engine.ask("conflict", options, deadline=time.monotonic() + 10.0 + limits.grace))
+        return tuple(engine.ask("conflict", options, deadline=limits.killing))
     except OutOfTime:
         return ()
 
@@ -189,25 +198,44 @@ def _search_integers(
             best = _many_integers(engine, program, limits, relaxed, reserve)
         elif _all_whole(program, relaxed["values"]):
             best = with_integers_of(engine, program, limits, relaxed["values"], bound, "feasible")
-        if best is not None and best.objective is not None and gap_of(best.objective, bound) <= limits.gap:
-            return replace(best, status="optimal")
-        engine.ask("fix", None, deadline=limits.killing)
-        engine.ask("whole_numbers", True, deadline=limits.killing)
-        engine.ask("watch", deadline=limits.killing)
-        if best is not None:
-            engine.ask("start_from", best.values, deadline=limits.killing)
-        answer = run(engine, limits, "choose", limits.left - reserve)
-        if answer["status"] in (INFEASIBLE, EITHER) and best is None:
-            return Found("infeasible", "no plan keeps all the rules", conflict=_conflict(engine, limits))
-        if np.isfinite(answer["bound"]):
-            bound = min(bound, answer["bound"])
-        if answer["values"] is None:
-            return ended(best, bound)
-        status = "optimal" if answer["status"] == OPTIMAL else "feasible"
-        final = with_integers_of(engine, program, limits, answer["values"], bound, status)
-        return ended(best, bound) if final is None else final
     except OutOfTime:
-        return _after_kill(engine, limits, best, bound)
+        return ended(None, bound)
+    if best is not None and best.objective is not None and gap_of(best.objective, bound) <= limits.gap:
+        return replace(best, status="optimal")
+    if not engine.alive:
+        return ended(best, bound)
+    try:
+        answer = _full_search(engine, limits, best, reserve)
+    except OutOfTime:
+        return _after_kill(engine, best, bound)
+    if answer["status"] in (INFEASIBLE, EITHER) and best is None:
+        return Found("infeasible", "no plan keeps all the rules", conflict=_conflict(engine, limits))
+    if np.isfinite(answer["bound"]):
+        bound = min(bound, answer["bound"])
+    if answer["values"] is None:
+        return ended(best, bound)
+    status = "optimal" if answer["status"] == OPTIMAL else "feasible"
+    try:
+        final = with_integers_of(engine, program, limits, answer["values"], bound, status)
+    except OutOfTime:
+        final = None
+    # Without the last solve there are no prices, but the plan itself stands.
+    return final or _better_of(best, _finished(status, {**answer, "row_duals": None}, bound, ""), bound)
+
+
+def _full_search(engine: Engine, limits: Limits, best: Found | None, reserve: float) -> dict[str, Any]:
+    engine.ask("fix", None, deadline=limits.killing)
+    engine.ask("whole_numbers", True, deadline=limits.killing)
+    engine.ask("watch", deadline=limits.killing)
+    if best is not None:
+        engine.ask("start_from", best.values, deadline=limits.killing)
+    return run(engine, limits, "choose", limits.left - reserve)
+
+
+def _better_of(best: Found | None, other: Found, bound: float) -> Found:
+    if best is None or (best.objective or 0.0) < (other.objective or 0.0):
+        return replace(other, bound=bound)
+    return ended(best, bound)
 
 
 def _all_whole(program: LinearProgram, values: Numbers) -> bool:
@@ -224,18 +252,16 @@ def ended(best: Found | None, bound: float | None) -> Found:
     return replace(best, status="feasible", bound=bound, message="the time limit was reached")
 
 
-def _after_kill(engine: Engine, limits: Limits, best: Found | None, bound: float) -> Found:
-    """The solver had to be killed: the best plan that it told of before, else the one found earlier."""
+def _after_kill(engine: Engine, best: Found | None, bound: float) -> Found:
+    """The full search had to be killed: the best plan that it told of before, else the one found earlier."""
     told = engine.incumbents[-1] if engine.incumbents else None
     engine.kill()
-    if told is None or (
-        best is not None and best.objective is not None and told["objective"] <= best.objective
-    ):
+    if told is None:
         return ended(best, bound)
     if np.isfinite(told["bound"]):
         bound = min(bound, told["bound"])
-    answer = {"row_duals": None, "nodes": 0, "iterations": 0, **told}
-    return ended(_finished("feasible", answer, bound, ""), bound)
+    found = _finished("feasible", {"row_duals": None, "nodes": 0, "iterations": 0, **told}, bound, "")
+    return ended(_better_of(best, found, bound), bound)
 
 
 def _many_integers(
@@ -253,13 +279,18 @@ def _many_integers(
         best = with_integers_of(engine, program, limits, every, bound, "feasible", "simplex", seconds)
         if best is not None and best.objective is not None and gap_of(best.objective, bound) <= limits.gap:
             return best
-    engine.ask("fix", decided[program.integer], deadline=limits.killing)
-    engine.ask("whole_numbers", True, deadline=limits.killing)
-    seconds = NEAR_SHARE * (limits.left - reserve)
-    answer = run(engine, limits, "choose", seconds, max(limits.gap, NEAR_GAP))
-    if answer["values"] is None or (best is not None and (best.objective or 0.0) >= answer["objective"]):
+    if not engine.alive:
         return best
-    return with_integers_of(engine, program, limits, answer["values"], bound, "feasible") or best
+    try:
+        engine.ask("fix", decided[program.integer], deadline=limits.killing)
+        engine.ask("whole_numbers", True, deadline=limits.killing)
+        seconds = NEAR_SHARE * (limits.left - reserve)
+        answer = run(engine, limits, "choose", seconds, max(limits.gap, NEAR_GAP))
+        if answer["values"] is None or (best is not None and (best.objective or 0.0) >= answer["objective"]):
+            return best
+        return with_integers_of(engine, program, limits, answer["values"], bound, "feasible") or best
+    except OutOfTime:
+        return best
 
 
 def _favourites(program: LinearProgram, values: Numbers) -> tuple[Numbers, Numbers]:

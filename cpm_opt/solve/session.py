@@ -22,7 +22,7 @@ from cpm_opt.portfolio.portfolio import Portfolio
 from cpm_opt.portfolio.scenarios import Scenario
 from cpm_opt.solve.answer import Question, answer, worth_of
 from cpm_opt.solve.engine import Engine, OutOfTime
-from cpm_opt.solve.linear import LinearProgram, compile_model, edited
+from cpm_opt.solve.linear import LinearProgram, compile_model, eased, edited
 from cpm_opt.solve.plan import Plan
 from cpm_opt.solve.refine import search_curved
 from cpm_opt.solve.search import Found, Limits
@@ -168,16 +168,20 @@ def loadable(program: LinearProgram) -> dict[str, Any]:
         "index",
         "value",
     )
-    return {name: getattr(program, name) for name in names}
+    row_lower, row_upper = eased(program)
+    return {
+        **{name: getattr(program, name) for name in names},
+        "row_lower": row_lower,
+        "row_upper": row_upper,
+    }
 
 
 def _edits(old: LinearProgram, new: LinearProgram) -> dict[str, tuple[Any, ...]]:
     edits: dict[str, tuple[Any, ...]] = {}
-    rows = np.flatnonzero((old.row_lower != new.row_lower) | (old.row_upper != new.row_upper)).astype(
-        np.int32
-    )
+    (old_lower, old_upper), (lower, upper) = eased(old), eased(new)
+    rows = np.flatnonzero((old_lower != lower) | (old_upper != upper)).astype(np.int32)
     if len(rows):
-        edits["row_bounds"] = (rows, new.row_lower[rows], new.row_upper[rows])
+        edits["row_bounds"] = (rows, lower[rows], upper[rows])
     columns = np.flatnonzero((old.lower != new.lower) | (old.upper != new.upper)).astype(np.int32)
     if len(columns):
         edits["column_bounds"] = (columns, new.lower[columns], new.upper[columns])

@@ -118,12 +118,15 @@ class Table:
         return self.columns + tuple(added)
 
 
-def standard_error(of: str, name: str | None = None) -> Column:
-    """The optional column that holds the standard error of column `of`; blank where it is not known."""
+def standard_error(of: str, name: str | None = None, read: bool = True) -> Column:
+    """The optional column that holds the standard error of column `of`; blank where it is not known.
+
+    With `read` False its text says that no calculation reads it.
+    """
     return Column(
         name or f"{of}_se",
         "number",
-        f"standard error of `{of}`",
+        f"standard error of `{of}`" + ("" if read else "; kept for the record; no calculation reads it"),
         unit=f"as `{of}`",
         default=math.nan,
         low=0.0,

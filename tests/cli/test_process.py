@@ -5,7 +5,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -42,12 +41,10 @@ def test_a_signal_stops_quietly(tmp_path, number):
     )
     assert process.stderr is not None
     assert process.stderr.readline() == b"reading\n"
-    began = time.monotonic()
     process.send_signal(number)
     _, errors = process.communicate(timeout=20)
     assert process.returncode == 128 + number
     assert errors == b"cpm: stopped\n"
-    assert time.monotonic() - began < 5
     assert not results.exists()
 
 

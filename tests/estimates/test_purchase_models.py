@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 
 import numpy as np
@@ -43,9 +42,7 @@ def test_histories_of_cdnow_are_the_published_ones(cdnow: Histories) -> None:
 
 def test_bg_nbd_on_cdnow_as_published(cdnow: Histories) -> None:
     """Fader, Hardie and Lee 2005, Marketing Science 24(2), table 2: r, alpha, a, b and the log-likelihood."""
-    began = time.perf_counter()
     found = bg_nbd.fit(cdnow)
-    assert time.perf_counter() - began < 2.0  # takes 0.03 s once scipy is there
     assert found.converged
     assert found.n == 2357
     assert found.values == pytest.approx((0.2426, 4.4135, 0.7929, 2.4258), abs=2e-4)
@@ -186,7 +183,7 @@ def test_what_cannot_be_fitted_is_said_and_not_raised(model, rows, words: str) -
     assert all(np.isnan(error) for error in found.standard_errors.values())
 
 
-def test_two_hundred_thousand_customers_are_fitted_in_seconds() -> None:
+def test_two_hundred_thousand_customers_are_fitted() -> None:
     """Rows of 20,000 drawn customers, ten times with other ages, so that few are alike."""
     given, _ = draw_bg_nbd((0.25, 4.4, 0.8, 2.4), 20_000, 39.0, 1.0, seed=1)
     rows = [
@@ -194,6 +191,4 @@ def test_two_hundred_thousand_customers_are_fitted_in_seconds() -> None:
         for shift in np.linspace(0.0, 9.0, 10)
     ]
     many = histories([tuple(row) for row in np.vstack(rows)])
-    began = time.perf_counter()
     assert bg_nbd.fit(many).converged
-    assert time.perf_counter() - began < 20.0

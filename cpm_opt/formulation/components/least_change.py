@@ -12,7 +12,7 @@ from pydantic import Field
 from cpm_opt.faults import Fault
 from cpm_opt.formulation.audit import Audit, Facts
 from cpm_opt.formulation.core import option_labels, periods_of, today_of
-from cpm_opt.formulation.draft import Composition, Draft
+from cpm_opt.formulation.draft import Composition, Draft, tidied
 from cpm_opt.formulation.terms import Terms
 from cpm_opt.portfolio.portfolio import Numbers, Portfolio
 
@@ -57,7 +57,11 @@ class LeastChange:
         above = Draft(first.portfolio, first.objective, composition.space)
         worth = best - self.loss * max(1.0, abs(best)) - SLIP * max(1.0, abs(best))
         above.add_rows(self.name, "worth_at_least", [[1]], composition.objective, ">=", worth)
-        return Composition(composition.name, composition.space, moved, composition.drafts)
+        # A trace of the first objective, worth a thousandth of a customer at most: of plans that move equally many the
+        # better one, and nothing bought or written off that nobody needs.
+        trace = 1e-3 / (max(1.0, abs(best)) * max(self.loss, 1e-6))
+        aim = moved + composition.objective.scaled(trace)
+        return Composition(composition.name, composition.space, tidied(aim), composition.drafts)
 
     def _moved(self, draft: Draft) -> Terms:
         p, on = draft.portfolio, draft.core.on
