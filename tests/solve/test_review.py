@@ -74,7 +74,8 @@ def instance_with_hold(folder: Path) -> Path:
     for name, text in tables.items():
         (folder / f"{name}.csv").write_text(text + "\n", "utf-8")
     (folder / "instance.toml").write_text(
-        '[instance]\nname = "held"\ntitle = "Held"\ncurrency = "EUR"\nperiod = "month"\nsource = "test"\nlicence = "none"\n',
+        '[instance]\nname = "held"\ntitle = "Held"\ncurrency = "EUR"\nperiod = "month"\n'
+        'source = "test"\nlicence = "none"\n',
         "utf-8",
     )
     (folder / "options.csv").write_text(
