@@ -3,7 +3,8 @@
     python benchmarks/consumer_credit.py OFFERS.csv.gz [--tables FOLDER]     writes the tables, prints the studies
 
 The raw file (openICPSR project 113240, CC BY 4.0) is not part of this project. Most of what the README
-states is printed here (not what a tighter rule costs, nor the customers left out); tests compute the anchor, the tables and the split half.
+states is printed here (not what a tighter rule costs, nor the customers left out); tests
+compute the anchor, the tables and the split half.
 """
 
 from __future__ import annotations
