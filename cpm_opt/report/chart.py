@@ -1,150 +1,293 @@
-"""A chart as one SVG text, drawn here: lines or points over an axis of numbers or of names.
+"""Charts as values, and matplotlib's pictures of them: the same bytes for the same numbers, text always as text.
 
-matplotlib would bring seven more packages and more than 20 MB of wheels for charts as simple as these.
+matplotlib takes about a second to import, so it is imported when the first picture is drawn.
 """
 
 from __future__ import annotations
 
+import io
 import math
-from collections.abc import Sequence
+import warnings
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from xml.sax.saxutils import escape
+from itertools import pairwise
+from pathlib import PurePath
+from typing import TYPE_CHECKING, Any
 
+from cpm_opt.faults import Fault, InputError
 from cpm_opt.report.words import amount
 
-WIDTH, HEIGHT = 760, 440
-LEFT, RIGHT, TOP, BOTTOM = 92, 24, 52, 64
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import Formatter
+
 COLOURS = ("#1f5fa8", "#d1571b", "#2f8a4c", "#8a4fa3", "#b3912b", "#4aa3b5", "#9c3848", "#5d6b78")
-LETTER, LONG_TITLE = 6.6, 66
+UP, DOWN, WHOLE, INK, SOFT, GRID = "#2a7f62", "#b5482f", "#33506b", "#222222", "#7b8794", "#dddddd"
+FORMATS = ("svg", "png", "pdf")
+LONG_TITLE, LONG_NAME, LONG_MARK = 66, 48, 22
+PANEL = (7.6, 4.4)  # inches
+ROW_HEIGHT = 0.3
+
+# The salt makes ids in an SVG the same each time; letters stay letters, and a `$` in a name is no formula.
+_SETTINGS: Any = {
+    "svg.hashsalt": "cpm_opt",
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "font.sans-serif": ["DejaVu Sans"],
+    "font.size": 10,
+    "axes.unicode_minus": True,
+}
 
 
 @dataclass(frozen=True)
 class Series:
-    """Points (x, y) under a name; `joined` draws a line through them in the order of x."""
+    """Points (x, y) under a name; `joined` draws a line through them in the order of x.
+
+    `band` holds (low, high) beside each point, an interval; `sizes` how many customers or rows each point stands for.
+    """
 
     name: str
     points: tuple[tuple[float, float], ...]
     joined: bool = True
-
-
-def chart(title: str, x_title: str, y_title: str, series: Sequence[Series], names: Sequence[str] = ()) -> str:
-    """The chart as SVG. With `names`, x counts places from 0 on, and each has that name. Blank without points."""
-    xs = [x for each in series for x, _ in each.points]
-    ys = [y for each in series for _, y in each.points]
-    if not xs:
-        return ""
-    across = [float(place) for place in range(len(names))] if names else ticks(min(xs), max(xs))
-    up = ticks(min(ys), max(ys))
-    low, high = min(across[0], *xs), max(across[-1], *xs)
-    margin = 0.5 if names else 0.02 * (high - low)
-    low, high = low - margin, high + margin
-    plot = _Plot(low, high, up[0], up[-1], TOP + 18 * _legend_rows(series))
-    parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" width="{WIDTH}" height="{HEIGHT}" '
-        'font-family="system-ui, sans-serif" font-size="12" fill="#222">',
-        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
-        _text(LEFT, 26, _short(title, LONG_TITLE), "start", 'font-size="15" font-weight="600"'),
-    ]
-    parts += [_grid_line(plot, value) for value in up]
-    parts += [_mark(plot, value, names) for value in across]
-    parts.append(_text((LEFT + WIDTH - RIGHT) / 2, HEIGHT - 16, _short(x_title, 95), "middle"))
-    middle = (plot.top + HEIGHT - BOTTOM) / 2
-    parts.append(_text(18, middle, y_title, "middle", f'transform="rotate(-90 18 {middle:.1f})"'))
-    if len(series) > 1:
-        parts += _legend(series)
-    for number, each in enumerate(series):
-        parts += _drawn(plot, each, COLOURS[number % len(COLOURS)])
-    return "\n".join([*parts, "</svg>"]) + "\n"
-
-
-def ticks(low: float, high: float) -> list[float]:
-    """Round numbers, about five steps apart, from at or below `low` to at or above `high`."""
-    if high - low <= 1e-9 * max(1.0, abs(low), abs(high)):
-        room = 0.5 * abs(low) or 1.0
-        low, high = low - room, high + room
-    raw = (high - low) / 5
-    power = 10.0 ** math.floor(math.log10(raw))
-    step = next(size * power for size in (1, 2, 2.5, 5, 10) if size * power >= raw * (1 - 1e-9))
-    first, last = math.floor(low / step + 1e-9), math.ceil(high / step - 1e-9)
-    return [round(number * step, 12) for number in range(first, last + 1)]
+    band: tuple[tuple[float, float], ...] = ()
+    sizes: tuple[float, ...] = ()
 
 
 @dataclass(frozen=True)
-class _Plot:
-    low: float
-    high: float
-    bottom: float
-    ceiling: float
-    top: float
+class Lines:
+    """Lines, points and bands over an axis of numbers or, with `names`, of names: x then counts places from 0 on.
 
-    def x(self, value: float) -> float:
-        return LEFT + (value - self.low) / (self.high - self.low) * (WIDTH - LEFT - RIGHT)
+    `level` is a value of y that deserves a line of its own, such as 0 or all of the profit.
+    """
 
-    def y(self, value: float) -> float:
-        span = HEIGHT - BOTTOM - self.top
-        return HEIGHT - BOTTOM - (value - self.bottom) / (self.ceiling - self.bottom) * span
-
-
-def _grid_line(plot: _Plot, value: float) -> str:
-    y = plot.y(value)
-    line = f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{y:.1f}" y2="{y:.1f}" stroke="#ddd"/>'
-    return line + _text(LEFT - 8, y + 4, amount(value), "end")
+    title: str
+    x_title: str
+    y_title: str
+    series: tuple[Series, ...]
+    names: tuple[str, ...] = ()
+    level: float | None = None
 
 
-def _mark(plot: _Plot, value: float, names: Sequence[str]) -> str:
-    x, y = plot.x(value), HEIGHT - BOTTOM
-    if not LEFT - 1 <= x <= WIDTH - RIGHT + 1:
+@dataclass(frozen=True)
+class Bars:
+    """Groups of upright bars: one bar a series over each name; an error bar where a series has a `band`."""
+
+    title: str
+    x_title: str
+    y_title: str
+    names: tuple[str, ...]
+    series: tuple[Series, ...]
+
+
+@dataclass(frozen=True)
+class Steps:
+    """A waterfall: from a first total by steps to a last one, each step (name, change); amounts carry `unit`."""
+
+    title: str
+    unit: str
+    first: tuple[str, float]
+    steps: tuple[tuple[str, float], ...]
+    last: tuple[str, float]
+
+
+Chart = Lines | Bars | Steps
+
+
+def chart(title: str, x_title: str, y_title: str, series: Sequence[Series], names: Sequence[str] = ()) -> str:
+    """One chart of lines as SVG; see `Lines`. Blank without points."""
+    if not any(each.points for each in series):
         return ""
-    name = names[int(value)] if names else amount(value)
-    most = int((WIDTH - LEFT - RIGHT) / max(1, len(names)) / LETTER) if names else 20
-    shown = name if len(name) <= most else name[: max(1, most - 1)] + "…"
-    return f'<line x1="{x:.1f}" x2="{x:.1f}" y1="{y}" y2="{y + 5}" stroke="#888"/>' + _text(
-        x, y + 19, shown, "middle"
-    )
+    return picture([Lines(title, x_title, y_title, tuple(series), tuple(names))], "svg").decode("utf-8")
 
 
-def _drawn(plot: _Plot, series: Series, colour: str) -> list[str]:
-    points = [(plot.x(x), plot.y(y)) for x, y in sorted(series.points)]
-    parts = []
-    if series.joined and len(points) > 1:
-        path = " ".join(f"{x:.1f},{y:.1f}" for x, y in points)
-        parts.append(f'<polyline points="{path}" fill="none" stroke="{colour}" stroke-width="2"/>')
-    size = 3.5 if len(points) <= 60 else 2
-    return parts + [f'<circle cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill="{colour}"/>' for x, y in points]
+def picture_format(option: str, name: str) -> str:
+    """The format that a file's name asks for, of `FORMATS`; raises InputError for any other."""
+    suffix = PurePath(name).suffix.lower().removeprefix(".")
+    if suffix not in FORMATS:
+        message = f"a picture's name ends in {', '.join('.' + each for each in FORMATS)}"
+        raise InputError([Fault(option, message, "name such a file", value=name, code="call")])
+    return suffix
 
 
-def _placed(series: Sequence[Series]) -> list[tuple[float, int]]:
-    """Where the legend's entries begin: x and row."""
-    places, x, row = [], float(LEFT), 0
-    for each in series:
-        wide = 30 + LETTER * len(_short(each.name))
-        if x + wide > WIDTH - RIGHT and x > LEFT:
-            x, row = float(LEFT), row + 1
-        places.append((x, row))
-        x += wide
-    return places
+def picture(charts: Sequence[Chart], form: str) -> bytes:
+    """The charts one below the other (two abreast from three on) as one SVG, PNG or PDF."""
+    import matplotlib as mpl
+    from matplotlib.figure import Figure
 
-
-def _legend_rows(series: Sequence[Series]) -> int:
-    return _placed(series)[-1][1] + 1 if len(series) > 1 else 0
-
-
-def _legend(series: Sequence[Series]) -> list[str]:
-    parts = []
-    for number, (each, (x, row)) in enumerate(zip(series, _placed(series), strict=True)):
-        y = TOP + 18 * row
-        parts.append(
-            f'<circle cx="{x + 5:.1f}" cy="{y - 4}" r="4.5" fill="{COLOURS[number % len(COLOURS)]}"/>'
+    across = 1 if len(charts) < 3 else 2
+    down = math.ceil(len(charts) / across)
+    heights = [max(map(_height, charts[row * across : (row + 1) * across])) for row in range(down)]
+    with mpl.rc_context(_SETTINGS), warnings.catch_warnings():
+        # A name in a script that the font lacks is drawn as boxes in a PNG and stays whole in an SVG.
+        warnings.filterwarnings("ignore", message="Glyph .* missing from font", category=UserWarning)
+        warnings.filterwarnings(
+            "ignore", message="Matplotlib currently does not support", category=UserWarning
         )
-        parts.append(_text(x + 14, y, _short(each.name), "start"))
-    return parts
+        figure = Figure(figsize=(PANEL[0] * across, sum(heights)), layout="constrained", facecolor="white")
+        places = figure.subplots(down, across, squeeze=False, height_ratios=heights)
+        for number, axes in enumerate(places.flat):
+            if number < len(charts):
+                _draw(axes, charts[number])
+            else:
+                axes.set_axis_off()
+        return _bytes(figure, form)
 
 
-def _short(name: str, most: int = 60) -> str:
-    return name if len(name) <= most else name[: most - 1] + "…"
+def _bytes(figure: Figure, form: str) -> bytes:
+    stream = io.BytesIO()
+    told: Mapping[str, Any] = {"svg": {"Date": None}, "pdf": {"CreationDate": None}, "png": {}}
+    figure.savefig(stream, format=form, dpi=144, metadata=dict(told[form]))
+    data = stream.getvalue()
+    return data[data.index(b"<svg") :] if form == "svg" else data  # without the prolog it can stand in a page
 
 
-def _text(x: float, y: float, text: str, anchor: str, more: str = "") -> str:
-    # XML knows no control characters, not even escaped.
-    clean = "".join(c if c.isprintable() else " " for c in text)
-    return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" {more}>{escape(clean)}</text>'
+def _height(each: Chart) -> float:
+    if isinstance(each, Steps):
+        return 1.0 + ROW_HEIGHT * (len(each.steps) + 2)
+    return PANEL[1]
+
+
+def _draw(axes: Axes, each: Chart) -> None:
+    axes.set_title(_clean(each.title, LONG_TITLE), loc="left", fontsize=12, fontweight="bold", color=INK)
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("bottom", "left"):
+        axes.spines[side].set_color(SOFT)
+    axes.tick_params(colors=INK, labelsize=9)
+    if isinstance(each, Steps):
+        _draw_steps(axes, each)
+        return
+    axes.set_axisbelow(True)
+    axes.grid(axis="y", color=GRID, linewidth=0.8)
+    axes.set_xlabel(_clean(each.x_title, 95), color=INK)
+    axes.set_ylabel(_clean(each.y_title, 60), color=INK)
+    if isinstance(each, Bars):
+        _draw_bars(axes, each)
+    else:
+        _draw_lines(axes, each)
+    axes.yaxis.set_major_formatter(_axis_numbers())
+    if sum(1 for one in each.series if one.name) > 1:
+        axes.legend(frameon=False, fontsize=9, loc="best")
+
+
+def _draw_lines(axes: Axes, each: Lines) -> None:
+    for number, series in enumerate(each.series):
+        colour = COLOURS[number % len(COLOURS)]
+        order = sorted(range(len(series.points)), key=lambda at: series.points[at])
+        x, y = ([series.points[at][side] for at in order] for side in (0, 1))
+        label = _clean(series.name, LONG_NAME) or None
+        if series.band:
+            low, high = ([series.band[at][side] for at in order] for side in (0, 1))
+            axes.fill_between(x, low, high, color=colour, alpha=0.18, linewidth=0)
+        if series.sizes:
+            most = max(series.sizes) or 1.0
+            areas = [12 + 110 * series.sizes[at] / most for at in order]
+            axes.scatter(x, y, s=areas, color=colour, alpha=0.6, linewidth=0, label=label)
+        elif series.joined and len(x) > 60:
+            axes.plot(x, y, color=colour, linewidth=2, label=label)
+        else:
+            size = 5 if len(x) <= 60 else 2.5
+            line = "-" if series.joined else "none"
+            axes.plot(
+                x, y, color=colour, linewidth=2, linestyle=line, marker="o", markersize=size, label=label
+            )
+    if each.level is not None:
+        axes.axhline(each.level, color=INK, linewidth=1, linestyle=(0, (4, 3)))
+    if each.names:
+        _name_places(axes, each.names)
+    else:
+        axes.xaxis.set_major_formatter(_axis_numbers())
+
+
+def _draw_bars(axes: Axes, each: Bars) -> None:
+    wide = 0.8 / max(1, len(each.series))
+    for number, series in enumerate(each.series):
+        colour = COLOURS[number % len(COLOURS)]
+        x = [place + (number - (len(each.series) - 1) / 2) * wide for place, _ in series.points]
+        y = [value for _, value in series.points]
+        axes.bar(x, y, width=0.92 * wide, color=colour, label=_clean(series.name, LONG_NAME) or None)
+        if series.band:
+            arms = [
+                [max(0.0, value - low) for value, (low, _) in zip(y, series.band, strict=True)],
+                [max(0.0, high - value) for value, (_, high) in zip(y, series.band, strict=True)],
+            ]
+            axes.errorbar(x, y, yerr=arms, fmt="none", ecolor=INK, elinewidth=1, capsize=3)
+    axes.axhline(0.0, color=SOFT, linewidth=1)
+    _name_places(axes, each.names)
+
+
+def _name_places(axes: Axes, names: Sequence[str]) -> None:
+    room = max(5, int(95 / max(1, len(names))))
+    turned = len(names) > 1 and max(map(len, names)) > room
+    shown = [_clean(name, LONG_MARK if turned else room) for name in names]
+    every = max(1, math.ceil(len(names) / 40))  # more names than that cannot be read
+    places = range(0, len(names), every)
+    axes.set_xticks(list(places), [shown[place] for place in places])
+    if turned:
+        axes.tick_params(axis="x", labelrotation=35)
+        for mark in axes.get_xticklabels():
+            mark.set_horizontalalignment("right")
+            mark.set_rotation_mode("anchor")
+    axes.set_xlim(-0.6, len(names) - 0.4)
+
+
+def _draw_steps(axes: Axes, each: Steps) -> None:
+    rows = [each.first, *each.steps, each.last]
+    total, spans = each.first[1], [(0.0, each.first[1])]
+    for _, change in each.steps:
+        spans.append((total, total + change))
+        total += change
+    spans.append((0.0, each.last[1]))
+    ends = [end for span in (spans[1:-1] or spans) for end in span] + [each.first[1], each.last[1]]
+    low, high = min(ends), max(ends)
+    room = 0.06 * (high - low) or max(1.0, 0.05 * abs(high))
+    # Totals are drawn from the left edge: beside them the steps would be too small to see.
+    edge = low - room
+    for row, ((_, change), (begin, end)) in enumerate(zip(rows, spans, strict=True)):
+        whole = row in (0, len(rows) - 1)
+        start = edge if whole else min(begin, end)
+        colour = WHOLE if whole else UP if change >= 0 else DOWN
+        axes.barh(
+            row, max(begin, end) - start if not whole else end - edge, left=start, height=0.66, color=colour
+        )
+        text = amount(change) if whole else f"{'+' if change > 0 else ''}{amount(change)}"
+        axes.annotate(
+            text, (max(start, begin, end), row), (5, 0), textcoords="offset points", va="center", fontsize=9
+        )
+    axes.set_yticks(range(len(rows)), [_clean(name, LONG_NAME) for name, _ in rows])
+    axes.invert_yaxis()
+    axes.set_xlim(edge, high + 3.2 * room)
+    axes.xaxis.set_major_formatter(_axis_numbers())
+    cut = " (the axis does not begin at 0)" if edge > 0 or high < 0 else ""
+    axes.set_xlabel(_clean(each.unit, 60) + cut, color=INK)
+    axes.set_axisbelow(True)
+    axes.grid(axis="x", color=GRID, linewidth=0.8)
+
+
+def _axis_numbers() -> Formatter:
+    """Marks with separators between thousands and as many decimals as the step between them needs."""
+    from matplotlib.ticker import Formatter
+
+    class Numbers(Formatter):
+        def format_ticks(self, values: Sequence[float]) -> list[str]:
+            step = min((after - before for before, after in pairwise(values)), default=1.0)
+            most = max(map(abs, values), default=0.0)
+            decimals = max(0, -math.floor(math.log10(step) + 1e-9)) if step > 0 else 0
+            while decimals < 12 and round(step, decimals) != float(f"{step:.3g}"):
+                decimals += 1
+            if most >= 1e12 or (0 < most < 1e-4):
+                return [f"{value:g}" for value in values]
+            return [f"{value:,.{decimals}f}".replace("-", "\u2212") for value in values]
+
+        def __call__(self, value: float, pos: int | None = None) -> str:
+            return f"{value:,g}"
+
+    return Numbers()
+
+
+def _clean(text: str, most: int) -> str:
+    """Text that fits: control characters, which XML does not know, as blanks, and cut with an ellipsis."""
+    plain = "".join(c if c.isprintable() else " " for c in text)
+    return plain if len(plain) <= most else plain[: most - 1] + "…"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import xml.etree.ElementTree as ElementTree
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,7 +13,6 @@ from typer.testing import CliRunner
 from cpm_opt.cli import app
 from cpm_opt.pipeline import Problem, solve_problem
 from cpm_opt.portfolio.portfolio import BalanceRule
-from cpm_opt.report.chart import Series, chart, ticks
 from cpm_opt.runs import read_run
 from cpm_opt.solve.solve import solve
 from cpm_opt.study.frontier import Call, Frontier, Point, frontier, undominated
@@ -154,26 +152,3 @@ def test_no_plan_and_faults_of_the_call(tmp_path):
     assert "did you mean 'customers'?" in faults.stderr
     assert "did you mean 'tier=top'?" in faults.stderr
     assert "needs scenarios" in CliRunner().invoke(app, [*call, "--versus", "risk"]).stderr
-
-
-def test_a_chart_is_sound_whatever_the_names():
-    hostile = '<script>alert("1")</script>&\x00\n]]>'
-    points = ((0.0, 1.0), (1.0, 1.0))
-    for names in ((), (hostile, "b")):
-        text = chart(hostile, hostile, hostile, [Series(hostile, points), Series("b", points)], names)
-        tree = ElementTree.fromstring(text)
-        assert {element.tag.rpartition("}")[2] for element in tree.iter()} <= {
-            "svg", "rect", "text", "line", "polyline", "circle",
-        }  # fmt: skip
-    assert chart("", "", "", [Series("", ())]) == ""
-
-
-def test_ticks_are_round_and_hold_the_figures():
-    rng = np.random.default_rng(3)
-    for _ in range(200):
-        low, high = sorted(rng.normal(0.0, 10.0 ** rng.integers(-3, 7), 2))
-        found = ticks(low, high)
-        assert found[0] <= low + 1e-9 * abs(low)
-        assert found[-1] >= high - 1e-9 * abs(high)
-        assert 4 <= len(found) <= 8
-    assert ticks(5.0, 5.0)[0] < 5.0 < ticks(5.0, 5.0)[-1]
