@@ -30,6 +30,7 @@ _HEADER = re.compile(r"^\s*\[\[?(?P<key>[^\[\]]+)\]\]?\s*(?:#.*)?$")
 _ASSIGNMENT = re.compile(
     r"""^\s*(?P<key>(?:[\w-]+|"[^"]*"|'[^']*')(?:\s*\.\s*(?:[\w-]+|"[^"]*"|'[^']*'))*)\s*=(?P<rest>.*)$"""
 )
+_USER = re.compile(r"://.*@", re.S)
 _KEY_PART = re.compile(r"""[\w-]+|"[^"]*"|'[^']*'""")
 
 
@@ -93,11 +94,11 @@ def bad_numbers(data: Mapping[str, Any], path: KeyPath = ()) -> Iterator[tuple[K
 
 
 def toml_text(value: object) -> str:
-    """A value as TOML writes it, for a message: true, 0.5, "text"."""
+    """A value as TOML writes it, for a message: true, 0.5, "text". User and password of a URL are left out."""
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, str):
-        return f'"{value}"'
+        return f'"{_USER.sub("://…@", value)}"'
     return str(value)
 
 

@@ -107,11 +107,16 @@ def test_the_picture_is_that_of_the_bank_as_it_is_planned_today(tmp_path: Path) 
     )
     assert done.exit_code == 0, done.output
     (run,) = tmp_path.iterdir()
-    number = re.compile(r"-?[\d,]*\d\.?\d*")
-    drawn, shipped = script("make_picture").picture(run), (ROOT / "docs" / "picture.svg").read_text("utf-8")
-    assert number.sub("", drawn) == number.sub("", shipped), "run python docs/make_picture.py RUN"
-    figures = [[float(found.replace(",", "")) for found in number.findall(svg)] for svg in (drawn, shipped)]
-    assert figures[0] == pytest.approx(figures[1], rel=1e-3, abs=1.0)
+    texts = [
+        re.findall(r"<text[^>]*>([^<]+)</text>", svg)
+        for svg in (
+            script("make_picture").drawn(run).decode("utf-8"),
+            (ROOT / "docs" / "picture.svg").read_text("utf-8"),
+        )
+    ]
+    assert len(texts[0]) > 20
+    # Paths are drawn with all their digits, which may differ by machine; words and figures are what a reader sees.
+    assert texts[0] == texts[1], "run python docs/make_picture.py RUN"
 
 
 def test_every_command_rule_model_and_table_is_named() -> None:

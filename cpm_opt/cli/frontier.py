@@ -69,7 +69,7 @@ def frontier(
     from cpm_opt.report.frontier import frontier_chart, frontier_report
     from cpm_opt.study.frontier import TABLE, Call, rows_of
     from cpm_opt.study.frontier import frontier as traced
-    from cpm_opt.study.sweep_index import replace_file
+    from cpm_opt.whole_files import replace_file
 
     words = {
         "versus": versus,
@@ -84,7 +84,7 @@ def frontier(
     found = traced(problem, call, lambda count: progress(f"{count} plans are solved"))
     files: dict[str, str | None] = {"table": None, "chart": None}
     if found.folder is not None:
-        replace_file(found.folder / CHART, frontier_chart(found))
+        replace_file("--out", found.folder / CHART, frontier_chart(found))
         files = {"table": str(found.folder / TABLE), "chart": str(found.folder / CHART)}
     if json:
         facts = {"status": found.status, "message": found.message, "versus": versus, "members": members}

@@ -43,5 +43,14 @@ Forbid = Annotated[
 ]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="The folder of the runs.")]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+Plot = Annotated[
+    Path | None,
+    typer.Option(
+        "--plot",
+        metavar="FILE",
+        help="Draw it into this file: .svg, .png or .pdf.",
+        show_default=False,
+    ),
+]
 
 RESULTS = Path("results")

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from cpm_opt.faults import Fault, InputError
 
 if TYPE_CHECKING:
     from cpm_opt.report import Explanation
+    from cpm_opt.report.chart import Chart
 
 MOST_FAULTS = 50
 
@@ -50,6 +52,30 @@ def write_faults(faults: Iterable[Fault]) -> None:
         write_error(line)
     if len(lines) > MOST_FAULTS:
         write_error(f"... and {len(lines) - MOST_FAULTS} more: {len(lines)} in all")
+
+
+def check_plot(file: Path | None) -> None:
+    """Raises InputError where a picture cannot be written under that name, before any work is done for it."""
+    from cpm_opt.report.chart import picture_format
+
+    if file is not None:
+        picture_format("--plot", str(file))
+        if not file.absolute().parent.is_dir():
+            message, remedy = "its parent folder is not there", "make it, or give another place"
+            raise InputError([Fault("--plot", message, remedy, value=str(file), code="place")])
+
+
+def draw(file: Path | None, charts: Sequence[Chart]) -> None:
+    """Draws charts into the file of `--plot`, where one is named; without any chart there is nothing to draw."""
+    from cpm_opt.report.chart import picture, picture_format
+    from cpm_opt.whole_files import replace_file
+
+    if file is None:
+        return
+    if not charts:
+        message = "there is nothing to draw"
+        raise InputError([Fault("--plot", message, "leave the option out", value=str(file), code="call")])
+    replace_file("--plot", file, picture(charts, picture_format("--plot", str(file))))
 
 
 def progress(text: str) -> None:

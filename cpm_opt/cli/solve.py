@@ -49,7 +49,7 @@ def solve(
         problem = _read(instance, model, settings or [], time_limit, fix or [], forbid or [], results)
         progress(f"solving, {problem.spec.solver.time_limit:g} seconds at most ...")
         plan = solve_problem(problem, engine)
-    run = write_run(results, plan, _facts(problem))
+    run = write_run(results, plan, _facts(problem, plan))
     if json:
         write_json(_answer(plan, run))
     else:
@@ -85,17 +85,14 @@ def _read(
     return problem
 
 
-def _facts(problem: Problem) -> RunFacts:
-    from cpm_opt.runs import RunFacts
+def _facts(problem: Problem, plan: Plan) -> RunFacts:
+    from dataclasses import replace
 
-    return RunFacts(
-        instance=problem.tables.info.name,
-        folder=str(problem.folder),
-        model=problem.spec.name,
-        resolved=problem.spec.resolved(),
-        hashes=problem.hashes,
-        notes=problem.notes,
-    )
+    from cpm_opt.study.base import run_facts_of
+    from cpm_opt.study.beside import greedy_facts
+
+    facts = run_facts_of(problem, problem.spec)
+    return replace(facts, greedy=greedy_facts(problem)) if plan.shown else facts
 
 
 def _code(plan: Plan) -> int:
@@ -130,6 +127,8 @@ def _answer(plan: Plan, run: RunRecord) -> dict[str, object]:
     return {
         **{name: facts[name] for name in names},
         "today": {name: facts["today"][name] for name in ("profit", "end_value", "objective")},
+        "greedy": facts["greedy"],
+        **_over(run),
         "pins": facts["pins"],
         "conflict": facts["conflict"],
         "shadow_prices": [
@@ -145,6 +144,18 @@ def _answer(plan: Plan, run: RunRecord) -> dict[str, object]:
         "notes": facts["notes"],
         "warnings": facts["warnings"],
     }
+
+
+def _over(run: RunRecord) -> dict[str, object]:
+    """Today's and the greedy plan's profit, and by how much the plan is worth more, all counted that the model counts;
+    None where there is no plan or no such figure."""
+    facts = run.facts
+    worth, today, greedy = facts["objective"], facts["today"], facts["greedy"] or {}
+    found: dict[str, object] = {"today_profit": today["profit"], "greedy_profit": greedy.get("profit")}
+    for name, other in (("gain_over_today", today), ("gain_over_greedy", greedy)):
+        theirs = other.get("objective")
+        found[name] = None if worth is None or theirs is None else worth - theirs
+    return found
 
 
 def _tell(run: RunRecord) -> None:

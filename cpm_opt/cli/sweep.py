@@ -66,7 +66,7 @@ def sweep(
     from cpm_opt.study.base import Base
     from cpm_opt.study.sweep import TABLE, Call
     from cpm_opt.study.sweep import sweep as swept
-    from cpm_opt.study.sweep_index import replace_file
+    from cpm_opt.whole_files import replace_file
 
     words = {"out": None if out is None else str(out), "results": str(results)}
     check_words(instance=instance, model=model, set=settings, fix=fix, forbid=forbid, vary=vary, **words)
@@ -78,7 +78,7 @@ def sweep(
     found = swept(problem, call, lambda done, count: progress(f"{done} of {count} points are done"))
     drawing = sweep_chart(found)
     if drawing:
-        replace_file(found.folder / CHART, drawing)
+        replace_file("--out", found.folder / CHART, drawing)
     if json:
         files = {"table": str(found.folder / TABLE), "chart": str(found.folder / CHART) if drawing else None}
         write_json({"status": _status(found), "points": list(found.rows), "solved": found.solved, **files})

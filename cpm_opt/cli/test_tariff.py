@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from cpm_opt.cli.options import Fix, Forbid, Instance, Json, Model, Settings
+from cpm_opt.cli.options import Fix, Forbid, Instance, Json, Model, Plot, Settings
 from cpm_opt.cli.solve import TimeLimit
 
 WhatIf = Annotated[
@@ -25,14 +25,16 @@ def test_tariff(
     model: Model = None,
     settings: Settings = None,
     time_limit: TimeLimit = None,
+    plot: Plot = None,
     json: Json = False,
 ) -> int:
     """Try a tariff: profit, margin, customers, churn and capacity, against today's tariff and the best one."""
     from cpm_opt.cli.boundary import DEFECT, DONE
-    from cpm_opt.cli.output import check_words, progress, show, write_json
+    from cpm_opt.cli.output import check_plot, check_words, draw, progress, show, write, write_json
     from cpm_opt.cli.solve import CODES
     from cpm_opt.faults import Fault, InputError
     from cpm_opt.pipeline import read_problem
+    from cpm_opt.report.trial_charts import trial_charts
     from cpm_opt.report.trials import trial_facts, trial_report
     from cpm_opt.study.tariff_trial import try_tariff
 
@@ -40,12 +42,18 @@ def test_tariff(
     if not fix and not forbid:
         remedy = "state it with --fix LEVER=OPTION, which may be repeated"
         raise InputError([Fault("--fix", "no tariff is given", remedy, code="call")])
+    check_plot(plot)
     progress(f"reading {instance} ...")
     problem = read_problem(instance, model, settings or (), time_limit, fix or (), forbid or ())
     progress(f"trying the tariff, {problem.spec.solver.time_limit:g} seconds at most ...")
     trial = try_tariff(problem, fix or (), forbid or (), what_if)
+    drawn = plot if trial.tried is not None else None
+    if drawn is not None:
+        draw(drawn, trial_charts(trial))
     if json:
-        write_json(trial_facts(trial))
+        write_json({**trial_facts(trial), "plot": None if drawn is None else str(drawn)})
     else:
         show(trial_report(trial))
+        if drawn is not None:
+            write(f"\nPlot: {drawn}")
     return DONE if trial.tried is not None else CODES.get(trial.status, DEFECT)

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cpm_opt.estimates.model_estimate import ModelEstimate, no_estimate
+from cpm_opt.estimates.panel_design import PanelDesign, design_of, usable
 from cpm_opt.estimates.price_response import shifted_rate
 
 if TYPE_CHECKING:
@@ -20,9 +21,6 @@ if TYPE_CHECKING:
 
 Numbers = NDArray[np.float64]
 
-NUMBERS = ("price", "price_change", "complaints", "tenure")
-WORDS = ("segment", "service", "programme")
-NOT_ASKED = 0
 RUNAWAY = 18.0  # log-odds beyond this (1 in 66 million) mean that the likelihood has no maximum
 
 
@@ -30,12 +28,13 @@ RUNAWAY = 18.0  # log-odds beyond this (1 in 66 million) mean that the likelihoo
 class Hazard:
     """The `model` named churn, with the joint `covariance[K, K]` of its parameters (errors clustered by customer).
 
-    `survival[tenure]`, `survival_se` and `at_risk` come from the panel alone (life table), empty where no tenure is
+    `design` holds its terms. `survival[tenure]`, `survival_se` and `at_risk` come from the panel alone (life table), empty where no tenure is
     known: the part of customers who are still there after so many periods.
     """
 
     model: ModelEstimate
     covariance: Numbers = field(repr=False)
+    design: PanelDesign
     survival: tuple[tuple[float, float, float, int], ...] = ()
 
     def rate(self, change: dict[str, float], base: float) -> float:
@@ -53,17 +52,15 @@ def fit_hazard(panel: pd.DataFrame) -> Hazard:
     """
     import statsmodels.api as sm  # type: ignore[import-untyped]
 
-    names, x, used = _design(panel)
+    used = usable(panel)
+    design = design_of(panel[used])
+    names, x = design.names, design.matrix(panel[used])
     left = panel["left"].to_numpy(dtype=np.float64)[used]
     told = no_estimate("churn", names, len(left), "")
     if left.min(initial=1.0) == left.max(initial=0.0) or len(left) <= len(names):
-        return Hazard(
-            _failed(told, "nobody left, or everybody, or there are fewer rows than parameters"), _nan(names)
-        )
+        return _failed(told, "nobody left, or everybody, or there are fewer rows than parameters", design)
     if np.linalg.matrix_rank(x) < len(names):
-        return Hazard(
-            _failed(told, "some columns say the same thing: the data do not tell them apart"), _nan(names)
-        )
+        return _failed(told, "some columns say the same thing: the data do not tell them apart", design)
     model = sm.GLM(left, x, family=sm.families.Binomial())
     with (
         warnings.catch_warnings()
@@ -72,9 +69,7 @@ def fit_hazard(panel: pd.DataFrame) -> Hazard:
         fit = model.fit(maxiter=100, tol=1e-12)
     mean = np.asarray(fit.fittedvalues, dtype=np.float64)
     if not fit.converged or np.abs(x @ fit.params).max() > RUNAWAY:
-        return Hazard(
-            _failed(told, "a parameter runs to infinity: some group left never, or always"), _nan(names)
-        )
+        return _failed(told, "a parameter runs to infinity: some group left never, or always", design)
     information = x.T @ (x * (mean * (1.0 - mean))[:, None])
     influence = np.asarray(np.linalg.solve(information, (x * (left - mean)[:, None]).T).T, dtype=np.float64)
     covariance = clustered(influence, panel["customer"].to_numpy()[used])
@@ -86,7 +81,7 @@ def fit_hazard(panel: pd.DataFrame) -> Hazard:
         n=len(left),
         converged=True,
     )
-    return Hazard(estimate, covariance, _survival(panel))
+    return Hazard(estimate, covariance, design, _survival(panel))
 
 
 def clustered(influence: Numbers, cluster: NDArray[np.object_]) -> Numbers:
@@ -96,31 +91,6 @@ def clustered(influence: Numbers, cluster: NDArray[np.object_]) -> Numbers:
     summed = np.zeros((groups, influence.shape[1]))
     np.add.at(summed, codes, influence)
     return np.asarray(summed.T @ summed * groups / max(groups - 1, 1), dtype=np.float64)
-
-
-def _design(panel: pd.DataFrame) -> tuple[tuple[str, ...], Numbers, NDArray[np.bool_]]:
-    used = np.ones(len(panel), dtype=bool)
-    for column in ("price", "tenure"):
-        known = panel[column].notna().to_numpy()
-        if known.any():
-            used &= known
-    rows = panel[used]
-    names: list[str] = ["intercept"]
-    columns: list[Numbers] = [np.ones(len(rows))]
-    for column in WORDS:
-        for level in sorted(rows[column].unique())[1:]:
-            names.append(f"{column}[{level}]")
-            columns.append(np.asarray(rows[column] == level, dtype=np.float64))
-    for column in NUMBERS:
-        if rows[column].notna().all() and rows[column].nunique() > 1:
-            names.append(column)
-            columns.append(rows[column].to_numpy(dtype=np.float64))
-    scores = sorted(int(score) for score in rows["satisfaction"].unique())
-    asked = [score for score in scores if score != NOT_ASKED]
-    for score in [*asked[1:], *([NOT_ASKED] if NOT_ASKED in scores and asked else [])]:
-        names.append(f"satisfaction[{score}]")
-        columns.append(np.asarray(rows["satisfaction"] == score, dtype=np.float64))
-    return tuple(names), np.column_stack(columns), used
 
 
 def _survival(panel: pd.DataFrame) -> tuple[tuple[float, float, float, int], ...]:
@@ -135,9 +105,6 @@ def _survival(panel: pd.DataFrame) -> tuple[tuple[float, float, float, int], ...
     return tuple(rows)
 
 
-def _failed(told: ModelEstimate, message: str) -> ModelEstimate:
-    return replace(told, message=message)
-
-
-def _nan(names: tuple[str, ...]) -> Numbers:
-    return np.full((len(names), len(names)), np.nan)
+def _failed(told: ModelEstimate, message: str, design: PanelDesign) -> Hazard:
+    size = len(told.parameters)
+    return Hazard(replace(told, message=message), np.full((size, size), np.nan), design)

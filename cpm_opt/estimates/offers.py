@@ -3,7 +3,8 @@
 In: offers, one row each. Out: `OfferFit`, whose curves are evaluated at any price, with their joint covariance.
 
 Columns of offers: `segment` (text), `stratum` (text: within which prices were drawn, such as a mailing wave), `price`
-(above 0), `accepted` (0 or 1), and for accepted ones `amount`, `revenue`, `loss` (money; 0 or more), [`cluster`].
+(above 0), `accepted` (0 or 1), and for accepted ones `amount`, `revenue`, `loss` (money; 0 or more), [`cluster`],
+[covariates under names of their own].
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cpm_opt.estimates.shrinkage import Shrunken, shrink
+from cpm_opt.estimates.explanatory import profiles, refuse_collinear, terms
+from cpm_opt.estimates.shrinkage import Shrunken, shrink_slopes_of
 from cpm_opt.faults import Fault, InputError
 
 if TYPE_CHECKING:
@@ -27,6 +29,7 @@ Indices = NDArray[np.int64]
 TAKE_UP = "take_up"
 CONDITIONAL = ("amount", "revenue", "loss")
 LEAST_ACCEPTED = 5
+LARGEST = 5_000_000  # cells that are held at once when curves are averaged over draws, prices and profiles
 RUNAWAY = 50.0  # log-odds and logarithms of money beyond this mean that the likelihood has no maximum
 
 
@@ -34,33 +37,39 @@ RUNAWAY = 50.0  # log-odds and logarithms of money beyond this mean that the lik
 class OfferFit:
     """Curves of S segments: of take-up, and of what an accepted offer brings.
 
-        take_up    P(accept) = 1 / (1 + exp(-(a_s + b_s (price - centre_s) + c_stratum)))
-        amount, revenue, loss of an accepted offer = exp(a_s + b_s ln(price / centre_s) + c_stratum)
+        take_up    P(accept) = 1 / (1 + exp(-(a_s + b_s (price - centre_s) + z c)))
+        amount, revenue, loss of an accepted offer = exp(a_s + b_s ln(price / centre_s) + z c)
 
-    `outcomes` names the curves that the data hold; `values[K]` are the parameters, curve after curve: S times a, S
-    times b, then c of all strata but the first; `covariance[K, K]` is joint, across curves too. `mix[S, B]` is the
-    share of each stratum among a segment's offers, `seen[S, 2]` the lowest and highest price, `offers[S]` and
-    `accepted[S]` counts. `log_likelihood` is that of take_up before shrinkage.
+    z are the columns of `terms[V]`: dummies of all strata but the first, then covariates. `outcomes` names the curves
+    that the data hold; `values[K]` are the parameters, curve after curve: S times a, S times b, V times c;
+    `covariance[K, K]` is joint, across curves too. `profiles[M, V]` are the different z of the offers, of segment
+    `profile_of[M]` (rising), `share[M]` of that segment's offers. `seen[S, 2]` is the lowest and highest price,
+    `offers[S]` and `accepted[S]` counts, `left_out` the offers in which a covariate is blank. `log_likelihood` is that
+    of take_up before shrinkage. With `by_segment` False all segments share one b.
     `shrunken` tells by curve how b was shrunk; it is empty before `shrink_slopes`.
     """
 
     outcomes: tuple[str, ...]
     segments: tuple[str, ...]
-    strata: tuple[str, ...]
+    terms: tuple[str, ...]
     centre: Numbers
-    mix: Numbers
+    profiles: Numbers = field(repr=False)
+    profile_of: Indices = field(repr=False)
+    share: Numbers = field(repr=False)
     seen: Numbers
     offers: Numbers
     accepted: Numbers
     values: Numbers
     covariance: Numbers = field(repr=False)
     log_likelihood: float = float("nan")
+    by_segment: bool = True
+    left_out: int = 0
     shrunken: dict[str, Shrunken] = field(default_factory=dict)
 
     @property
     def width(self) -> int:
         """Parameters of one curve."""
-        return 2 * len(self.segments) + len(self.strata) - 1
+        return 2 * len(self.segments) + len(self.terms)
 
     def slopes(self, outcome: str) -> slice:
         """Where the b of a curve stand in `values`."""
@@ -68,30 +77,38 @@ class OfferFit:
         return slice(start, start + len(self.segments))
 
     def expected(self, prices: Numbers, values: Numbers | None = None) -> dict[str, Numbers]:
-        """By outcome, the mean per OFFER at each of `prices[P]`, over the segment's mix of strata.
+        """By outcome, the mean per OFFER at each of `prices[P]`, over the strata and covariates of a segment's offers.
 
         `[S, P]`; with `values[N, K]`, draws of the parameters say, `[N, S, P]`.
         """
         several = np.atleast_2d(self.values if values is None else values)
-        taken = self._curve(TAKE_UP, prices, several)
-        found = {TAKE_UP: taken}
-        for outcome in self.outcomes[1:]:
-            found[outcome] = taken * self._curve(outcome, prices, several)
-        means = {name: np.einsum("nspb,sb->nsp", curve, self.mix) for name, curve in found.items()}
+        step = max(1, LARGEST // (len(prices) * len(self.share)))
+        parts = [self._means(prices, several[k : k + step]) for k in range(0, len(several), step)]
+        means = {name: np.concatenate([part[name] for part in parts]) for name in self.outcomes}
         return {name: mean[0] for name, mean in means.items()} if values is None else means
 
+    def _means(self, prices: Numbers, values: Numbers) -> dict[str, Numbers]:
+        """`[N, S, P]` by outcome."""
+        begins = np.searchsorted(self.profile_of, np.arange(len(self.segments)))
+        taken = self._curve(TAKE_UP, prices, values)
+        found = {TAKE_UP: taken}
+        for outcome in self.outcomes[1:]:
+            found[outcome] = taken * self._curve(outcome, prices, values)
+        return {
+            name: np.add.reduceat(curve * self.share, begins, axis=2).transpose(0, 2, 1)
+            for name, curve in found.items()
+        }
+
     def _curve(self, outcome: str, prices: Numbers, values: Numbers) -> Numbers:
-        """`[N, S, P, B]`: acceptance, or what an accepted offer brings."""
+        """`[N, P, M]`: acceptance, or what an accepted offer brings."""
         size, start = len(self.segments), self.outcomes.index(outcome) * self.width
         level, slope = values[:, start : start + size], values[:, start + size : start + 2 * size]
-        strata = np.zeros((len(values), len(self.strata)))
-        strata[:, 1:] = values[:, start + 2 * size : start + self.width]
+        rest = values[:, start + 2 * size : start + self.width] @ self.profiles.T
         if outcome == TAKE_UP:
-            x = prices[None, :] - self.centre[:, None]
+            x = prices[:, None] - self.centre[None, :]
         else:
-            x = np.log(prices[None, :] / self.centre[:, None])
-        index = level[:, :, None] + slope[:, :, None] * x[None]
-        index = index[..., None] + strata[:, None, None, :]
+            x = np.log(prices[:, None] / self.centre[None, :])
+        index = (level[:, None, :] + slope[:, None, :] * x[None])[:, :, self.profile_of] + rest[:, None, :]
         return 1.0 / (1.0 + np.exp(-index)) if outcome == TAKE_UP else np.exp(index)
 
     def draw(self, count: int, seed: int) -> Numbers:
@@ -103,14 +120,19 @@ class OfferFit:
         return np.asarray(self.values + normal @ root, dtype=np.float64)
 
 
-def fit_offers(offers: pd.DataFrame) -> OfferFit:
+def fit_offers(offers: pd.DataFrame, covariates: tuple[str, ...] = (), by_segment: bool = True) -> OfferFit:
     """Fits the curves: a logit of acceptance, and for accepted offers Poisson quasi-likelihood with a logarithmic link.
 
     The quasi-likelihood needs the mean's form alone to be right. Curves whose column is absent or all 0 are left out.
-    The covariance is the sandwich of all scores stacked, so it holds across curves; with column `cluster` scores are
-    summed within clusters, times G / (G - 1). Raises InputError for a segment with fewer than 5 accepted offers.
+    `covariates` are further columns (`explanatory.terms`); offers in which one is blank are left out. The price acts
+    by segment, or with `by_segment` False alike in all. The covariance is the sandwich of all scores stacked, so it
+    holds across curves; with column `cluster` scores are summed within clusters, times G / (G - 1). Raises InputError
+    for a segment with fewer than 5 accepted offers, for unknown covariates, and for those that say the same thing.
     """
-    segments, strata = _names(offers, "segment"), _names(offers, "stratum")
+    found = terms(offers, covariates, "offers")
+    left_out = int((~found.used).sum())
+    offers = offers[found.used] if left_out else offers
+    segments = tuple(sorted(str(name) for name in offers["segment"].unique()))
     position = {name: k for k, name in enumerate(segments)}
     of_row: Indices = np.asarray(offers["segment"].map(position), dtype=np.int64)
     price = offers["price"].to_numpy(dtype=np.float64)
@@ -120,70 +142,58 @@ def fit_offers(offers: pd.DataFrame) -> OfferFit:
     accepted = np.asarray(np.bincount(of_row, weights=taken, minlength=size), dtype=np.float64)
     _refuse_thin(segments, accepted, count)
     centre = np.bincount(of_row, weights=price, minlength=size) / count
-    place = {name: k for k, name in enumerate(strata)}
-    stratum: Indices = np.asarray(offers["stratum"].map(place), dtype=np.int64)
-    mix = np.zeros((size, len(strata)))
-    np.add.at(mix, (of_row, stratum), 1.0)
     seen = np.array([[price[of_row == s].min(), price[of_row == s].max()] for s in range(size)])
     held = [name for name in CONDITIONAL if name in offers and float(offers[name].abs().sum()) > 0.0]
-    columns = _design(of_row, stratum, price - centre[of_row], size, len(strata))
-    values, influence = [], []
-    fitted, share = _fitted(columns, taken, "Binomial")
+    spread = _spread(size, found.columns.shape[1], by_segment)
+    columns = _design(of_row, found.columns, price - centre[of_row], size) @ spread
+    refuse_collinear(columns, "offers")
+    fitted, influence = _fitted(columns, taken, "Binomial")
     index = columns @ fitted
     log_likelihood = float(np.sum(taken * index - np.logaddexp(0.0, index)))
-    values.append(fitted)
-    influence.append(share)
+    values, influences = [spread @ fitted], [influence @ spread.T]
     yes = taken > 0
-    logs = _design(of_row[yes], stratum[yes], np.log(price / centre[of_row])[yes], size, len(strata))
+    logs = _design(of_row[yes], found.columns[yes], np.log(price / centre[of_row])[yes], size) @ spread
+    if held:
+        refuse_collinear(logs, "offers")
     for name in held:
-        fitted, share = _fitted(logs, offers[name].to_numpy(dtype=np.float64)[yes], "Poisson")
-        whole = np.zeros((len(offers), share.shape[1]))
-        whole[yes] = share
-        values.append(fitted)
-        influence.append(whole)
+        fitted, influence = _fitted(logs, offers[name].to_numpy(dtype=np.float64)[yes], "Poisson")
+        whole = np.zeros((len(offers), len(spread)))
+        whole[yes] = influence @ spread.T
+        values.append(spread @ fitted)
+        influences.append(whole)
+    profile_of, rows, share = profiles(of_row, found.columns, np.ones(len(offers)))
     return OfferFit(
         outcomes=(TAKE_UP, *held),
         segments=segments,
-        strata=strata,
+        terms=found.names,
         centre=centre,
-        mix=mix / count[:, None],
+        profiles=rows,
+        profile_of=profile_of,
+        share=share,
         seen=seen,
         offers=count,
         accepted=accepted,
         values=np.concatenate(values),
-        covariance=_joint(np.hstack(influence), offers),
+        covariance=_joint(np.hstack(influences), offers),
         log_likelihood=log_likelihood,
+        by_segment=by_segment,
+        left_out=left_out,
     )
 
 
 def shrink_slopes(fit: OfferFit) -> OfferFit:
-    """The fit with each curve's slopes shrunk to their mean (`cpm_opt.estimates.shrinkage`), curve by curve.
-
-    A segment's level follows its slope as their covariance says: a'_s = a_s + cov(a, b) / var(b) (b'_s - b_s). Both
-    are linear in the parameters, so covariance' = L covariance L' + what the spread between segments leaves open.
-    """
-    size = len(fit.segments)
-    change = np.eye(len(fit.values))
-    left_open = np.zeros_like(fit.covariance)
+    """The fit with each curve's slopes shrunk to their mean (`cpm_opt.estimates.shrinkage`), curve by curve; a single
+    segment, or slopes that all segments share, stay as they are."""
+    if len(fit.segments) < 2 or not fit.by_segment:
+        return fit
+    values, covariance = fit.values, fit.covariance
     told = {}
     for outcome in fit.outcomes:
-        slopes = np.arange(len(fit.values))[fit.slopes(outcome)]
-        levels = slopes - size
-        variance = np.diag(fit.covariance)[slopes]
-        found = shrink(fit.values[slopes], np.sqrt(variance))
-        told[outcome] = found
-        precision = 1.0 / (variance + found.spread**2)
-        pooled = np.diag(found.weight) + np.outer(1.0 - found.weight, precision / precision.sum())
-        follow = fit.covariance[levels, slopes] / variance
-        change[np.ix_(slopes, slopes)] = pooled
-        change[np.ix_(levels, slopes)] = follow[:, None] * (pooled - np.eye(size))
-        open_ = found.weight * (1.0 - found.weight) * variance
-        for s in range(size):
-            along = np.zeros(len(fit.values))
-            along[slopes[s]], along[levels[s]] = 1.0, follow[s]
-            left_open += open_[s] * np.outer(along, along)
-    covariance = change @ fit.covariance @ change.T + left_open
-    return replace(fit, values=change @ fit.values, covariance=covariance, shrunken=told)
+        slopes = np.arange(len(values))[fit.slopes(outcome)]
+        values, covariance, told[outcome] = shrink_slopes_of(
+            values, covariance, slopes, slopes - len(fit.segments)
+        )
+    return replace(fit, values=values, covariance=covariance, shrunken=told)
 
 
 @dataclass(frozen=True)
@@ -220,10 +230,6 @@ def acceptance_line(offers: pd.DataFrame, controls: tuple[str, ...], clustered: 
     return Line(slope, float(found.bse[1]), elasticity, len(offers), clusters)
 
 
-def _names(offers: pd.DataFrame, column: str) -> tuple[str, ...]:
-    return tuple(sorted(str(name) for name in offers[column].unique()))
-
-
 def _refuse_thin(segments: tuple[str, ...], accepted: Numbers, count: Numbers) -> None:
     thin = [
         Fault(
@@ -240,15 +246,24 @@ def _refuse_thin(segments: tuple[str, ...], accepted: Numbers, count: Numbers) -
         raise InputError(thin)
 
 
-def _design(of_row: Indices, stratum: Indices, x: Numbers, size: int, strata: int) -> Numbers:
-    """`[n, 2 S + B - 1]`: levels and slopes of segments, dummies of all strata but the first."""
+def _design(of_row: Indices, rest: Numbers, x: Numbers, size: int) -> Numbers:
+    """`[n, 2 S + V]`: levels and slopes of segments, then strata and covariates."""
     rows = np.arange(len(x))
-    columns = np.zeros((len(x), 2 * size + strata - 1))
+    columns = np.zeros((len(x), 2 * size))
     columns[rows, of_row] = 1.0
     columns[rows, size + of_row] = x
-    later = stratum > 0
-    columns[rows[later], 2 * size + stratum[later] - 1] = 1.0
-    return columns
+    return np.hstack([columns, rest])
+
+
+def _spread(size: int, others: int, by_segment: bool) -> Numbers:
+    """From the parameters that are fitted to those of `OfferFit`: where segments share a slope, it is each one's."""
+    slopes = np.eye(size) if by_segment else np.ones((size, 1))
+    free = size + slopes.shape[1] + others
+    matrix = np.zeros((2 * size + others, free))
+    matrix[:size, :size] = np.eye(size)
+    matrix[size : 2 * size, size : size + slopes.shape[1]] = slopes
+    matrix[2 * size :, free - others :] = np.eye(others)
+    return matrix
 
 
 def _fitted(x: Numbers, y: Numbers, family: str) -> tuple[Numbers, Numbers]:

@@ -13,10 +13,10 @@ from cpm_opt.costing import cost_and_profit
 from cpm_opt.costing.profitability import SALES
 from cpm_opt.estimates.contracts import CONTRACTS
 from cpm_opt.estimates.estimate import Estimates, estimate, with_models, with_response, with_values
-from cpm_opt.estimates.planning_files import check_place
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.places import find_instance
 from cpm_opt.tables import Tables, read_instance
+from cpm_opt.whole_files import check_place
 
 
 def estimate_instance(

@@ -9,32 +9,17 @@ import csv
 import io
 import json
 import math
-import os
-import shutil
-import tempfile
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cpm_opt.faults import Fault, InputError
 from cpm_opt.tables import PLANNING, Column, InstanceInfo, Table
+from cpm_opt.whole_files import check_place, write_file, write_folder
 
 if TYPE_CHECKING:
     import pandas as pd
 
 LINE = "line"
-
-
-def check_place(option: str, path: Path) -> None:
-    """Raises InputError where nothing may be written under `path`: something is there, or no folder to hold it."""
-    with _faults(option, path):
-        taken = path.exists() and not (path.is_dir() and not any(path.iterdir()))
-        homeless = not path.absolute().parent.is_dir()
-    if taken:
-        raise _fault(option, path, "is there already", "give another place, or delete it first")
-    if homeless:
-        raise _fault(option, path, "its parent folder is not there", "make it, or give another place")
 
 
 def write_planning_tables(folder: Path, info: InstanceInfo, frames: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -47,37 +32,14 @@ def write_planning_tables(folder: Path, info: InstanceInfo, frames: Mapping[str,
     for name, table in PLANNING.items():
         if name in frames and len(frames[name]):
             files[f"{name}.csv"] = table_text(table, frames[name], info)
-    with _faults("--out", folder):
-        target = folder.absolute()
-        part = Path(tempfile.mkdtemp(prefix=f".{target.name}-", suffix=".part", dir=target.parent))
-        try:
-            part.chmod(0o777 & ~_mask())
-            for name, text in files.items():
-                (part / name).write_bytes(text.encode("utf-8", errors="backslashreplace"))
-            if target.is_dir():
-                target.rmdir()
-            part.rename(target)
-        except BaseException:
-            shutil.rmtree(part, ignore_errors=True)
-            raise
+    write_folder("--out", folder, files)
     return sorted(files)
 
 
 def write_frame(option: str, path: Path, frame: pd.DataFrame) -> None:
     """Writes one frame as a CSV file, whole or absent. Raises InputError where it cannot be written."""
-    check_place(option, path)
     text = _csv([str(name) for name in frame.columns], (frame[name] for name in frame.columns))
-    with _faults(option, path):
-        target = path.absolute()
-        handle, part = tempfile.mkstemp(prefix=f".{target.name}-", suffix=".part", dir=target.parent)
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(text.encode("utf-8", errors="backslashreplace"))
-            Path(part).chmod(0o666 & ~_mask())
-            Path(part).rename(target)
-        except BaseException:
-            Path(part).unlink(missing_ok=True)
-            raise
+    write_file(option, path, text)
 
 
 def table_text(table: Table, frame: pd.DataFrame, info: InstanceInfo) -> str:
@@ -156,23 +118,3 @@ def _toml(value: object) -> str:
     if isinstance(value, str):
         return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
     return repr(value)
-
-
-def _mask() -> int:
-    """The process's own limit on permissions, which temporary files do not follow by themselves."""
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-@contextmanager
-def _faults(option: str, path: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        reason = (error.strerror or str(error)).lower()
-        raise _fault(option, path, f"cannot be written: {reason}", "give another place") from error
-
-
-def _fault(option: str, path: Path, message: str, remedy: str) -> InputError:
-    return InputError([Fault(option, message, remedy, value=str(path), code="place")])

@@ -128,10 +128,10 @@ def _offers(found: Response, offers: pd.DataFrame, planned: Mapping[str, list[fl
 
 
 def _curve(fit: OfferFit, outcome: str, offers: pd.DataFrame) -> ModelEstimate:
-    """One curve's parameters by name: level[segment], price[segment] and stratum[name]; see `OfferFit`."""
+    """One curve's parameters by name: level[segment], price[segment], stratum[name], covariates; see `OfferFit`."""
     start = fit.outcomes.index(outcome) * fit.width
     names = [f"level[{name}]" for name in fit.segments] + [f"price[{name}]" for name in fit.segments]
-    names += [f"stratum[{name}]" for name in fit.strata[1:]]
+    names += fit.terms
     part = slice(start, start + fit.width)
     values, errors = fit.values[part], np.sqrt(np.diag(fit.covariance))[part]
     taken = outcome == TAKE_UP

@@ -22,9 +22,18 @@ fall = 0.1                       # loss of that probability over a period from w
 high_share = 0.25                # the part of the customers whose value is called high
 
 [estimates.response]
-smoothing = 20                   # moves of a panel: the prior is worth so many customers; 0 without it
+migration = "counts"             # moves of a panel: counted, or "logit"
+smoothing = 20                   # counted moves: the prior is worth so many customers; 0 without it
 lever = "rate"                   # its options are prices of table offers
 base_price = 7.75                # and this is the price of its base
+covariates = ["age"]             # further columns of table offers that acceptance is explained by too
+
+[[estimates.response.levers]]    # more levers, from further raw tables: see `lever_rules`
+lever = "calls"
+from = "efforts"
+
+`[estimates.segments]`, segments by tier or by rules on any column, is described in `segment_settings`.
+[estimates.acquisition] and [estimates.scenarios] stand in `answer_rules`.
 
 Periods are the instance's: months, quarters or years.
 """
@@ -50,6 +59,12 @@ from pydantic import (
 from cpm_opt.costing.gross_margin import GROSS_MARGIN, REMEDY, checked_gross_margin
 from cpm_opt.costing.settings import SECTION as PROFIT
 from cpm_opt.costing.settings import read_profit_rules
+from cpm_opt.estimates.answer_rules import REMEDIES as ANSWER_REMEDIES
+from cpm_opt.estimates.answer_rules import AcquisitionRules, ScenarioRules
+from cpm_opt.estimates.lever_rules import REMEDIES as LEVER_REMEDIES
+from cpm_opt.estimates.lever_rules import LeverRules
+from cpm_opt.estimates.segment_settings import REMEDIES as SEGMENT_REMEDIES
+from cpm_opt.estimates.segment_settings import SEGMENTS, SegmentRules, known_keys
 from cpm_opt.faults import Fault, did_you_mean
 
 INSTANCE = "instance.toml"
@@ -129,13 +144,30 @@ class ValueRules(_Closed):
 class ResponseRules(_Closed):
     """How answers to prices are looked at.
 
-    `smoothing`: what the prior of a panel's moves is worth, as so many customers; `lever` whose options are prices of
+    `migration`: whether moves of a panel are counted, or a multinomial logit that answers to prices and service;
+    `smoothing`: what the prior of counted moves is worth, as so many customers; `lever` whose options are prices of
     table offers, `base_price` the one of its base: then doubts tell which options lie outside the prices seen.
+    `covariates`, `by_segment` and `shrink` are those of the fit of offers, as in `LeverRules`; `levers` are further
+    levers, each with the raw table that tells its effects.
     """
 
+    migration: Literal["counts", "logit"] = "counts"
     smoothing: float = Field(default=0.0, ge=0, le=1e6)
     lever: str | None = None
     base_price: float | None = Field(default=None, gt=0)
+    covariates: tuple[str, ...] = Field(default=(), strict=False)
+    by_segment: bool = True
+    shrink: bool = True
+    levers: tuple[LeverRules, ...] = Field(default=(), strict=False)
+
+    def of(self, source: str) -> tuple[LeverRules, ...]:
+        """The levers whose effects come from raw table `source`, that of the keys `lever` and `base_price` first."""
+        own = tuple(rules for rules in self.levers if rules.source == source)
+        if source != "offers" or self.lever is None or self.base_price is None:
+            return own
+        keys = {"covariates": self.covariates, "by_segment": self.by_segment, "shrink": self.shrink}
+        first = LeverRules(**{"from": "offers"}, lever=self.lever, base_price=self.base_price, **keys)  # type: ignore[arg-type]
+        return (first, *own)
 
 
 class EstimateRules(_Closed):
@@ -145,8 +177,11 @@ class EstimateRules(_Closed):
     ledger_end: datetime.date | None = None
     calibration_end: datetime.date | None = None
     states: StateRules | None = None
+    segments: SegmentRules | None = None
     value: ValueRules | None = None
     response: ResponseRules | None = None
+    acquisition: AcquisitionRules | None = None
+    scenarios: ScenarioRules | None = None
 
 
 _REMEDIES = {
@@ -160,9 +195,15 @@ _REMEDIES = {
     "states.lost": 'name recency bands, such as ["silent"]',
     "states.smallest": "write a number of times, such as 30, or leave it out to merge nothing",
     "response": "write [estimates.response] with smoothing, or lever and base_price",
+    "response.migration": 'write "counts" or "logit"',
     "response.smoothing": "write how many customers the prior is worth, 0 or more",
     "response.lever": "name the lever whose options are prices of table offers",
     "response.base_price": "write the price of the lever's base, above 0, in the unit of table offers",
+    **{f"response.{key}": LEVER_REMEDIES[key] for key in ("covariates", "by_segment", "shrink")},
+    "response.levers": "write [[estimates.response.levers]] with lever and from",
+    **{f"response.levers.{key}": remedy for key, remedy in LEVER_REMEDIES.items()},
+    **ANSWER_REMEDIES,
+    **SEGMENT_REMEDIES,
     "value": "write [estimates.value] with a discount_rate per period",
     "value.discount_rate": "write a fraction per period, such as 0.025",
     "value.periods": "write a whole number of periods from 1 on, or leave it out for an endless value",
@@ -206,7 +247,9 @@ def _fault(problem: Any, raw: Mapping[str, Any]) -> Fault:
     if problem["type"] == "extra_forbidden":
         known = _fields_at(path[:-1])
         return rule_fault(key, "is no key that is known here", did_you_mean(path[-1], known))
-    table_of_key = next((k for k in (key, ".".join(path[:2]), path[0]) if k in _REMEDIES), "states")
+    plain = ".".join(part for part in path if not part.isdigit())
+    table_of_key = next((k for k in (key, plain, ".".join(path[:2]), path[0])
+                         if k in _REMEDIES), "states")  # fmt: skip
     if problem["type"] == "missing":
         return rule_fault(key, "is missing", _REMEDIES[table_of_key])
     message = problem["msg"].removeprefix("Value error, ")
@@ -221,6 +264,12 @@ def _fields_at(path: list[str]) -> list[str]:
         "states": StateRules,
         "value": ValueRules,
         "response": ResponseRules,
+        "acquisition": AcquisitionRules,
+        "scenarios": ScenarioRules,
     }
+    if path[:2] == ["response", "levers"]:
+        return ["from" if name == "source" else name for name in LeverRules.model_fields]
+    if path[:1] == [SEGMENTS]:
+        return known_keys(path)
     model = nested.get(path[0], EstimateRules) if path else EstimateRules
     return [*model.model_fields, *([] if path else [PROFIT])]

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
@@ -54,6 +55,36 @@ def shrink(estimates: Numbers, errors: Numbers) -> Shrunken:
     values = weight * own + (1.0 - weight) * mean
     spread = np.sqrt(weight * variance + (1.0 - weight) ** 2 * mean_se**2)
     return Shrunken(mean, mean_se, float(np.sqrt(between)), weight, values, spread)
+
+
+def shrink_slopes_of(
+    values: Numbers, covariance: Numbers, slopes: Indices, levels: Indices
+) -> tuple[Numbers, Numbers, Shrunken]:
+    """All parameters `[K]` and their covariance `[K, K]` with those at `slopes[S]` shrunk to their mean.
+
+    The level of a segment (at `levels[S]`) follows its slope as their covariance says: a'_s = a_s + cov(a, b) / var(b)
+    (b'_s - b_s). Both are linear in the parameters, so covariance' = L covariance L' + what the spread between segments
+    leaves open.
+    """
+    size = len(slopes)
+    change, left_open = np.eye(len(values)), np.zeros_like(covariance)
+    variance = np.diag(covariance)[slopes]
+    found = shrink(values[slopes], np.sqrt(variance))
+    precision = 1.0 / (variance + found.spread**2)
+    pooled = np.diag(found.weight) + np.outer(1.0 - found.weight, precision / precision.sum())
+    follow = covariance[levels, slopes] / variance
+    change[np.ix_(slopes, slopes)] = pooled
+    change[np.ix_(levels, slopes)] = follow[:, None] * (pooled - np.eye(size))
+    open_ = found.weight * (1.0 - found.weight) * variance
+    for s in range(size):
+        along = np.zeros(len(values))
+        along[slopes[s]], along[levels[s]] = 1.0, follow[s]
+        left_open += open_[s] * np.outer(along, along)
+    return (
+        np.asarray(change @ values, dtype=np.float64),
+        np.asarray(change @ covariance @ change.T + left_open, dtype=np.float64),
+        found,
+    )
 
 
 def _between(own: Numbers, variance: Numbers) -> float:

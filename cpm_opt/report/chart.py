@@ -230,7 +230,8 @@ def _name_places(axes: Axes, names: Sequence[str]) -> None:
         for mark in axes.get_xticklabels():
             mark.set_horizontalalignment("right")
             mark.set_rotation_mode("anchor")
-    axes.set_xlim(-0.6, len(names) - 0.4)
+    beside = max(0.0, (4 - len(names)) / 2)  # few bars are not to fill the whole width
+    axes.set_xlim(-0.6 - beside, len(names) - 0.4 + beside)
 
 
 def _draw_steps(axes: Axes, each: Steps) -> None:

@@ -6,24 +6,14 @@ from collections.abc import Mapping
 from typing import Any
 
 from cpm_opt.report.actions import actions
-from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Explanation, Section, Table
+from cpm_opt.report.earns import earns
+from cpm_opt.report.explanation import NUMBER, SHARE, Column, Explanation, Section, Table
 from cpm_opt.report.limits import limits
-from cpm_opt.report.numbers import optional
+from cpm_opt.report.waterfall import waterfall_section
 from cpm_opt.report.words import Units, amount, counted, names, percent
 from cpm_opt.runs.record import RUN_FILE, RunRecord
 
 ALLOWED = 1e-6
-STEP_WORDS = {
-    "today": "profit if all stays as today",
-    "margin": "margin of the customers, by where they are",
-    "effects": "what the options change in margin",
-    "fixed cost": "fixed costs of options",
-    "change cost": "costs of changing options",
-    "resource cost": "costs of resources",
-    "extra capacity": "extra capacity",
-    "credit cost": "cost of credit",
-    "plan": "profit of the plan",
-}
 
 
 def explain(run: RunRecord) -> Explanation:
@@ -46,60 +36,14 @@ def _title(facts: Mapping[str, Any], units: Units) -> str:
 
 def _plan_sections(run: RunRecord, units: Units) -> list[Section]:
     return [
-        _earns(run, units),
+        earns(run, units),
         *_uncertain(run, units),
         actions(run, units),
         limits(run, units),
-        _waterfall(run, units),
+        waterfall_section(run, units),
         _checked(run, units),
         *_remarks(run),
     ]
-
-
-def _earns(run: RunRecord, units: Units) -> Section:
-    facts = run.facts
-    today, objective, scenarios = facts["today"], facts["objective"], facts["scenarios"]
-    profit, end_value = facts["profit"], facts["end_value"]
-    gain = profit - today["profit"]
-    than = f"{units.worth(abs(gain))} {'more' if gain >= 0 else 'less'} than if all stays as it is today"
-    if today["profit"] > 0:
-        than += f" ({'+' if gain >= 0 else '-'}{percent(abs(gain) / today['profit'])})"
-    rate = facts["model"]["horizon"]["discount_rate"]
-    sentences = [f"The plan earns {units.worth(profit)} over {units.horizon}: {than}."]
-    if scenarios:
-        chance = percent(scenarios[0]["probability"])
-        case = f"the most probable scenario, {scenarios[0]['scenario']} (probability {chance})"
-        sentences.append("These figures are means over the scenarios.")
-        sentences.append(f"What to do and what limits it are shown for {case}.")
-    if rate:
-        sentences.append(f"Later money counts less: {percent(rate)} a {units.period}.")
-    sentences.append(_proof(run, units))
-    broken = today["broken"]
-    if broken:
-        rules = names(sorted({f"{row['rule']} {row['subject']}".strip() for row in broken}))
-        sentences.append(f"Leaving all as it is would break {counted(len(broken), 'limit')} ({rules}).")
-    columns = (
-        Column("figure", "figure"),
-        Column("today", "as today", NUMBER, units.money),
-        Column("plan", "plan", NUMBER, units.money),
-        Column("difference", "difference", NUMBER, units.money),
-    )
-    figures: list[tuple[str, float, float]] = [("profit", today["profit"], profit)]
-    if today["end_value"] or end_value:
-        label = f"value of the customers after {units.period} {units.periods}"
-        figures.append((label, today["end_value"], end_value))
-    if facts["penalties"]:
-        figures.append(("penalties for missed rules", 0.0, -facts["penalties"]))
-    for rule, taken in (facts.get("deductions") or {}).items():
-        label = f"reserve for effects that fall short ({rule})"
-        before = today["deductions"].get(rule, 0.0)
-        if before or taken:
-            figures.append((label, -before, -taken))
-    if abs(objective - profit) > 1e-6 * max(1.0, abs(objective)):
-        every = ", over all scenarios" if scenarios else ""
-        figures.append((f"all that counts, as the model weighs it{every}", today["objective"], objective))
-    rows = tuple((name, before, after, after - before) for name, before, after in figures)
-    return Section("earns", "What it earns", tuple(sentences), (Table("earns", columns, rows),))
 
 
 def _uncertain(run: RunRecord, units: Units) -> list[Section]:
@@ -125,35 +69,6 @@ def _uncertain(run: RunRecord, units: Units) -> list[Section]:
     rows = tuple(tuple(each[column.key] for column in columns) for each in scenarios)
     table = Table("scenarios", columns, rows, file="scenarios.csv")
     return [Section("scenarios", "If things turn out otherwise", sentences, (table,))]
-
-
-def _proof(run: RunRecord, units: Units) -> str:
-    bound, gap = run.facts["bound"], run.facts["gap"]
-    if run.status == "optimal":
-        best = "It is the best plan that the rules allow"
-        return f"{best}: proven." if not gap or gap < 1e-9 else f"{best}: proven to within {percent(gap)}."
-    if bound is None:
-        return "It keeps all rules; how much better a plan could be is not known."
-    return (
-        f"The time ran out before it was proven the best: no plan can be worth more than {units.worth(bound)}, "
-        f"which is {percent(gap)} above this one."
-    )
-
-
-def _waterfall(run: RunRecord, units: Units) -> Section:
-    rows: list[tuple[Cell, ...]] = []
-    for row in run.table("waterfall"):
-        step = STEP_WORDS.get(row["source"], row["source"])
-        step += f": {row['item']}" if row["item"] else ""
-        change = None if row["source"] in ("today", "plan") else optional(run, "waterfall", row, "amount")
-        rows.append((step, change, optional(run, "waterfall", row, "total")))
-    columns = (
-        Column("step", "step"),
-        Column("amount", "change", NUMBER, units.money),
-        Column("total", "profit so far", NUMBER, units.money),
-    )
-    table = Table("waterfall", columns, tuple(rows), file="waterfall.csv")
-    return Section("waterfall", "From today's profit to the plan's", (), (table,), brief=False)
 
 
 def _checked(run: RunRecord, units: Units) -> Section:

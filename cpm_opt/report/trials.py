@@ -95,29 +95,37 @@ def _outcomes(trial: Trial) -> tuple[Outcome | None, ...]:
 
 def _figures(trial: Trial, units: Units | None = None) -> Table:
     """One row a figure: as things are, today's tariff, the given one, the best, and what the given one changes."""
+    money = units.money if units is not None else trial.problem.portfolio.currency
+    people = "customers"
     figures = (
-        ("profit", "profit", lambda o: o.profit),
-        ("end_value", "value of the customers at the end", lambda o: o.end_value),
-        ("penalties", "penalties for missed rules", lambda o: o.penalties),
-        ("objective", "all that counts", lambda o: o.objective),
-        ("margin", "margin", lambda o: float(o.margin.sum())),
-        ("customers", "customers at the end", lambda o: float(o.customers[o.portfolios[0].active].sum())),
-        ("churn", "customers who leave", lambda o: float(o.churn.sum())),
-        ("moved", "customers on something else than today", lambda o: float(o.moved.sum())),
+        ("profit", "profit", money, lambda o: o.profit),
+        ("end_value", "value of the customers at the end", money, lambda o: o.end_value),
+        ("penalties", "penalties for missed rules", money, lambda o: o.penalties),
+        ("objective", "all that counts", money, lambda o: o.objective),
+        ("margin", "margin before resources and fixed costs", money, lambda o: float(o.margin.sum())),
+        (
+            "customers",
+            "customers at the end",
+            people,
+            lambda o: float(o.customers[o.portfolios[0].active].sum()),
+        ),
+        ("churn", "customers who leave", people, lambda o: float(o.churn.sum())),
+        ("moved", "customers on something else than today", people, lambda o: float(o.moved.sum())),
     )
     rows: list[tuple[Cell, ...]] = []
-    for key, label, read in figures:
+    for key, label, unit, read in figures:
         values = [None if outcome is None else float(read(outcome)) for outcome in _outcomes(trial)]
         before = None if trial.before is None else float(read(trial.before))
         change = None if values[2] is None or before is None else values[2] - before
         if key == "penalties" and units is not None and not any(values):
             continue
-        rows.append((label if units is not None else key, *values, change))
+        rows.append((label if units is not None else key, *values, change, unit))
     headings = ("as things are", "today's tariff", "given tariff", "best tariff")
     columns = (
         Column("figure", "figure"),
         *(Column(key, heading, NUMBER) for key, heading in zip(COLUMNS, headings, strict=True)),
         Column("difference", "given against today's", NUMBER),
+        Column("unit", "unit"),
     )
     return Table("figures", columns, tuple(rows))
 

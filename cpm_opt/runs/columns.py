@@ -2,7 +2,8 @@
 
 `segments` has further columns, one a measure. `share` is a fraction of the segment's customers; `limit` of a resource
 is its capacity and extra capacity times the highest utilisation. A shadow price is what one more unit of the capacity,
-or of the rule's limit, adds to the objective; it holds while that is between `range_low` and `range_high`. `scenarios`
+or of the rule's limit, adds to the objective; it holds while that is between `range_low` and `range_high`. The amounts of
+`waterfall_parts` part each step of `waterfall`, and add up to it; a blank segment is the firm as a whole. `scenarios`
 is there only where the model weighs risk; the other tables then show the most probable scenario.
 """
 
@@ -19,6 +20,7 @@ RULES = (
     "range_high",
 )  # fmt: skip
 WATERFALL = ("source", "item", "amount", "total")
+PARTS = ("source", "item", "lever", "segment", "amount")
 SCENARIOS = (
     "scenario", "probability", "profit", "end_value", "objective", "today_profit", "today_end_value",
 )  # fmt: skip
@@ -30,5 +32,6 @@ COLUMNS = {
     "choices": CHOICES,
     "rules": RULES,
     "waterfall": WATERFALL,
+    "waterfall_parts": PARTS,
     "scenarios": SCENARIOS,
 }

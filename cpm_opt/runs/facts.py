@@ -20,7 +20,8 @@ class RunFacts:
     """What a run was made from and a plan does not know.
 
     `instance` and `model` are names; `folder` is where the instance lies; `resolved` is the whole model with every
-    default filled in; `hashes` gives the SHA-256 of each input by its name; `notes` tells what was estimated.
+    default filled in; `hashes` gives the SHA-256 of each input by its name; `notes` tells what was estimated. `greedy` is
+    the greedy plan's figures (`study.beside.greedy_facts`), None where it was not asked for.
     """
 
     instance: str
@@ -29,6 +30,7 @@ class RunFacts:
     resolved: Mapping[str, object]
     hashes: Mapping[str, str]
     notes: tuple[str, ...] = ()
+    greedy: Mapping[str, object] | None = None
 
     def has_component(self, name: str) -> bool:
         """Whether the model has the component."""
@@ -66,6 +68,7 @@ def run_facts(plan: Plan, facts: RunFacts, run_id: str, created: str) -> dict[st
         else _mean(plan, lambda each: _discounted_penalties(each.recount), _discounted_penalties(end)),
         "deductions": None if end is None else _deductions(plan, end),
         "today": _today(plan),
+        "greedy": facts.greedy if plan.shown else None,
         "scenarios": scenario_facts(plan),
         "certificate": certificate_facts(plan.certificate),
         "prices_from": plan.prices_from,

@@ -59,6 +59,10 @@ class RunRecord:
         certificate = self.facts.get("certificate")
         return isinstance(certificate, dict) and certificate.get("passed") is True
 
+    def has(self, name: str) -> bool:
+        """Whether the run holds that CSV file: one written by an older version may not."""
+        return (self.path / f"{name}.csv").is_file()
+
     def table(self, name: str) -> list[dict[str, str]]:
         """The rows of one of its CSV files (`plan`, `resources`, ...), every value as text."""
         file = f"{name}.csv"

@@ -9,20 +9,24 @@ from __future__ import annotations
 import csv
 import io
 import math
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cpm_opt.faults import DefectError
-from cpm_opt.runs.columns import CHOICES, PLAN, RESOURCES, RULES, SCENARIOS, SEGMENTS, WATERFALL
+from cpm_opt.runs.columns import CHOICES, PARTS, PLAN, RESOURCES, RULES, SCENARIOS, SEGMENTS, WATERFALL
 from cpm_opt.runs.facts import scenario_facts
 from cpm_opt.runs.prices import CAPACITY, reader_prices
-from cpm_opt.runs.waterfall import waterfall
+from cpm_opt.runs.waterfall import parted, waterfall
+from cpm_opt.solve.by_segment import by_segment
+from cpm_opt.solve.recount import doing_nothing
 
 if TYPE_CHECKING:
+    from cpm_opt.portfolio.portfolio import Numbers
     from cpm_opt.runs.facts import RunFacts
+    from cpm_opt.solve.by_segment import Posting
     from cpm_opt.solve.plan import Decisions, Plan, Recount
 
 DECIMALS = 9
@@ -30,6 +34,7 @@ NO_PRICE = (None, None, None)
 
 Cell = str | int | float | None
 Row = Sequence[Cell]
+Parts = Mapping["Posting", "Numbers"]
 
 
 def sheets(plan: Plan, facts: RunFacts) -> dict[str, str]:
@@ -37,7 +42,8 @@ def sheets(plan: Plan, facts: RunFacts) -> dict[str, str]:
     decisions, recount = plan.decisions, plan.recount
     if decisions is None or recount is None:
         raise DefectError("a plan without decisions was to be written")
-    steps = waterfall(*_expected(plan, recount), plan.portfolio.money_unit)
+    p, (today, end) = plan.portfolio, _expected(plan, recount)
+    parts = parted(today, end, _parts(plan, decisions, recount), p.segments, p.money_unit)
     measures = sorted(set(recount.flows) - set(SEGMENTS))
     outcomes = [tuple(each[name] for name in SCENARIOS) for each in scenario_facts(plan)]
     return {
@@ -49,7 +55,8 @@ def sheets(plan: Plan, facts: RunFacts) -> dict[str, str]:
         "resources": csv_text(RESOURCES, _resource_rows(plan, decisions, recount, facts)),
         "choices": csv_text(CHOICES, _choice_rows(plan, decisions)),
         "rules": csv_text(RULES, _rule_rows(plan, recount)),
-        "waterfall": csv_text(WATERFALL, steps),
+        "waterfall": csv_text(WATERFALL, waterfall(today, end, p.money_unit)),
+        "waterfall_parts": csv_text(PARTS, parts),
     }
 
 
@@ -72,6 +79,26 @@ def _expected(plan: Plan, recount: Recount) -> tuple[Recount, Recount]:
 
     todays, ends = [each.today for each in plan.scenarios], [each.recount for each in plan.scenarios]
     return mean(todays, plan.today), mean(ends, recount)
+
+
+def _parts(plan: Plan, decisions: Decisions, recount: Recount) -> tuple[Parts, Parts]:
+    """Whose money the postings of today and of the plan are; means over scenarios, where there are any."""
+    if not plan.scenarios:
+        p = plan.portfolio
+        return by_segment(p, doing_nothing(p), plan.today), by_segment(p, decisions, recount)
+
+    def mean(each: Sequence[Parts]) -> Parts:
+        chances = [scenario.probability for scenario in plan.scenarios]
+        none = np.zeros(len(plan.portfolio.segments) + 1)
+        keys = sorted({key for one in each for key in one})
+        return {
+            key: sum((p * one.get(key, none) for p, one in zip(chances, each, strict=True)), none)
+            for key in keys
+        }
+
+    cases = plan.scenarios
+    todays = [by_segment(case.portfolio, doing_nothing(case.portfolio), case.today) for case in cases]
+    return mean(todays), mean([by_segment(case.portfolio, case.decisions, case.recount) for case in cases])
 
 
 def csv_text(columns: Sequence[str], rows: Iterable[Row]) -> str:

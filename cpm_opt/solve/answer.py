@@ -108,7 +108,7 @@ def _certified(
     value = question.value([each.objective for each in counted])
     certificate = _together(question, [each for each, _ in checked], decisions, value, objective, plan.bound)
     scenarios = tuple(
-        ScenarioPlan(case.name, case.probability, each, recounted, idle)
+        ScenarioPlan(case.name, case.probability, each, recounted, idle, case.portfolio)
         for case, each, recounted, idle in zip(question.scenarios, decisions, counted, today, strict=False)
     )
     return replace(

@@ -79,13 +79,14 @@ class ShadowPrice:
 @dataclass(frozen=True)
 class ScenarioPlan:
     """What the plan does and brings in one scenario, and what doing nothing brings in it (`today`); what is decided
-    before it is known which one comes is the same in all of them."""
+    before it is known which one comes is the same in all of them. `portfolio` holds the scenario's own numbers."""
 
     name: str
     probability: float
     decisions: Decisions
     recount: Recount
     today: Recount
+    portfolio: Portfolio
 
 
 @dataclass(frozen=True)

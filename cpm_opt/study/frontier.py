@@ -32,7 +32,7 @@ from cpm_opt.solve.plan import Plan
 from cpm_opt.solve.session import Session
 from cpm_opt.study.aim import Aim, amount
 from cpm_opt.study.base import run_facts_of
-from cpm_opt.study.sweep_index import replace_file
+from cpm_opt.whole_files import replace_file
 
 if TYPE_CHECKING:
     from cpm_opt.pipeline import Problem
@@ -138,7 +138,7 @@ def frontier(problem: Problem, call: Call, tell: Callable[[int], None] | None = 
     mark = kept[0].run.rpartition("-")[2]
     folder = call.out or call.results / f"frontier-{problem.spec.name}-{info.name}-{mark}"
     _make(folder)
-    replace_file(folder / TABLE, csv_text(COLUMNS, [tuple(row.values()) for row in rows_of(found)]))
+    replace_file("--out", folder / TABLE, csv_text(COLUMNS, [tuple(row.values()) for row in rows_of(found)]))
     return replace(found, folder=folder)
 
 

@@ -22,9 +22,10 @@ from cpm_opt.runs.sheets import csv_text
 from cpm_opt.study.base import Base, run_facts_of
 from cpm_opt.study.point_solver import Done, Task
 from cpm_opt.study.points import Point, points_of
-from cpm_opt.study.sweep_index import Index, alone, opened, replace_file
+from cpm_opt.study.sweep_index import Index, alone, opened
 from cpm_opt.study.variation import Variation, read_variations
 from cpm_opt.study.workers import solved
+from cpm_opt.whole_files import replace_file
 
 if TYPE_CHECKING:
     from cpm_opt.pipeline import Problem
@@ -118,7 +119,7 @@ def sweep(problem: Problem, call: Call, tell: Callable[[int, int], None] | None 
             len(points) - before,
         )
         cells = [[row[column] for column in found.columns] for row in found.rows]
-        replace_file(folder / TABLE, csv_text(found.columns, cells))
+        replace_file("--out", folder / TABLE, csv_text(found.columns, cells))
     return found
 
 

@@ -20,6 +20,7 @@ from cpm_opt.runs.plain import json_text
 from cpm_opt.runs.record import RUN_FILE, folder_faults
 from cpm_opt.study.point_solver import Done, note_of
 from cpm_opt.study.points import Point
+from cpm_opt.whole_files import replace_file
 
 FILE, LOCK = "sweep.json", ".lock"
 FORMAT = 1
@@ -53,7 +54,7 @@ class Index:
         for number, done in self.done.items():
             points[number - 1].update(run=done.run or None, message=done.message)
         facts = {"format": FORMAT, "sweep": self.mark, **self.about, "points": points}
-        replace_file(self.folder / FILE, json_text(facts) + "\n")
+        replace_file("--out", self.folder / FILE, json_text(facts) + "\n")
         self._written = time.monotonic()
 
 
@@ -123,17 +124,6 @@ def alone(folder: Path) -> Iterator[None]:
         yield
     finally:
         os.close(descriptor)
-
-
-def replace_file(path: Path, text: str) -> None:
-    """Writes a file beside its place and renames it, so that it is the old or the new one at every moment."""
-    with folder_faults(path, "cannot be written", "--out"):
-        part = path.with_name(f".{path.name}.part")
-        with part.open("w", encoding="utf-8", errors="backslashreplace", newline="") as stream:
-            stream.write(text)
-            stream.flush()
-            os.fsync(stream.fileno())
-        part.replace(path)
 
 
 def _fault(folder: Path, message: str, remedy: str) -> InputError:

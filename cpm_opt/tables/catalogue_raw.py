@@ -36,7 +36,8 @@ SALES = Table(
 
 CUSTOMERS = Table(
     "customers",
-    "who the customers are, and since when; without it customers are those of the ledgers",
+    "who the customers are, and since when; without it customers are those of the ledgers; further columns are the "
+    "user's own, for rules of segments",
     (
         reference("customer", "number or name of the customer"),
         optional_reference("segment", "group for reports", "none"),
@@ -47,6 +48,7 @@ CUSTOMERS = Table(
         Column("closed", "date", f"last {_DAY} on which they were a customer", default="", blank="still are"),
     ),
     key=("customer",),
+    extra="covariates",
 )
 
 LINKS = Table(

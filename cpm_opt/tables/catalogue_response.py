@@ -1,4 +1,4 @@
-"""The raw tables of what customers answered: to offers at several prices, from period to period, and to programmes."""
+"""The raw tables of what customers answered: to prices, to effort, to programmes, and from period to period."""
 
 from __future__ import annotations
 
@@ -23,7 +23,38 @@ OFFERS = Table(
         Column("standard_price", "number", "usual price of such a customer; higher offers are left out", "as price",
                default=nan, low=0.0, blank="none is left out"),
     ),
+    extra="covariates",
 )  # fmt: skip
+
+PRICE_POINTS = Table(
+    "price_points",
+    "what was sold at which price, a row for each observation, such as a segment's week in one shop; with curve "
+    "`points` the stated points of a demand curve",
+    (
+        Column("price", "number", "price that stood", "of the price", True, low=1e-9),
+        Column("volume", "number", "what was sold at it", "units", True, low=0.0),
+        optional_reference("segment", "segment that bought", "one for all"),
+        optional_reference("lever", "lever whose price it is", "the only one"),
+        Column("period", "integer", "running number of the period", "periods", default=-1, low=0, blank="not known"),
+        Column("potential", "number", "how many could have bought; curve `logit` needs it", "units", default=nan,
+               low=0.0, blank="not known"),
+        optional_reference("stratum", "within which prices are compared, such as a shop or season", "one for all"),
+        optional_reference("cluster", "which observations may err alike, such as a shop", "each by itself"),
+    ),
+    extra="covariates",
+)  # fmt: skip
+
+EFFORTS = Table(
+    "efforts",
+    "what effort was made and what it brought, a row for each observation, such as a customer's period",
+    (
+        Column("effort", "number", "effort made, such as calls or money spent", "of the effort", True, low=0.0),
+        Column("result", "number", "what it brought", "of the result, per customer and period", True),
+        optional_reference("segment", "segment that it was made for", "one for all"),
+        optional_reference("lever", "lever whose options are amounts of it", "the only one"),
+        optional_reference("cluster", "which observations may err alike, such as a region", "each by itself"),
+    ),
+)
 
 PANEL = Table(
     "panel",
@@ -78,4 +109,4 @@ ACQUISITIONS = Table(
     ),
 )
 
-TABLES = (OFFERS, PANEL, TRIALS, ACQUISITIONS)
+TABLES = (OFFERS, PRICE_POINTS, EFFORTS, PANEL, TRIALS, ACQUISITIONS)

@@ -23,6 +23,7 @@ from cpm_opt.tables.rows import row_faults
 from cpm_opt.tables.values import Problem
 
 MAX_FAULTS = 1000
+_WORDS = {"groupings": "grouping column", "drivers": "driver", "covariates": "covariate"}  # columns of the user's own
 
 Cells = Sequence[str] | NDArray[Any]
 
@@ -151,7 +152,7 @@ def _extra_columns(
         if name in by_name:
             continue
         slip = names.misspelt(name, by_name)
-        free = table.extra in ("groupings", "drivers")
+        free = table.extra in _WORDS
         if free and slip is None and name != LINE:
             wrong = names.texts([name], Column(name, "id", ""))[1]
             if wrong:
@@ -164,8 +165,7 @@ def _extra_columns(
                 _column_fault(table, name, message, "rename it, to product_line say", "unknown_column")
             )
         elif free:
-            what = "grouping column" if table.extra == "groupings" else "driver"
-            message = f"is neither the known column '{slip}' nor unlike it enough to be a {what}"
+            message = f"is neither the known column '{slip}' nor unlike it enough to be a {_WORDS[table.extra]}"
             faults.append(
                 _column_fault(table, name, message, f"write '{slip}', or rename it", "unknown_column")
             )
@@ -179,6 +179,9 @@ def _extra_column(table: Table, name: str) -> Column:
     """A column under a name of the user's own: a grouping, or the driver of a time equation."""
     if table.extra == "drivers":
         return Column(name, "number", "driver of a time equation", "units of the driver", default=0.0)
+    if table.extra == "covariates":
+        # As text: whether it is a number or a word, the estimate that names it says.
+        return Column(name, "text", "covariate", default="")
     return Column(name, "id", "grouping", default="")
 
 

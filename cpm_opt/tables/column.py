@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 Kind = Literal["id", "text", "number", "integer", "flag", "choice", "date"]
-Extra = Literal["none", "groupings", "measures", "drivers"]
+Extra = Literal["none", "groupings", "measures", "drivers", "covariates"]
 Default = float | int | str | bool | None
 
 SCALED_BY_BOTH = ("factors", "scenarios")
@@ -71,7 +71,8 @@ class Column:
 class Table:
     """One table: its columns in the order of the docs, its key (no two rows are alike in it; empty: rows may repeat),
     and whether it takes further columns: `groupings` and the instance's measures (`segments`), `measures` and their
-    standard errors (`effects`), or `drivers`, numbers under names of the user's own (`activity_counts`)."""
+    standard errors (`effects`), `drivers`, numbers under names of the user's own (`activity_counts`), or `covariates`,
+    numbers or words that an answer may be explained by (`offers`, `price_points`) or a segment made by (`customers`)."""
 
     name: str
     meaning: str
@@ -98,7 +99,7 @@ class Table:
 
     def with_measures(self, measures: Iterable[str]) -> tuple[Column, ...]:
         """The columns of the table in an instance that declares these measures."""
-        if self.extra in ("none", "drivers"):
+        if self.extra in ("none", "drivers", "covariates"):
             return self.columns
         added: list[Column] = []
         for measure in measures:

@@ -14,6 +14,8 @@ from pydantic_core import ErrorDetails
 
 from cpm_opt.faults import Fault, InputError, did_you_mean
 from cpm_opt.tables.catalogue import ALL, reserved_measure_names
+from cpm_opt.tables.sections import HINTS, WRONG_VALUES, Section, beside, source_of
+from cpm_opt.tables.source import SUFFIXES, Source
 from cpm_opt.toml_file import TomlFile, bad_numbers, read_toml
 
 FILE = "instance.toml"
@@ -54,29 +56,30 @@ class InstanceInfo(InstanceSection):
     estimates: dict[str, Any] = Field(default_factory=dict)
 
 
-class _Place(_Closed):
-    path: Annotated[str, Field(min_length=1)] | None = None
-    url: str | None = None
-    query: str | None = None
-
-
 class _Document(_Closed):
     instance: InstanceSection
     measures: dict[str, Measure] = Field(default_factory=dict)
-    tables: dict[str, _Place] = Field(default_factory=dict)
+    tables: dict[str, Section] = Field(default_factory=dict)
     estimates: dict[str, Any] = Field(default_factory=dict)
 
 
 @dataclass(frozen=True)
 class Described:
-    """What `instance.toml` gave: the info (repaired where it was faulty), the stated paths of tables (None: stated,
-    but not to be read), the file's hash, whether it could be parsed at all, and the faults."""
+    """What `instance.toml` and the names of the files beside it gave.
+
+    - `info`: repaired where it was faulty;
+    - `sources`: where each table that is there is read from, in the catalogue's order;
+    - `stated`: the tables that have a section of their own, also where that is faulty and gives no source;
+    - `sha256` of the file, whether it could be parsed at all, the faults, and the file (for the lines of its keys).
+    """
 
     info: InstanceInfo
-    paths: Mapping[str, str | None]
+    sources: Mapping[str, Source]
+    stated: frozenset[str]
     sha256: str
     parsed: bool
     faults: tuple[Fault, ...]
+    file: TomlFile | None = None
 
 
 def read_info(folder: Path) -> Described:
@@ -87,7 +90,7 @@ def read_info(folder: Path) -> Described:
         sha256 = hashlib.sha256((folder / FILE).read_bytes()).hexdigest()
     except (InputError, OSError) as error:
         told = error.faults if isinstance(error, InputError) else (_unreadable(error),)
-        return Described(InstanceInfo.model_validate(stand_in), {}, "", False, told)
+        return _undescribed(folder, stand_in, "", told)
     if _depth(file.data) > MAX_DEPTH:
         deep = Fault(
             FILE,
@@ -95,12 +98,10 @@ def read_info(folder: Path) -> Described:
             "write fewer tables in one another",
             code="file",
         )
-        return Described(InstanceInfo.model_validate(stand_in), {}, sha256, False, (deep,))
+        return _undescribed(folder, stand_in, sha256, (deep,))
     document, faults = _validated(file, stand_in)
-    paths = {}
-    for table, place in document.tables.items():
-        paths[table], wrong = _path(file, table, place)
-        faults += wrong
+    sources, wrong = _sources(file, folder, document, faults)
+    faults += wrong
     measures = {}
     for name, measure in document.measures.items():
         wrong = _measure_faults(file, name, document.measures)
@@ -109,7 +110,47 @@ def read_info(folder: Path) -> Described:
             measures[name] = measure
     faults += _doubts(file)
     info = InstanceInfo(**document.instance.model_dump(), measures=measures, estimates=document.estimates)
-    return Described(info, paths, sha256, True, tuple(faults))
+    stated = frozenset(document.tables)
+    return Described(info, sources, stated, sha256, True, tuple(faults), file)
+
+
+def _undescribed(
+    folder: Path, stand_in: Mapping[str, str], sha256: str, faults: Sequence[Fault]
+) -> Described:
+    """What is known where the file could not be read: the tables beside it, under a name made up."""
+    sources = {name: found[0] for name in ALL if (found := _beside(folder, name))}
+    return Described(
+        InstanceInfo.model_validate(stand_in), sources, frozenset(), sha256, False, tuple(faults)
+    )
+
+
+def _beside(folder: Path, table: str) -> list[Source]:
+    return [Source(SUFFIXES[path.suffix], path) for path in beside(folder, table)]
+
+
+def _sources(
+    file: TomlFile, folder: Path, document: _Document, told: Sequence[Fault]
+) -> tuple[dict[str, Source], list[Fault]]:
+    """The source of each table, in the catalogue's order, and the faults of sections and of doubled files."""
+    broken = {fault.column for fault in told}
+    found: dict[str, Source] = {}
+    faults = []
+    for table, section in document.tables.items():
+        if any(str(place).startswith(f"tables.{table}.") for place in broken):
+            continue  # A faulty key was taken out, so what the section seems to say or lack counts for nothing.
+        source, wrong = source_of(file, folder, table, section)
+        faults += wrong
+        if source is not None and not wrong:
+            found[table] = source
+    for table in ALL:
+        there = _beside(folder, table)
+        if table not in document.tables and there:
+            found[table] = there[0]
+            if len(there) > 1:
+                message = "lies there twice: " + " and ".join(source.name for source in there)
+                remedy = f"delete all but one, or name one in [tables.{table}] of {FILE}"
+                faults.append(Fault(table, message, remedy, code="two_files"))
+    return {table: found[table] for table in ALL if table in found}, faults
 
 
 def _stand_in(folder: Path) -> dict[str, str]:
@@ -179,7 +220,7 @@ def _take_out(raw: dict[str, Any], place: Sequence[str]) -> None:
     at.pop(place[-1], None)
 
 
-_KEYS: Mapping[str, type[BaseModel]] = {"instance": InstanceSection, "measures": Measure, "tables": _Place}
+_KEYS: Mapping[str, type[BaseModel]] = {"instance": InstanceSection, "measures": Measure, "tables": Section}
 
 
 def _fault(file: TomlFile, place: tuple[str, ...], detail: ErrorDetails) -> Fault:
@@ -193,6 +234,8 @@ def _fault(file: TomlFile, place: tuple[str, ...], detail: ErrorDetails) -> Faul
             _KEYS[place[0]].model_fields if len(place) > 1 and place[0] in _KEYS else _Document.model_fields
         )
         return file.fault(place, "unknown key", did_you_mean(key, known), "unknown_key")
+    if kind == "literal_error" and key in WRONG_VALUES:
+        return file.fault(place, *WRONG_VALUES[key], "wrong_value")
     code = "wrong_type" if kind.endswith("_type") else "wrong_value"
     return file.fault(place, _WRONG.get(kind, "is wrong: " + detail["msg"]), _hint(key), code)
 
@@ -217,30 +260,12 @@ _HINTS = {
     "period": 'write period = "month", "quarter" or "year"',
     "money_unit": "write a number such as 1 or 1000, without quotes",
     "default_model": 'write default_model = "NAME" of a model',
-    "path": 'write path = "file.csv"',
+    **HINTS,
 }
 
 
 def _hint(key: str) -> str:
     return _HINTS.get(key, "correct it; text stands in quotes")
-
-
-def _path(file: TomlFile, table: str, place: _Place) -> tuple[str | None, list[Fault]]:
-    """The path stated for a table (None where nothing is to be read), and what is wrong with it."""
-    at = ("tables", table)
-    if table not in ALL:
-        return None, [file.fault(at, "is no table", did_you_mean(table, ALL), "unknown_table")]
-    only = "only CSV files are read in this version"
-    if place.url is not None or place.query is not None:
-        key = "url" if place.url is not None else "query"
-        return None, [
-            file.fault((*at, key), only, 'export the table as CSV and write path = "x.csv"', "only_csv")
-        ]
-    if place.path is None:
-        return None, [file.fault(at, "does not say where the table is", _hint("path"), "missing_key")]
-    if not place.path.lower().endswith(".csv") or "://" in place.path:
-        return None, [file.fault((*at, "path"), only, "export the sheet as CSV", "only_csv")]
-    return place.path, []
 
 
 def _measure_faults(file: TomlFile, name: str, measures: Mapping[str, Measure]) -> list[Fault]:

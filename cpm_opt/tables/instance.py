@@ -16,25 +16,7 @@ from cpm_opt.tables.column import Table
 from cpm_opt.tables.files import Unreadable, read_text
 from cpm_opt.tables.info import FILE, Described, InstanceInfo, read_info
 from cpm_opt.tables.records import parse
-
-_OTHER_FORMATS = frozenset(
-    (
-        ".xlsx",
-        ".xlsm",
-        ".xlsb",
-        ".xls",
-        ".ods",
-        ".parquet",
-        ".feather",
-        ".tsv",
-        ".txt",
-        ".json",
-        ".gz",
-        ".zip",
-        ".db",
-    )
-)
-
+from cpm_opt.tables.source import BESIDE, OTHER_SUFFIXES, Source
 
 @dataclass(frozen=True)
 class Tables:
@@ -62,17 +44,17 @@ def read_instance(folder: Path) -> Tables:
     faults = list(described.faults)
     hashes = {FILE: described.sha256} if described.sha256 else {}
     frames: dict[str, pd.DataFrame] = {}
-    files = _files(folder, described)
-    for name, path in files.items():
-        frame, wrong, sha256 = _read_table(ALL[name], path, described)
+    for name, source in described.sources.items():
+        frame, wrong, sha256 = _read_table(ALL[name], source, described)
         faults += wrong
         if frame is not None:
             frames[name] = frame
         if sha256:
-            hashes[described.paths.get(name) or path.name] = sha256
-    stated = {name for name, path in described.paths.items() if path is None}
-    faults += _strays(folder, files, described)
-    if "segments" not in files and "segments" not in stated and not (RAW.keys() & files.keys()):
+            hashes[_hash_name(folder, name, source)] = sha256
+    faults += _strays(folder, described)
+    if "segments" not in described.stated | described.sources.keys() and not (
+        RAW.keys() & described.sources.keys()
+    ):
         message = "the table is missing, and there are no raw tables to estimate it from"
         faults.append(Fault("segments", message, "add segments.csv", code="missing_table"))
     return Tables(folder, described.info, frames, tuple(faults), hashes)
@@ -95,35 +77,29 @@ def _refuse_no_instance(folder: Path) -> None:
         raise InputError([Fault("instance", message, remedy, value=place, code="no_instance")])
 
 
-def _files(folder: Path, described: Described) -> dict[str, Path]:
-    """The file of each table, in the catalogue's order: where instance.toml says, else beside it if it is there."""
-    files = {}
-    for name in ALL:
-        if name in described.paths:
-            stated = described.paths[name]
-            if stated is not None:
-                files[name] = folder / stated
-        elif os.path.lexists(folder / f"{name}.csv"):
-            files[name] = folder / f"{name}.csv"
-    return files
+def _hash_name(folder: Path, table: str, source: Source) -> str:
+    """The name under which the hash of a source is kept: its path as stated, or, for a query, the table's name."""
+    if source.kind == "sql" or source.path is None:
+        return table
+    return str(source.path.relative_to(folder)) if source.path.is_relative_to(folder) else str(source.path)
 
 
 def _read_table(
-    table: Table, path: Path, described: Described
+    table: Table, source: Source, described: Described
 ) -> tuple[pd.DataFrame | None, list[Fault], str]:
     try:
-        source = read_text(path, table.name)
+        read = read_text(source.path, table.name)
     except Unreadable as error:
         return None, [error.fault], ""
     known = [column.name for column in table.with_measures(described.info.measures)]
-    records, faults = parse(source.text, table.name, known)
+    records, faults = parse(read.text, table.name, known)
     if records is None:
-        return None, faults, source.sha256
+        return None, faults, read.sha256
     frame, wrong = check_records(table, records, described.info, described.parsed)
-    return frame, faults + wrong, source.sha256
+    return frame, faults + wrong, read.sha256
 
 
-def _strays(folder: Path, files: Mapping[str, Path], described: Described) -> list[Fault]:
+def _strays(folder: Path, described: Described) -> list[Fault]:
     """Faults for files that look like tables and would not be read."""
     try:
         present = sorted(entry.name for entry in os.scandir(folder) if not entry.name.startswith((".", "~")))
@@ -138,15 +114,15 @@ def _strays(folder: Path, files: Mapping[str, Path], described: Described) -> li
         ]
     if not described.parsed:
         return []
-    named = {os.path.normpath(folder / path) for path in described.paths.values() if path is not None}
+    read = {os.path.normpath(s.path) for s in described.sources.values() if s.path is not None}
     faults = []
     for name in present:
         stem, suffix = name.partition(".")[0], Path(name).suffix.lower()
-        if os.path.normpath(folder / name) in named:
+        if os.path.normpath(folder / name) in read:
             continue
-        if name == f"{stem}.csv" and stem in ALL:
-            if stem in described.paths:
-                message = f"{name} is not read, because [tables.{stem}] names another file"
+        if stem in ALL and name.removeprefix(stem) in BESIDE:
+            if stem in described.stated:
+                message = f"{name} is not read, because [tables.{stem}] names another source"
                 faults.append(
                     Fault(stem, message, "delete the one that does not count", code="unused", warning=True)
                 )
@@ -154,7 +130,7 @@ def _strays(folder: Path, files: Mapping[str, Path], described: Described) -> li
             message = f"{name} is no table of the catalogue"
             remedy = did_you_mean(Path(name).stem.casefold(), ALL)
             faults.append(Fault("instance", message, remedy, code="unknown_table"))
-        elif suffix in _OTHER_FORMATS and stem in ALL and stem not in files:
-            message = f"{name} is not read: only CSV files are in this version"
-            faults.append(Fault(stem, message, f"export the sheet as {stem}.csv", code="only_csv"))
+        elif suffix in OTHER_SUFFIXES and stem in ALL and stem not in described.sources:
+            message, remedy = OTHER_SUFFIXES[suffix]
+            faults.append(Fault(stem, f"{name} {message}", remedy, code="other_format"))
     return faults

@@ -1,0 +1,138 @@
+"""What else an answer is explained by: strata and covariates of a raw table as columns of numbers.
+
+In: rows of a raw table and the names of their covariates. Out: `Terms`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpm_opt.faults import Fault, InputError, did_you_mean
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Numbers = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+MOST_LEVELS = 50  # a word with more values than this is likely a number with a slip in it, or an id
+
+
+@dataclass(frozen=True)
+class Terms:
+    """`columns[n, V]` under `names[V]`, of the rows for which `used[all rows]` is true; the others have a blank cell.
+
+    A number is a column as it stands; a word is a dummy for each of its values but the first by name
+    (`region[north]`), as in statsmodels' treatment coding. Strata are words: `stratum[b]`.
+    """
+
+    names: tuple[str, ...]
+    columns: Numbers
+    used: NDArray[np.bool_]
+
+
+def terms(rows: pd.DataFrame, covariates: tuple[str, ...], table: str) -> Terms:
+    """The strata of `rows` (where there is a column `stratum`) and then `covariates`, in their order.
+
+    "C(NAME)" takes the numbers of a column as words. Raises InputError for a covariate that is no column, or a word
+    with more than 50 values.
+    """
+    faults, read = [], {}
+    for covariate in covariates:
+        name = _plain(covariate)
+        if name not in rows:
+            known = [str(column) for column in rows if column != "line"]
+            faults.append(
+                _fault(table, name, "is no column of it", did_you_mean(name, known), "unknown_column")
+            )
+        else:
+            read[covariate] = _cells(rows[name], covariate != name)
+    for covariate, cells in read.items():
+        if cells.dtype == object and len(set(cells)) > MOST_LEVELS:
+            name = _plain(covariate)
+            text = f"has {len(set(cells)):,} different words, too many for a covariate"
+            slip = _first_word(cells)
+            remedy = f"write numbers alone ('{slip}' is none)" if slip else "join them to fewer"
+            faults.append(_fault(table, name, text, remedy, "too_many_levels"))
+    if faults:
+        raise InputError(faults)
+    used = np.ones(len(rows), dtype=bool)
+    for cells in read.values():
+        used &= (cells != "") if cells.dtype == object else ~np.isnan(cells.astype(np.float64))
+    names: list[str] = []
+    columns: list[Numbers] = []
+    if "stratum" in rows:
+        _add(names, columns, "stratum", rows["stratum"].astype(str).to_numpy(dtype=object)[used])
+    for covariate, cells in read.items():
+        _add(names, columns, _plain(covariate), cells[used])
+    stacked = np.column_stack(columns) if columns else np.zeros((int(used.sum()), 0))
+    return Terms(tuple(names), np.asarray(stacked, dtype=np.float64), used)
+
+
+def profiles(of_row: Indices, columns: Numbers, weights: Numbers) -> tuple[Indices, Numbers, Numbers]:
+    """The different rows of `columns[n, V]` within each segment: segment `[M]` (rising), row `[M, V]`, share `[M]`.
+
+    Shares are of the segment's summed `weights[n]`, so a mean over a segment's rows is one over its profiles.
+    """
+    both = np.column_stack([of_row.astype(np.float64), columns])
+    rows, place = np.unique(both, axis=0, return_inverse=True)
+    share = np.bincount(place.reshape(-1), weights=weights, minlength=len(rows))
+    segment: Indices = rows[:, 0].astype(np.int64)
+    whole = np.bincount(segment, weights=share)
+    return (
+        segment,
+        np.asarray(rows[:, 1:], dtype=np.float64),
+        np.asarray(share / whole[segment], dtype=np.float64),
+    )
+
+
+def refuse_collinear(x: Numbers, table: str) -> None:
+    """Raises InputError where columns of a design say the same thing, so that no fit can tell them apart."""
+    length = np.sqrt((x**2).sum(axis=0))
+    if (length == 0.0).any() or np.linalg.matrix_rank(x / length) < x.shape[1]:
+        message = "some covariates, strata or segments say the same thing: the data do not tell them apart"
+        remedy = "leave one of them out, or join strata and segments that hold few rows"
+        raise InputError([Fault(table, message, remedy, code="collinear")])
+
+
+def _plain(covariate: str) -> str:
+    return covariate[2:-1].strip() if covariate.startswith("C(") and covariate.endswith(")") else covariate
+
+
+def _cells(column: pd.Series[Any], as_words: bool) -> NDArray[Any]:
+    """Numbers where every cell that is filled is one, else words (blank: "")."""
+    import pandas as pd
+
+    if not as_words:
+        blank = column.isna() | (column.astype(str).str.strip() == "")
+        numbers = pd.to_numeric(column.where(~blank), errors="coerce")
+        if not (numbers.isna() & ~blank).any():
+            return numbers.to_numpy(dtype=np.float64)
+    return column.astype(str).where(column.notna(), "").to_numpy(dtype=object)
+
+
+def _first_word(cells: NDArray[Any]) -> str:
+    """A cell that is no number among many that are; "" where most are words."""
+    import pandas as pd
+
+    numbers = pd.to_numeric(pd.Series(cells), errors="coerce")
+    words = [str(cell) for cell in cells[numbers.isna().to_numpy()] if cell]
+    return words[0] if words and len(words) < len(cells) / 2 else ""
+
+
+def _add(names: list[str], columns: list[Numbers], name: str, cells: NDArray[Any]) -> None:
+    if cells.dtype != object:
+        names.append(name)
+        columns.append(np.asarray(cells, dtype=np.float64))
+        return
+    for level in sorted(set(cells.tolist()))[1:]:
+        names.append(f"{name}[{level}]")
+        columns.append(np.asarray(cells == level, dtype=np.float64))
+
+
+def _fault(table: str, column: str, message: str, remedy: str, code: str) -> Fault:
+    return Fault(table, f"the covariate {message}", remedy, column=column, code=code)

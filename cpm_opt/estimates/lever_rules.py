@@ -1,0 +1,76 @@
+"""`[[estimates.response.levers]]` of instance.toml as a closed, frozen model: which lever is estimated from which table.
+
+[[estimates.response.levers]]
+lever = "fee"                    # a lever of tables levers and options
+from = "price_points"            # offers, price_points, efforts, trials, panel or acquisitions
+base_price = 100                 # price of the lever's base; that of an option is base_price (1 + price_change)
+curve = "constant_elasticity"    # price_points: also linear, logit, points; efforts: log, power, hill
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Source = Literal["offers", "price_points", "efforts", "trials", "panel", "acquisitions"]
+Term = Literal["price", "service", "programme", "promotion", "advertising"]
+CurveForm = Literal["constant_elasticity", "linear", "logit", "points", "log", "power", "hill"]
+
+
+class LeverRules(BaseModel):
+    """How the effects of one lever's options follow from a raw table.
+
+    For prices (`offers`, `price_points`): `base_price` is the price of the base. `curve` is the form that is fitted,
+    `fit` how a constant elasticity is (least squares of logarithms, or Poisson quasi-likelihood), `errors` whether
+    standard errors are robust (clustered where clusters are named) or classical. `covariates` name further columns of
+    the raw table: numbers, or words, each of which becomes a dummy; "C(NAME)" takes a number as a word. `by_segment`:
+    each segment answers to the price in its own way; `shrink`: these slopes are then shrunk to the whole.
+    `gross_margin`: the part of revenue left after cost that varies with volume; without it margin over revenue of
+    table segments.
+
+    For the others: `options` says what each option is, its effort (efforts) or its arm (trials; without it the arm
+    has the option's name); `measure` what the result or outcome is: margin, revenue, cash, a measure of the instance,
+    or `retention` (trials: 1 stayed, 0 not); `value` is the amount of it that one unit of the result makes.
+    `programme` is the campaign of table trials; it may be left out where there is one.
+
+    `term` (panel: price, service or programme; acquisitions: price, promotion or advertising) is the column that the
+    lever moves, and `options` says what each option is there; see `cpm_opt.estimates.lever_terms`.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+    lever: str
+    source: Source = Field(alias="from")
+    base_price: float | None = Field(default=None, gt=0)
+    curve: CurveForm | None = None
+    fit: Literal["ols", "poisson"] = "ols"
+    errors: Literal["robust", "classical"] = "robust"
+    covariates: tuple[str, ...] = Field(default=(), strict=False)
+    by_segment: bool = True
+    shrink: bool = True
+    gross_margin: float | None = Field(default=None, gt=0, le=1)
+    options: dict[str, float | str] = Field(default_factory=dict)
+    term: Term | None = None
+    programme: str | None = None
+    measure: str = "margin"
+    value: float = 1.0
+
+
+REMEDIES = {
+    "lever": "name a lever of tables levers and options",
+    "from": 'write "offers", "price_points", "efforts", "trials", "panel" or "acquisitions"',
+    "base_price": "write the price of the lever's base, above 0, in the unit of the raw table",
+    "curve": 'price_points: "constant_elasticity", "linear", "logit" or "points"; efforts: "log", "power" or "hill"',
+    "fit": 'write "ols" or "poisson"',
+    "errors": 'write "robust" or "classical"',
+    "covariates": 'name further columns of the raw table, such as ["age", "region"]',
+    "by_segment": "write true or false",
+    "shrink": "write true or false",
+    "gross_margin": "write a fraction above 0, such as 0.4",
+    "options": "write what each option is, such as { none = 0, call = 1.5 }",
+    "programme": "name a programme of table trials",
+    "term": 'panel: "price", "service" or "programme"; acquisitions: "price", "promotion" or "advertising"',
+    "measure": 'write "margin", "revenue", "cash", a measure of the instance, or "retention"',
+    "value": "write the amount that one unit of the result makes, such as 12.5",
+}
