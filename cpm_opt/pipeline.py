@@ -137,6 +137,8 @@ def _examine(
     # Without a model there is no horizon: one period still shows every fault that does not need it.
     portfolio, found, warnings = _build(frames, tables, 1 if spec is None else spec.horizon.periods, told)
     warnings = [*warnings, *unheld]
+    if spec is None and model is None:
+        found = _without_segments(found, tables)
     if portfolio is None or spec is None:
         return None, [*found, *_pin_faults(fix, forbid)], warnings
     rules = [fault for component in spec.components.values() for fault in component.check(portfolio)]
@@ -186,6 +188,16 @@ def _build(
         faults = [fault for fault in error.faults if not fault.warning]
         return None, faults, [fault for fault in error.faults if fault.warning]
     return portfolio, [], list(portfolio.warnings)
+
+
+def _without_segments(faults: list[Fault], tables: Tables) -> list[Fault]:
+    """Where no model is named, raw tables alone are an instance too: for profit, products or suppliers."""
+    from cpm_opt.portfolio.findings import MISSING_TABLE
+    from cpm_opt.tables import RAW
+
+    if not RAW.keys() & tables.frames.keys():
+        return faults
+    return [fault for fault in faults if (fault.table, fault.code) != ("segments", MISSING_TABLE)]
 
 
 def _scenarios(frames: Mapping[str, object], tables: Tables, spec: ModelSpec) -> tuple[Scenario, ...]:

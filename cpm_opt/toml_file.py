@@ -142,8 +142,12 @@ def _syntax_fault(label: str, error: str, text: str) -> Fault:
 
 
 def _key_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
-    """The keys of the file with their lines; lines inside a text of several lines are passed over."""
+    """The keys of the file with their lines; lines inside a text of several lines are passed over.
+
+    The tables of an array, `[[rules]]`, have their place in it, from 0, as a part of the path: rules.0, rules.1.
+    """
     table: KeyPath = ()
+    places: dict[KeyPath, int] = {}
     quote = ""
     for number, line in enumerate(text.splitlines(), 1):
         if quote:
@@ -152,6 +156,11 @@ def _key_lines(text: str) -> Iterator[tuple[KeyPath, int]]:
         header = _HEADER.match(line)
         if header:
             table = _parts(header["key"])
+            if line.lstrip().startswith("[["):
+                places[table] = places.get(table, -1) + 1
+                if not places[table]:
+                    yield table, number
+                table = (*table, str(places[table]))
             yield table, number
             continue
         assignment = _ASSIGNMENT.match(line)

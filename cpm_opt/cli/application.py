@@ -12,10 +12,12 @@ from cpm_opt.cli.compare import compare
 from cpm_opt.cli.estimate import estimate
 from cpm_opt.cli.explain import explain
 from cpm_opt.cli.frontier import frontier
+from cpm_opt.cli.product import product
 from cpm_opt.cli.profit import profit
 from cpm_opt.cli.repair import repair
 from cpm_opt.cli.runs import runs
 from cpm_opt.cli.solve import solve
+from cpm_opt.cli.supplier import supplier
 from cpm_opt.cli.sweep import sweep
 from cpm_opt.cli.test_tariff import test_tariff
 
@@ -51,5 +53,19 @@ def cpm(
     """
 
 
-for command in (check, estimate, profit, solve, explain, runs, compare, sweep, frontier, repair, test_tariff):
+for command in (
+    check,
+    estimate,
+    profit,
+    solve,
+    explain,
+    runs,
+    compare,
+    sweep,
+    frontier,
+    repair,
+    test_tariff,
+    product,
+    supplier,
+):
     app.command()(command)

@@ -86,6 +86,23 @@ def purchases_if_alive(
     return np.asarray(c / (a - 1.0) * bracket, dtype=np.float64)
 
 
+def survival_if_alive(parameters: Sequence[float], weeks: float, frequency: Numbers, age: Numbers) -> Numbers:
+    """`[N]`: probability that a customer who is alive at T is alive `weeks` later still:
+
+        E[exp(-lambda p t)] = 2F1(r+x, a; a+b+x; -t / (alpha+T))
+
+    With the rate lambda ~ gamma(r+x, alpha+T) and the chance to stop p ~ beta(a, b+x) that a history of x repeat
+    purchases leaves to who is alive, purchases that end the customer come at the rate lambda p. Computed by Pfaff's
+    transformation, (1-z)^a 2F1(a+b-r, a; a+b+x; z) with z = t / (alpha+T+t).
+    """
+    from scipy.special import hyp2f1
+
+    r, alpha, a, b = parameters
+    z = weeks / (alpha + age + weeks)
+    series = hyp2f1(a + b - r, a, a + b + frequency, z)
+    return np.asarray((1.0 - z) ** a * series, dtype=np.float64)
+
+
 def expected_purchases(
     parameters: Sequence[float], weeks: float, frequency: Numbers, recency: Numbers, age: Numbers
 ) -> Numbers:

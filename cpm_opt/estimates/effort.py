@@ -53,12 +53,20 @@ class EffortFit:
 
     def band(self, effort: Numbers) -> Numbers:
         """Standard error of `gain`, by the delta method."""
+        return self.difference(effort, 0.0)[1]
+
+    def difference(self, effort: Numbers, base: float) -> tuple[Numbers, Numbers]:
+        """`gain(effort) - gain(base)` and its standard error, by the delta method."""
         scale, shape = float(self.values[1]), float(self.values[2])
         width = 1e-6 * shape
-        by_scale = _gain(self.form, effort, 1.0, shape)
-        ahead, behind = (_gain(self.form, effort, scale, shape + side * width) for side in (1, -1))
+        both = np.append(effort, base)
+        by_scale = _gain(self.form, both, 1.0, shape)
+        ahead, behind = (_gain(self.form, both, scale, shape + side * width) for side in (1, -1))
         slope = np.stack([by_scale, (ahead - behind) / (2.0 * width)])
-        return np.asarray(np.sqrt(np.einsum("ip,ij,jp->p", slope, self.covariance[1:, 1:], slope)))
+        slope = slope[:, :-1] - slope[:, -1:]
+        gain = self.gain(both)
+        error = np.sqrt(np.einsum("ip,ij,jp->p", slope, self.covariance[1:, 1:], slope))
+        return np.asarray(gain[:-1] - gain[-1], dtype=np.float64), np.asarray(error, dtype=np.float64)
 
     def slope(self, effort: Numbers) -> Numbers:
         """What one more unit of effort brings; infinite for `power` at 0."""
@@ -71,11 +79,14 @@ class EffortFit:
             return np.asarray(scale * shape * effort ** (shape - 1.0), dtype=np.float64)
 
 
-def fit_effort(effort: Numbers, outcome: Numbers, form: Form) -> EffortFit:
+def fit_effort(
+    effort: Numbers, outcome: Numbers, form: Form, cluster: NDArray[np.object_] | None = None
+) -> EffortFit:
     """Least squares of `outcome[n]` on the curve of that form (scipy's trust-region search within the shape's bounds).
 
-    The covariance is the usual one of nonlinear least squares, residual variance times (J'J)^-1. Raises InputError with
-    fewer than five observations or three efforts, and where the data show no falling returns: the shape runs to its
+    The covariance is the usual one of nonlinear least squares, residual variance times (J'J)^-1; with the names
+    `cluster[n]` it is the sandwich of scores summed within clusters, times G / (G - 1). Raises InputError with fewer
+    than five observations or three efforts, and where the data show no falling returns: the shape runs to its
     bound, or the scale is not above 0.
     """
     from scipy.optimize import least_squares  # type: ignore[import-untyped]
@@ -107,7 +118,16 @@ def fit_effort(effort: Numbers, outcome: Numbers, form: Form) -> EffortFit:
         )
     freedom = len(effort) - 3
     variance = 2.0 * float(best.cost) / freedom
-    covariance = variance * np.linalg.inv(best.jac.T @ best.jac)
+    inverse = np.linalg.inv(best.jac.T @ best.jac)
+    covariance = variance * inverse
+    if cluster is not None:
+        _, codes = np.unique(cluster.astype(str), return_inverse=True)
+        groups = int(codes.max()) + 1
+        if groups < 2:
+            raise _fault("stand in a single cluster", "leave column cluster blank", "one_cluster")
+        scores = np.zeros((groups, 3))
+        np.add.at(scores, codes.reshape(-1), best.jac * rest(values)[:, None])
+        covariance = inverse @ (scores.T @ scores) @ inverse * groups / (groups - 1)
     return EffortFit(
         form, values, len(effort), float(effort.min()), top, float(np.sqrt(variance)), np.asarray(covariance)
     )
@@ -133,6 +153,12 @@ def cut(fit: EffortFit, breakpoints: Sequence[float]) -> Cut:
     points = np.asarray(breakpoints, dtype=np.float64)
     if len(points) < 2 or points[0] != 0.0 or (np.diff(points) <= 0).any():
         raise ValueError("breakpoints have to rise from 0")
+    inner, outer = envelope_gaps(fit, points)
+    return Cut(tuple(points.tolist()), tuple(fit.gain(points).tolist()), inner, outer)
+
+
+def envelope_gaps(fit: EffortFit, points: Numbers) -> tuple[float, float]:
+    """`inner_gap` and `outer_gap` (see `Cut`) between rising `points`, of which the first need not be 0."""
     gains = fit.gain(points)
     inner = outer = 0.0
     for left, right, low, high in zip(points, points[1:], gains, gains[1:], strict=False):
@@ -143,7 +169,7 @@ def cut(fit: EffortFit, breakpoints: Sequence[float]) -> Cut:
         from_left = low + steep * (x - left) if np.isfinite(steep) else np.full(len(x), np.inf)
         inner = max(inner, float((fit.gain(x) - chord).max()))
         outer = max(outer, float((np.minimum(from_left, from_right) - chord).max()))
-    return Cut(tuple(points.tolist()), tuple(gains.tolist()), inner, outer)
+    return inner, outer
 
 
 def _gain(form: Form, effort: Numbers, scale: float, shape: float) -> Numbers:
@@ -155,4 +181,4 @@ def _gain(form: Form, effort: Numbers, scale: float, shape: float) -> Numbers:
 
 
 def _fault(message: str, remedy: str, code: str) -> InputError:
-    return InputError([Fault("effort", f"the observations {message}", remedy, code=code)])
+    return InputError([Fault("efforts", f"the observations {message}", remedy, code=code)])

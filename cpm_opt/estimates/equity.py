@@ -14,7 +14,8 @@ from cpm_opt.estimates.lifetime import Valued, interval
 
 
 def shares(customers: pd.DataFrame, valued: Valued, by: str) -> pd.DataFrame:
-    """A row a group: customers, sums of the kinds of value, equity with its interval and its share of all equity."""
+    """A row a group: customers, sums of the kinds of value, mean probability_alive, equity with its interval and its
+    share of all equity (nan where that is not above 0)."""
     total = float(customers["lifetime"].sum())
     kinds = [name for name in lists.KINDS if name != "lifetime"]
     rows = []
@@ -27,10 +28,11 @@ def shares(customers: pd.DataFrame, valued: Valued, by: str) -> pd.DataFrame:
                 "customers": len(members),
                 "customer_share": len(members) / len(customers),
                 **{kind: float(members[kind].sum(min_count=1)) for kind in kinds},
+                "probability_alive": float(members["probability_alive"].mean()),
                 "equity": worth["value"],
                 "equity_low": worth["low"],
                 "equity_high": worth["high"],
-                "equity_share": worth["value"] / total if total else float("nan"),
+                "equity_share": worth["value"] / total if total > 0 else float("nan"),
             }
         )
     return pd.DataFrame(rows)
@@ -40,5 +42,5 @@ def equity(lifetime: pd.Series[float], valued: Valued, members: NDArray[np.bool_
     """Sum of lifetime values with its 95 % interval: value, low, high; nan where no model tells how sure it is."""
     value = float(lifetime.sum(min_count=1))
     error = valued.total_error(members) if valued.gradient.shape[1] else float("nan")
-    low, high = interval(np.array([value]), np.array([error]))
+    low, high = interval(np.array([value]), np.array([error]), valued.net)
     return {"value": value, "low": float(low[0]), "high": float(high[0])}

@@ -16,7 +16,9 @@ from cpm_opt.tables import Tables
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cpm_opt.costing import ProfitStatement
     from cpm_opt.estimates.chain import Chain
+    from cpm_opt.estimates.panel_tables import PanelTables
     from cpm_opt.estimates.purchases import Fitted
     from cpm_opt.estimates.response import Response
     from cpm_opt.estimates.values import Values
@@ -30,7 +32,8 @@ class Estimates:
 
     `frames`: the stated frames and, of `ESTIMATED`, those that are not stated but follow from raw tables, in the same
     shape; `notes`: what was counted and assumed, for a report; `faults`: what kept a table from being estimated;
-    `profitability` and `chain`: what the estimates rest on, None where nothing was estimated. There only where they
+    `profitability` and `chain`: what the estimates rest on, None where nothing was estimated; `moved`: what a panel tells of
+    migration; `members` (customer to segment) and `statement` where segments are made by `[estimates.segments]`. There only where they
     were asked for: `values`, what each customer is worth (`with_values`); `fitted`, the models of purchases alone
     (`with_models`); `response`, how customers answer to prices, service and programmes (`with_response`).
     """
@@ -43,42 +46,61 @@ class Estimates:
     values: Values | None = None
     fitted: Fitted | None = None
     response: Response | None = None
+    moved: PanelTables | None = None
+    members: Mapping[str, str] | None = None
+    statement: ProfitStatement | None = None
 
 
 def estimate(tables: Tables) -> Estimates:
     """The planning tables of an instance, with those that follow from its raw tables. Faults are gathered, not raised.
 
     A table that is stated as a file stands. Raw table `sales` gives `segments` (states by recency and frequency at
-    the end of the panel, with margin, revenue and end value per customer) and `migration` (the moves of one period).
+    the end of the panel, with margin, revenue and end value per customer) and `migration` (the moves of one period);
+    with `[estimates.segments]` both follow from customers' profit instead, by tier or by rules.
     Raw table `offers` gives `segments` and `effects` of the lever in `[estimates.response]`, raw table `panel` gives
-    `migration`.
+    `migration`. Raw tables offers, price_points, efforts and trials give `effects` and `migration_effects` of the levers
+    in `[[estimates.response.levers]]` that no stated table has rows of.
     """
     missing = [name for name in ESTIMATED if name not in tables.frames]
-    if SALES not in tables.frames or not missing:
+    by_profit = "segments" in tables.info.estimates and bool(missing)
+    if not by_profit and (SALES not in tables.frames or not missing):
         unread = any(fault.table == SALES and not fault.warning for fault in tables.faults)
         told = _not_estimated(missing) if unread and SALES not in tables.frames else ()
         stated = Estimates(tables.frames, faults=(*_settings_faults(tables), *told))
-        return _with_moves(tables, _with_offers(tables, stated))
-    from cpm_opt.estimates.from_sales import estimate_from_sales
-
+        return _with_levers(tables, _with_moves(tables, _with_offers(tables, stated)))
     try:
-        found = estimate_from_sales(tables)
+        found = _from_profit(tables) if by_profit else _from_sales(tables)
     except InputError as error:
         return Estimates(tables.frames, faults=(*_with_lines(tables, error.faults), *_not_estimated(missing)))
-    added = {name: found.frames[name] for name in missing}
+    added = {name: found.frames[name] for name in missing if name in found.frames}
     kept = [f"table {name} is stated and was not estimated" for name in ESTIMATED if name not in missing]
-    return replace(found, frames={**tables.frames, **added}, notes=(*found.notes, *kept))
+    whole = replace(found, frames={**tables.frames, **added}, notes=(*found.notes, *kept))
+    return _with_levers(tables, whole)
 
 
-def with_values(tables: Tables, estimates: Estimates, tiers: Mapping[str, str] | None = None) -> Estimates:
+def _from_sales(tables: Tables) -> Estimates:
+    from cpm_opt.estimates.from_sales import estimate_from_sales
+
+    return estimate_from_sales(tables)
+
+
+def _from_profit(tables: Tables) -> Estimates:
+    from cpm_opt.estimates.from_profit import estimate_from_profit
+
+    return estimate_from_profit(tables)
+
+
+def with_values(
+    tables: Tables, estimates: Estimates, statement: ProfitStatement | None = None
+) -> Estimates:
     """The same estimates with the customers' values, which a plan does not need and `estimate` does not compute.
 
-    `tiers` maps customers to tiers. Raises InputError with every fault; see `values.customer_values`.
+    `statement` is that of `cpm profit`. Raises InputError with every fault; see `values.customer_values`.
     """
     from cpm_opt.estimates.values import customer_values
 
     try:
-        return replace(estimates, values=customer_values(tables, estimates, tiers))
+        return replace(estimates, values=customer_values(tables, estimates, statement))
     except InputError as error:
         raise InputError(_with_lines(tables, error.faults)) from None
 
@@ -133,23 +155,46 @@ def _with_offers(tables: Tables, estimates: Estimates) -> Estimates:
     return replace(estimates, frames={**frames, **added}, faults=faults, notes=(*estimates.notes, note))
 
 
-def _with_moves(tables: Tables, estimates: Estimates) -> Estimates:
-    """The moves of a raw panel as table migration, where none is stated and its segments are those of the plan."""
-    segments, panel = estimates.frames.get("segments"), estimates.frames.get("panel")
-    if panel is None or segments is None or "migration" in estimates.frames or estimates.faults:
+def _with_levers(tables: Tables, estimates: Estimates) -> Estimates:
+    """The effects of the levers in `[[estimates.response.levers]]`, each from its raw table."""
+    if "response" not in tables.info.estimates or any(not fault.warning for fault in estimates.faults):
         return estimates
-    from cpm_opt.estimates.moves import count_moves
-    from cpm_opt.estimates.settings import ResponseRules, read_rules
-    from cpm_opt.tables import check_frame
+    from cpm_opt.estimates.settings import read_rules
 
-    if set(segments["segment"]) != set(panel["segment"]):
+    rules = read_rules(tables.info.estimates)[0]
+    if rules is None or rules.response is None or not rules.response.levers:
         return estimates
+    from cpm_opt.estimates.lever_effects import with_levers
+
+    frames, faults, notes = with_levers(tables, estimates.frames, rules.response)
+    told = (*estimates.faults, *_with_lines(tables, faults))
+    return replace(estimates, frames=frames, faults=told, notes=(*estimates.notes, *notes))
+
+
+def _with_moves(tables: Tables, estimates: Estimates) -> Estimates:
+    """Tables migration and migration_effects from a raw panel, as far as they are not stated; see `panel_tables`."""
+    frames = estimates.frames
+    wrong = any(not fault.warning for fault in estimates.faults)
+    if "panel" not in frames or "segments" not in frames or wrong:
+        return estimates
+    from cpm_opt.estimates.panel_tables import tables_from_panel
+    from cpm_opt.estimates.settings import ResponseRules, read_rules
+
     rules = read_rules(tables.info.estimates)[0]
     own = ResponseRules() if rules is None or rules.response is None else rules.response
-    migration, faults = check_frame("migration", count_moves(panel, own.smoothing).frame(), tables.info)
-    note = f"migration: moves of the panel, smoothed with {own.smoothing:g} customers' worth of the whole"
-    frames = {**estimates.frames, "migration": migration}
-    return replace(estimates, frames=frames, faults=tuple(faults), notes=(*estimates.notes, note))
+    try:
+        moved = tables_from_panel(tables, frames, own)
+    except InputError as error:
+        return replace(estimates, faults=(*estimates.faults, *_with_lines(tables, error.faults)))
+    if moved is None:
+        return estimates
+    return replace(
+        estimates,
+        frames={**frames, **moved.frames},
+        faults=(*estimates.faults, *moved.faults),
+        notes=(*estimates.notes, *moved.notes),
+        moved=moved,
+    )
 
 
 def _not_estimated(missing: list[str]) -> tuple[Fault, ...]:

@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cpm_opt.estimates.effort import EffortFit
 from cpm_opt.estimates.elasticity import Elasticity
 from cpm_opt.estimates.model_estimate import Lint, ModelEstimate
 from cpm_opt.estimates.offers import TAKE_UP, OfferFit
+from cpm_opt.estimates.price_points import ELASTICITY, DemandFit
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -67,6 +69,61 @@ def lint_offers(fit: OfferFit, prices: Mapping[str, Sequence[float]] | None = No
         if fit.accepted[s] < parameters:
             told.append(_few(*place, name, int(fit.accepted[s]), parameters))
         told += _beyond(*place, name, (prices or {}).get(name, ()), fit.seen[s, 0], fit.seen[s, 1])
+    return tuple(told)
+
+
+def lint_demand(fit: DemandFit, prices: Mapping[str, Sequence[float]] | None = None) -> tuple[Lint, ...]:
+    """Doubts about curves of price points; `prices` are those to be planned by segment of the plan."""
+    told = []
+    place = ("price_points", "price")
+    value = fit.values[fit.slopes]
+    error = np.sqrt(np.diag(fit.covariance))[fit.slopes] if len(fit.values) else value
+    parameters = 2 + len(fit.terms)
+    elastic = fit.form == ELASTICITY
+    what = "elasticity" if elastic else "slope of the price"
+    for s, name in enumerate(fit.segments):
+        who = f"segment {name}" if name else "all segments"
+        for planned in [list(row) for key, row in (prices or {}).items() if name in (key, "")]:
+            # A stated curve refuses what is beyond its points where effects are made of it.
+            told += _beyond(*place, name, planned, fit.seen[s, 0], fit.seen[s, 1])
+        if not len(value):
+            told += _rising(fit, s, who)
+            continue
+        if value[s] > 0:
+            told.append(Lint("positive-price-effect", *place, f"{who}: {what} {value[s]:.4g} is positive, so a higher "
+                             "price seems to sell more"))  # fmt: skip
+        if abs(value[s]) < WEAK * error[s]:
+            told.append(_weak(*place, f"{who}: {what}", value[s], error[s]))
+        if fit.counts[s] < parameters:
+            told.append(_few(*place, name, int(fit.counts[s]), parameters))
+        if elastic and abs(value[s]) > PERCENT:
+            told.append(Lint("percent-not-fraction", *place, f"{who}: elasticity {value[s]:.4g} is far beyond any "
+                             "market's; are prices in percent?"))  # fmt: skip
+    return tuple(dict.fromkeys(told))
+
+
+def _rising(fit: DemandFit, s: int, who: str) -> list[Lint]:
+    """A stated curve on which a higher price sells more."""
+    own = fit.observed[fit.observed[:, 0] == s]
+    own = own[np.argsort(own[:, 1])]
+    if (np.diff(own[:, 2]) <= 0).all():
+        return []
+    text = f"{who}: of the stated points one with a higher price sells more"
+    return [Lint("positive-price-effect", "price_points", "volume", text)]
+
+
+def lint_effort(fit: EffortFit, segment: str, efforts: Sequence[float] = ()) -> tuple[Lint, ...]:
+    """Doubts about a curve of effort; `efforts` are those of the options to be planned."""
+    told = []
+    who = f"segment {segment}" if segment else "all segments"
+    scale, error = float(fit.values[1]), float(fit.errors[1])
+    if abs(scale) < WEAK * error:
+        told.append(_weak("efforts", "effort", f"{who}: scale of the {fit.form} curve", scale, error))
+    outside = [effort for effort in efforts if effort > fit.high + TOLERANCE]
+    if outside:
+        listed = ", ".join(f"{effort:.4g}" for effort in outside)
+        text = f"{who}: effort {listed} is outside what the data hold, {fit.low:.4g} to {fit.high:.4g}"
+        told.append(Lint("outside-range", "efforts", "effort", text))
     return tuple(told)
 
 
@@ -185,5 +242,6 @@ def _beyond(
     if not outside:
         return []
     listed = ", ".join(f"{price:.4g}" for price in outside)
-    text = f"segment {segment}: price {listed} is outside what the data hold, {low:.4g} to {high:.4g}"
+    who = f"segment {segment}" if segment else "all segments"
+    text = f"{who}: price {listed} is outside what the data hold, {low:.4g} to {high:.4g}"
     return [Lint("outside-range", table, column, text)]

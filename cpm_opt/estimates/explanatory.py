@@ -99,6 +99,18 @@ def refuse_collinear(x: Numbers, table: str) -> None:
         raise InputError([Fault(table, message, remedy, code="collinear")])
 
 
+def shared_slopes(size: int, others: int, by_segment: bool) -> Numbers:
+    """From the parameters that are fitted (levels, slopes, others) to those with a slope a segment, `[2 S + V, free]`:
+    where segments share a slope, it is each one's."""
+    slopes = np.eye(size) if by_segment else np.ones((size, 1))
+    free = size + slopes.shape[1] + others
+    matrix = np.zeros((2 * size + others, free))
+    matrix[:size, :size] = np.eye(size)
+    matrix[size : 2 * size, size : size + slopes.shape[1]] = slopes
+    matrix[2 * size :, free - others :] = np.eye(others)
+    return matrix
+
+
 def _plain(covariate: str) -> str:
     return covariate[2:-1].strip() if covariate.startswith("C(") and covariate.endswith(")") else covariate
 

@@ -42,7 +42,9 @@ def figures_of(tables: Tables, found: PeriodProfit, values: pd.DataFrame | None 
     """
     profit = found.customers
     frame = profit[[name for name in OF_PROFIT if name in profit.columns]].copy()
-    frame[TIER] = assign_tiers(profit["profit"], profit["active"], read_profit_rules(tables.info.estimates)[0].tiers)
+    frame[TIER] = assign_tiers(
+        profit["profit"], profit["active"], read_profit_rules(tables.info.estimates)[0].tiers
+    )
     stated = tables.frames.get(CUSTOMERS)
     if stated is not None:
         own = [name for name in stated.columns if name not in ("customer", "line", "segment", "group")]

@@ -10,11 +10,14 @@ from typing import NamedTuple
 import pandas as pd
 
 from cpm_opt.costing.profitability import SALES, Profitability, profitability
+from cpm_opt.costing.settings import read_profit_rules
 from cpm_opt.estimates.contracts import CONTRACTS
 from cpm_opt.estimates.estimate import Estimates
 from cpm_opt.estimates.settings import EstimateRules, ValueRules, missing_rules, read_rules, rule_fault
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.tables import Tables
+
+ACCOUNTS, BALANCES = "accounts", "balances"
 
 
 class LedgerInputs(NamedTuple):
@@ -26,16 +29,22 @@ class LedgerInputs(NamedTuple):
 
 
 def read_inputs(tables: Tables, estimates: Estimates | None = None) -> LedgerInputs:
-    """The inputs of an instance with raw tables sales or contracts. Raises InputError with what is wrong."""
+    """The inputs of an instance with raw tables sales, contracts or a bank's accounts; a bank's sales are its fees, and no
+    purchases to be modelled. Raises InputError with what is wrong."""
     rules, faults = read_rules(tables.info.estimates)
     if rules is None:
         raise InputError(faults)
     sales, contracts = tables.frames.get(SALES), tables.frames.get(CONTRACTS)
-    if sales is None and contracts is None:
+    bank = is_bank(tables)
+    if sales is None and contracts is None and not bank:
         raise InputError([Fault(SALES, "is missing", "add sales.csv or contracts.csv", code="missing")])
-    profit = None if sales is None else _profit(tables, estimates)
+    profit = None if sales is None or bank else _profit(tables, estimates)
     days = [profit.transactions["date"]] if profit is not None else []
     days += [contracts["start"]] if contracts is not None else []
+    last_reported = read_profit_rules(tables.info.estimates)[0].last_day
+    if bank:  # its periods are those of the statement, and a balance may be of the day after
+        stated = [] if last_reported is None else [pd.Series([pd.Timestamp(last_reported)])]
+        days += stated or [tables.frames[BALANCES]["date"]]
     last = max(column.max() for column in days)
     end = last if rules.ledger_end is None else pd.Timestamp(rules.ledger_end)
     begun = min(column.min() for column in days)
@@ -46,6 +55,11 @@ def read_inputs(tables: Tables, estimates: Estimates | None = None) -> LedgerInp
     if rules.calibration_end is not None and profit is not None:
         _check_calibration(pd.Timestamp(rules.calibration_end), profit, end)
     return LedgerInputs(rules, profit, end)
+
+
+def is_bank(tables: Tables) -> bool:
+    """Whether customers have accounts with balances: what they earn is interest, and no purchases."""
+    return {ACCOUNTS, BALANCES} <= tables.frames.keys()
 
 
 def value_rules(rules: EstimateRules) -> ValueRules:

@@ -1,4 +1,4 @@
-"""`[[estimates.response.levers]]` of instance.toml as a closed, frozen model: which lever is estimated from which table.
+"""`[[estimates.response.levers]]` of instance.toml as a closed, frozen model: a lever, and the table that tells of it.
 
 [[estimates.response.levers]]
 lever = "fee"                    # a lever of tables levers and options

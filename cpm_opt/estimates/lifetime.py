@@ -32,12 +32,14 @@ class Valued:
     """Values of N customers and how they hang on K parameters.
 
     `value[N]` money; `gradient[N, K]` its change with the logarithm of each parameter; `covariance[K, K]` of these
-    logarithms (nan where a model did not converge).
+    logarithms (nan where a model did not converge). `net` where a cost is taken off, so that values may lie near 0 and
+    have either sign: their intervals are symmetric then.
     """
 
     value: Numbers
     gradient: Numbers
     covariance: Numbers
+    net: bool = False
 
     def error(self) -> Numbers:
         """`[N]`: standard error of each value."""
@@ -52,8 +54,13 @@ class Valued:
         return float(np.sqrt(summed @ self.covariance @ summed))
 
 
-def interval(value: Numbers, error: Numbers) -> tuple[Numbers, Numbers]:
-    """Ends of the 95 % interval; it keeps the sign of the value, as if its logarithm were normal."""
+def interval(value: Numbers, error: Numbers, net: bool = False) -> tuple[Numbers, Numbers]:
+    """Ends of the 95 % interval; it keeps the sign of the value, as if its logarithm were normal.
+
+    A `net` value, from which a cost was taken, may have either sign: its interval is symmetric.
+    """
+    if net:
+        return value - NORMAL_95 * error, value + NORMAL_95 * error
     with np.errstate(over="ignore"):
         width = np.exp(NORMAL_95 * error / np.where(value == 0.0, 1.0, np.abs(value)))
     ends = value / width, np.where(value == 0.0, 0.0, value * width)
@@ -95,6 +102,29 @@ def discounted_purchases(
     return np.asarray(alive * total[where.reshape(-1)], dtype=np.float64)
 
 
+def discounted_life(
+    model: ModuleType,
+    parameters: Sequence[float],
+    histories: Histories,
+    discount_rate: float,
+    periods: int,
+    weeks: float,
+) -> Numbers:
+    """`[N]`: expected periods in which the customer is alive at their beginning, discounted to now:
+
+    sum over k = 0 .. periods - 1 of P(alive k periods from now) / (1 + i)^k
+    """
+    pairs = np.column_stack([histories.frequency, histories.age])
+    unique, where = np.unique(pairs, axis=0, return_inverse=True)
+    x, age = unique[:, 0], unique[:, 1]
+    total = np.zeros(len(unique))
+    for number in range(periods):
+        survival = model.survival_if_alive(parameters, number * weeks, x, age)
+        total += survival / (1.0 + discount_rate) ** number
+    alive = model.probability_alive(parameters, histories.frequency, histories.recency, histories.age)
+    return np.asarray(alive * total[where.reshape(-1)], dtype=np.float64)
+
+
 def lifetime_value(
     purchases: ModelEstimate,
     spend: ModelEstimate,
@@ -103,10 +133,13 @@ def lifetime_value(
     discount_rate: float,
     periods: int,
     weeks: float,
+    service: Numbers | None = None,
 ) -> Valued:
     """Value of each customer: discounted purchases x expected spend x `margin_rate[N]` (profit over revenue).
 
-    Before the cost to serve. Spend that has no mean in the model (q at most 1, no repeat purchase) is nan.
+    With `service[N]`, what serving a customer costs in a period, less that cost for each period at whose beginning the
+    customer is alive; spend itself is modelled before it, because the model of spend needs money above 0. Spend that
+    has no mean in the model (q at most 1, no repeat purchase) is nan.
     """
     model = MODELS[purchases.name]
 
@@ -121,7 +154,16 @@ def lifetime_value(
     gradient = np.hstack(
         [number_slope * (money * margin_rate)[:, None], money_slope * (number * margin_rate)[:, None]]
     )
-    return Valued(number * money * margin_rate, gradient, joined(purchases, spend))
+    value = number * money * margin_rate
+    if service is None or not service.any():
+        return Valued(value, gradient, joined(purchases, spend))
+
+    def lived(logs: Numbers) -> Numbers:
+        return discounted_life(model, np.exp(logs).tolist(), histories, discount_rate, periods, weeks)
+
+    life, life_slope = _with_slope(lived, np.log(purchases.values))
+    gradient[:, : life_slope.shape[1]] -= life_slope * service[:, None]
+    return Valued(value - life * service, gradient, joined(purchases, spend), net=True)
 
 
 def joined(*estimates: ModelEstimate) -> Numbers:

@@ -46,23 +46,39 @@ def chain_value_error(
     discount_rate: float,
     periods: int | None = None,
 ) -> Numbers:
-    """Standard error `[S]` of `chain_value`, by the delta method.
+    """Standard error `[S]` of `chain_value`; see `chain_value_covariance`."""
+    variance = np.diag(chain_value_covariance(rates, observed, flow, flow_se, discount_rate, periods))
+    return np.asarray(np.sqrt(np.maximum(variance, 0.0)), dtype=np.float64)
+
+
+def chain_value_covariance(
+    rates: Numbers,
+    observed: Numbers,
+    flow: Numbers,
+    flow_se: Numbers,
+    discount_rate: float,
+    periods: int | None = None,
+) -> Numbers:
+    """Covariance `[S, S]` of `chain_value` over the states, by the delta method.
 
     Each row of rates is taken as a multinomial share of its `observed[S]` moves, each flow with its standard error
     `flow_se[S]`, all independent: with P' = P / (1 + d),
 
         dV = sum over t of P'^t ( dR + dP' V )        Var(dP'_s V) = Var_s(V) / (observed_s (1 + d)^2)
 
-    where Var_s(V) is the variance of V over the states that row s leads to. A flow error of nan counts as 0.
+    where Var_s(V) is the variance of V over the states that row s leads to. A flow error of nan counts as 0; with a row
+    of which no move was observed nobody knows how sure anything is: all is nan.
     """
     size = len(flow)
+    if not (observed > 0).all():
+        return np.full((size, size), np.nan)
     discounted = rates / (1.0 + discount_rate)
     own = np.nan_to_num(flow_se, nan=0.0)
     if periods is None:
         value = chain_value(rates, flow, discount_rate)
         reach = np.linalg.inv(np.eye(size) - discounted)
         row_se = np.sqrt(_spread(rates, value)) / (np.sqrt(observed) * (1.0 + discount_rate))
-        return np.asarray(np.sqrt((reach**2) @ (own**2 + row_se**2)), dtype=np.float64)
+        return np.asarray((reach * (own**2 + row_se**2)) @ reach.T, dtype=np.float64)
     value = np.zeros(size)
     by_flow = np.zeros((size, size))  # change of each value with the flow of each state
     by_rate = np.zeros((size, size, size))  # and with each entry of each row of rates
@@ -71,12 +87,13 @@ def chain_value_error(
         by_rate = np.tensordot(discounted, by_rate, axes=1)
         by_rate[np.arange(size), np.arange(size)] += value / (1.0 + discount_rate)
         value = flow + discounted @ value
-    variance = (by_flow**2) @ own**2
+    covariance = (by_flow * own**2) @ by_flow.T
     for state in range(size):
         slope = by_rate[:, state, :]
         share = rates[state]
-        variance += ((slope**2) @ share - (slope @ share) ** 2) / observed[state]
-    return np.asarray(np.sqrt(np.maximum(variance, 0.0)), dtype=np.float64)
+        mean = slope @ share
+        covariance += ((slope * share) @ slope.T - np.outer(mean, mean)) / observed[state]
+    return np.asarray(covariance, dtype=np.float64)
 
 
 def _spread(rates: Numbers, value: Numbers) -> Numbers:

@@ -49,11 +49,30 @@ def count_moves(panel: pd.DataFrame, weight: float = 0.0) -> Moves:
 
     q is the part of all moves, from any segment, that leads to k or out; `weight` (0: no smoothing, and then the error
     is the binomial one, sqrt(rate (1 - rate) / count)) says how many customers that is worth. A row with `left` 1 is a
-    move out; a row whose customer has none in the next period is not counted: nobody knows where they went. A segment
-    without any move has rates 0 where nothing is smoothed.
+    move out; a row whose customer has none in the next period is not counted: nobody knows where they went. Nor is
+    the panel's last period: who stayed there has no next row, so leavers alone would count. A segment without any move
+    has rates 0 where nothing is smoothed.
     """
     if weight < 0:
         raise ValueError("the weight of the prior may not be negative")
+    _, here, target, segments = destinations(panel)
+    counts = np.zeros((len(segments), len(segments) + 1))
+    np.add.at(counts, (here, target), 1.0)
+    total = counts.sum(axis=1, keepdims=True)
+    whole = counts.sum()
+    prior = counts.sum(axis=0) / whole if whole else np.zeros(len(segments) + 1)
+    size = total + weight
+    rates = np.divide(counts + weight * prior, size, out=np.zeros_like(counts), where=size > 0)
+    below = size + 1.0 if weight > 0 else size
+    errors = np.sqrt(np.divide(rates * (1.0 - rates), below, out=np.zeros_like(counts), where=below > 0))
+    return Moves(segments, counts, rates, errors, weight)
+
+
+def destinations(
+    panel: pd.DataFrame,
+) -> tuple[pd.DataFrame, NDArray[np.int64], NDArray[np.int64], tuple[str, ...]]:
+    """The rows before the panel's last period whose next segment is known, by customer and period; position of their
+    segment and of the next one (after the last: out); all segments of the panel, sorted."""
     segments = tuple(sorted(str(name) for name in panel["segment"].unique()))
     place = {name: k for k, name in enumerate(segments)}
     rows = panel.sort_values(["customer", "period"], kind="stable")
@@ -64,14 +83,5 @@ def count_moves(panel: pd.DataFrame, weight: float = 0.0) -> Moves:
     follows[:-1] = (customer[1:] == customer[:-1]) & (period[1:] == period[:-1] + 1)
     target = np.full(len(rows), len(segments))
     target[:-1] = np.where(follows[:-1] & ~left[:-1], here[1:], len(segments))
-    counted = left | follows
-    counts = np.zeros((len(segments), len(segments) + 1))
-    np.add.at(counts, (here[counted], target[counted]), 1.0)
-    total = counts.sum(axis=1, keepdims=True)
-    whole = counts.sum()
-    prior = counts.sum(axis=0) / whole if whole else np.zeros(len(segments) + 1)
-    size = total + weight
-    rates = np.divide(counts + weight * prior, size, out=np.zeros_like(counts), where=size > 0)
-    below = size + 1.0 if weight > 0 else size
-    errors = np.sqrt(np.divide(rates * (1.0 - rates), below, out=np.zeros_like(counts), where=below > 0))
-    return Moves(segments, counts, rates, errors, weight)
+    known = (left | follows) & (period < period.max(initial=0))
+    return rows[known], here[known], target[known], segments

@@ -11,12 +11,15 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cpm_opt.estimates.lever_rows import LeverRows, options_of, refused
+from cpm_opt.estimates.lever_rules import LeverRules
 from cpm_opt.estimates.offer_tables import TariffPlan, change_errors, changes, flows
 from cpm_opt.estimates.offers import TAKE_UP, OfferFit, fit_offers, shrink_slopes
 from cpm_opt.estimates.settings import ResponseRules, rule_fault
 from cpm_opt.faults import Fault, InputError, did_you_mean
 from cpm_opt.tables import Tables, check_frame
 
+OFFERS = "offers"
 MEASURES = (TAKE_UP, "amount", "loss")  # they become measures of the plan where the instance declares them
 
 
@@ -29,13 +32,11 @@ def usable_offers(offers: pd.DataFrame) -> pd.DataFrame:
 def effects_from_offers(
     tables: Tables, rules: ResponseRules
 ) -> tuple[dict[str, pd.DataFrame], tuple[Fault, ...]]:
-    """Those of segments and effects that are not stated, with the faults of their checks.
+    """Those of segments and effects that are not stated, by the keys `lever` and `base_price`, with their faults.
 
-    Margin is revenue less loss per offer, and a segment has as many customers as offers. A price above the highest
-    standard_price of a segment is not offered. Slopes are shrunk where there are several segments. Raises InputError
-    where the lever is not known, or the offers cannot be fitted.
+    Raises InputError where the lever is not known, or the offers cannot be fitted.
     """
-    offers, options = tables.frames["offers"], tables.frames["options"]
+    options = tables.frames["options"]
     if rules.lever not in set(options["lever"]):
         known = sorted(set(options["lever"]))
         raise InputError(
@@ -48,21 +49,35 @@ def effects_from_offers(
                 )
             ]
         )
-    own = options[options["lever"] == rules.lever]
-    fit = fit_offers(usable_offers(offers))
-    if len(fit.segments) > 1:
-        fit = shrink_slopes(fit)
-    plan = _plan(fit, offers, own, rules)
-    made = {"segments": _segments(fit, plan, tables), "effects": _effects(fit, plan, own, tables)}
+    (first, *_) = rules.of(OFFERS)
+    found = offer_rows(tables, tables.frames, first)
     frames, faults = {}, []
-    for name, frame in made.items():
+    for name, rows in (("segments", found.segments), ("effects", found.effects)):
         if name not in tables.frames:
-            frames[name], wrong = check_frame(name, frame, tables.info)
+            frames[name], wrong = check_frame(name, pd.DataFrame(list(rows)), tables.info)
             faults += wrong
     return frames, tuple(faults)
 
 
-def _plan(fit: OfferFit, offers: pd.DataFrame, own: pd.DataFrame, rules: ResponseRules) -> TariffPlan:
+def offer_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> LeverRows:
+    """Rows of segments and effects, by the (shrunken) curves of table offers.
+
+    Margin is revenue less loss per offer, and a segment has as many customers as offers. A price above the highest
+    standard_price of a segment is not offered. Raises InputError where the offers cannot be fitted.
+    """
+    own = options_of(frames, rules, OFFERS)
+    if rules.base_price is None:
+        raise refused(rules, "base_price", "is missing", "write the price of the lever's base")
+    offers = frames[OFFERS]
+    fit = fit_offers(usable_offers(offers), rules.covariates, rules.by_segment)
+    fit = shrink_slopes(fit) if rules.shrink else fit
+    plan = _plan(fit, offers, own, rules)
+    return LeverRows(
+        effects=tuple(_effects(fit, plan, own, tables)), segments=tuple(_segments(fit, plan, tables))
+    )
+
+
+def _plan(fit: OfferFit, offers: pd.DataFrame, own: pd.DataFrame, rules: LeverRules) -> TariffPlan:
     base = float(rules.base_price or 0.0)
     prices = base * (1.0 + own["price_change"].to_numpy(dtype=np.float64))
     highest = offers.groupby("segment")["standard_price"].max().fillna(np.inf)
@@ -84,23 +99,28 @@ def _held(tables: Tables) -> tuple[str, ...]:
     return ("margin", "revenue", *(name for name in MEASURES if name in tables.info.measures))
 
 
-def _segments(fit: OfferFit, plan: TariffPlan, tables: Tables) -> pd.DataFrame:
+def _segments(fit: OfferFit, plan: TariffPlan, tables: Tables) -> list[dict[str, Any]]:
     flow = flows(fit, plan)
-    columns: Mapping[str, Any] = {name: flow[name][:, 0] for name in _held(tables)}
-    customers = [plan.customers[name] for name in fit.segments]
-    return pd.DataFrame({"segment": fit.segments, "customers": customers, **columns})
+    return [
+        {
+            "segment": name,
+            "customers": plan.customers[name],
+            **{held: float(flow[held][s, 0]) for held in _held(tables)},
+        }
+        for s, name in enumerate(fit.segments)
+    ]
 
 
-def _effects(fit: OfferFit, plan: TariffPlan, own: pd.DataFrame, tables: Tables) -> pd.DataFrame:
+def _effects(fit: OfferFit, plan: TariffPlan, own: pd.DataFrame, tables: Tables) -> list[dict[str, Any]]:
     change, error, offered = changes(fit, plan), change_errors(fit, plan), plan.offered(fit)
     rows: list[dict[str, Any]] = []
     for s, segment in enumerate(fit.segments):
-        for p, (option, base) in enumerate(zip(own["option"], own["base"], strict=True), start=1):
+        for p, option in enumerate(own["option"], start=1):
             row = {"segment": segment, "lever": plan.lever, "option": option, "offered": bool(offered[s, p])}
-            if base and offered[s, p]:
+            if plan.prices[p] == plan.base and offered[s, p]:
                 continue
             for name in _held(tables):
                 row[name] = float(change[name][s, p]) if offered[s, p] else 0.0
                 row[f"{name}_se"] = float(error[name][s, p]) if offered[s, p] else np.nan
             rows.append({**row, "source": "estimated"})
-    return pd.DataFrame(rows)
+    return rows

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cpm_opt.estimates.explanatory import profiles, refuse_collinear, terms
+from cpm_opt.estimates.explanatory import profiles, refuse_collinear, shared_slopes, terms
 from cpm_opt.estimates.shrinkage import Shrunken, shrink_slopes_of
 from cpm_opt.faults import Fault, InputError
 
@@ -144,7 +144,7 @@ def fit_offers(offers: pd.DataFrame, covariates: tuple[str, ...] = (), by_segmen
     centre = np.bincount(of_row, weights=price, minlength=size) / count
     seen = np.array([[price[of_row == s].min(), price[of_row == s].max()] for s in range(size)])
     held = [name for name in CONDITIONAL if name in offers and float(offers[name].abs().sum()) > 0.0]
-    spread = _spread(size, found.columns.shape[1], by_segment)
+    spread = shared_slopes(size, found.columns.shape[1], by_segment)
     columns = _design(of_row, found.columns, price - centre[of_row], size) @ spread
     refuse_collinear(columns, "offers")
     fitted, influence = _fitted(columns, taken, "Binomial")
@@ -253,17 +253,6 @@ def _design(of_row: Indices, rest: Numbers, x: Numbers, size: int) -> Numbers:
     columns[rows, of_row] = 1.0
     columns[rows, size + of_row] = x
     return np.hstack([columns, rest])
-
-
-def _spread(size: int, others: int, by_segment: bool) -> Numbers:
-    """From the parameters that are fitted to those of `OfferFit`: where segments share a slope, it is each one's."""
-    slopes = np.eye(size) if by_segment else np.ones((size, 1))
-    free = size + slopes.shape[1] + others
-    matrix = np.zeros((2 * size + others, free))
-    matrix[:size, :size] = np.eye(size)
-    matrix[size : 2 * size, size : size + slopes.shape[1]] = slopes
-    matrix[2 * size :, free - others :] = np.eye(others)
-    return matrix
 
 
 def _fitted(x: Numbers, y: Numbers, family: str) -> tuple[Numbers, Numbers]:

@@ -5,14 +5,14 @@ In: an instance and the places to be written to. Out: `Tables` and `Estimates` w
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from cpm_opt.costing import cost_and_profit
+from cpm_opt.costing import ProfitStatement, cost_and_profit
 from cpm_opt.costing.profitability import SALES
 from cpm_opt.estimates.contracts import CONTRACTS
 from cpm_opt.estimates.estimate import Estimates, estimate, with_models, with_response, with_values
+from cpm_opt.estimates.ledger_inputs import ACCOUNTS
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.places import find_instance
 from cpm_opt.tables import Tables, read_instance
@@ -24,10 +24,10 @@ def estimate_instance(
 ) -> tuple[Tables, Estimates]:
     """The tables of an instance and everything that follows from them.
 
-    Customers are valued where there are raw tables sales or contracts and `[estimates.value]`, with the tiers of profit
-    where there are sales; without `[estimates.value]` models of purchases are fitted to sales if there is a
-    `calibration_end`. `out` and `customers` are only checked as places to write to. Raises InputError with every fault
-    of tables, rules and places.
+    Customers are valued where there are raw tables sales, contracts or accounts and `[estimates.value]`, with the tiers
+    of profit and after the cost to serve where `cpm profit` tells them; without `[estimates.value]` models of purchases
+    are fitted to sales if there is a `calibration_end`. `out` and `customers` are only checked as places to write to.
+    Raises InputError with every fault of tables, rules and places.
     """
     faults: list[Fault] = []
     for option, path in (("--out", out), ("--customers", customers)):
@@ -44,17 +44,15 @@ def estimate_instance(
     if out is None and customers is None:
         estimates = _without_plan(tables, estimates)
     faults = [fault for fault in (*tables.faults, *estimates.faults) if not fault.warning] + faults
-    valued = {SALES, CONTRACTS} & tables.frames.keys() and "value" in tables.info.estimates
+    valued = {SALES, CONTRACTS, ACCOUNTS} & tables.frames.keys() and "value" in tables.info.estimates
     if customers is not None and not valued:
-        message = (
-            "there is nothing to write: customers are valued from sales or contracts, with [estimates.value]"
-        )
+        message = "there is nothing to write: customers are valued from sales, contracts or accounts, with [estimates.value]"
         faults.append(Fault("--customers", message, "add them, or leave the option out", code="no-values"))
     if faults:
         raise InputError(faults)
     estimates = with_response(tables, estimates)
     if valued:
-        return tables, with_values(tables, estimates, _tiers(tables))
+        return tables, with_values(tables, estimates, _statement(tables, estimates))
     return tables, with_models(tables, estimates) if _calibrated(tables) else estimates
 
 
@@ -77,9 +75,8 @@ def _without_plan(tables: Tables, estimates: Estimates) -> Estimates:
     return replace(estimates, faults=tuple(replace(fault, warning=True) for fault in estimates.faults))
 
 
-def _tiers(tables: Tables) -> Mapping[str, str] | None:
-    """The tier of each customer by profit, as `cpm profit` tells it; None without sales."""
-    if SALES not in tables.frames:
-        return None
-    tiers = cost_and_profit(tables).customers["tier"]
-    return {str(customer): str(tier) for customer, tier in tiers.items()}
+def _statement(tables: Tables, estimates: Estimates) -> ProfitStatement | None:
+    """What `cpm profit` tells; None without sales or a bank's accounts."""
+    if estimates.statement is not None:
+        return estimates.statement
+    return cost_and_profit(tables) if {SALES, ACCOUNTS} & tables.frames.keys() else None

@@ -75,6 +75,12 @@ def purchases_if_alive(
     return np.asarray((r + frequency) * (beta + age) / ((alpha + age) * excess) * kept, dtype=np.float64)
 
 
+def survival_if_alive(parameters: Sequence[float], weeks: float, frequency: Numbers, age: Numbers) -> Numbers:
+    """`[N]`: probability that a customer who is alive at T is alive `weeks` later still, ((beta+T) / (beta+T+t))^s."""
+    _, _, s, beta = parameters
+    return np.asarray(np.exp(-s * np.log1p(weeks / (beta + age))) + 0.0 * frequency, dtype=np.float64)
+
+
 def expected_purchases(
     parameters: Sequence[float], weeks: float, frequency: Numbers, recency: Numbers, age: Numbers
 ) -> Numbers:

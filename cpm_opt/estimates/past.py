@@ -1,24 +1,33 @@
 """What customers have earned so far: the historical and the current value.
 
-In: transactions, the ledger's last day, the rules of states. Out: frames by customer.
+In: transactions or a statement of profit, the ledger's last day, the rules of states. Out: frames by customer.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import pandas as pd
 
+from cpm_opt.estimates.cost_of_service import ServiceCost, plan_periods
+from cpm_opt.estimates.figures import closed_by
 from cpm_opt.estimates.histories import WEEKS
 from cpm_opt.estimates.service import base_service_cost
 from cpm_opt.estimates.settings import StateRules
 from cpm_opt.estimates.states import NOT_YET, build_panel, last_whole_period, period_of
 
+if TYPE_CHECKING:
+    from cpm_opt.costing import ProfitStatement
+    from cpm_opt.estimates.estimate import Estimates
+    from cpm_opt.tables import Tables
+
 EVERYBODY = "all"
 NEW = "new"
+LEFT = "left"
 WINDOW = 4
+MONEY = ("purchases", "revenue", "historical", "historical_recent", "current", "before", "recent", "change")
 
 
 class Placed(NamedTuple):
@@ -60,6 +69,116 @@ def past_profit(
     sums.insert(0, "first", grouped["date"].min())
     sums.insert(1, "last", grouped["date"].max())
     return sums
+
+
+def known_past(
+    past: pd.DataFrame,
+    placed: Placed,
+    service: ServiceCost | None,
+    cost_to_serve: pd.Series[float] | None = None,
+) -> pd.DataFrame:
+    """The frame of `past_profit` with segments, and net of cost to serve where that is known; change is before it.
+
+    Where it is not known, current is net of base service instead. `cost_to_serve` is that of a period by customer where
+    the past is net of it already.
+    """
+    found = past.assign(change=past["current"] - past["before"])
+    segment = placed.segment.reindex(past.index)
+    if cost_to_serve is not None:
+        found["cost_to_serve"] = cost_to_serve.reindex(past.index)
+    elif service is None:
+        found["cost_to_serve"] = np.nan
+        found["current"] -= segment.map(placed.service).to_numpy(dtype=float)
+    else:
+        found["cost_to_serve"] = service.of(past.index.to_numpy(dtype=object))
+        found["current"] -= found["cost_to_serve"]
+        found["historical"] -= service.known.reindex(past.index).fillna(0.0)
+        found["historical_recent"] -= service.recent.reindex(past.index).fillna(0.0)
+    found.insert(0, "customer", past.index.to_numpy())
+    found.insert(1, "segment", segment.to_numpy())
+    found.insert(2, "kind", segment.map(placed.kind).to_numpy())
+    return found.reset_index(drop=True)
+
+
+def past_of_statement(
+    statement: ProfitStatement, layer: str, end: pd.Timestamp, period: str, half_life: float
+) -> pd.DataFrame:
+    """The same frame as `past_profit`, from the reporting and the prior period of a statement, for a bank.
+
+    Money of `layer` (contribution or gross_profit): historical is that of both periods, current and before those of
+    each per period of the plan, recent that of the reporting period. Days of purchases are not known.
+    """
+    now, before = statement.reporting, statement.prior
+    names = now.customers.index if before is None else now.customers.index.union(before.customers.index)
+    frame = pd.DataFrame({"first": pd.NaT, "last": pd.NaT}, index=names).astype("datetime64[ns]")
+    for name in ("purchases", *MONEY[1:-1]):
+        frame[name] = 0.0
+    for number, found in enumerate([now] if before is None else [now, before]):
+        own = found.customers.reindex(names)
+        money = own[layer].fillna(0.0)
+        middle = found.period.first + (found.period.last - found.period.first) / 2
+        age = max(0.0, (end - middle) / pd.Timedelta(days=1)) / (WEEKS[period] * 7.0)
+        frame["purchases"] += own["orders"].fillna(0.0)
+        frame["revenue"] += own["revenue"].fillna(0.0)
+        frame["historical"] += money
+        frame["historical_recent"] += money * 0.5 ** (age / half_life)
+        frame["before" if number else "current"] = money / plan_periods(found, period)
+        if not number:
+            frame["recent"] = money
+    return frame
+
+
+def nobody() -> pd.DataFrame:
+    """The customers' frame without rows."""
+    frame = pd.DataFrame({name: pd.Series(dtype=object) for name in ("customer", "segment", "kind")})
+    for name in ("first", "last"):
+        frame[name] = pd.Series(dtype="datetime64[ns]")
+    for name in (*MONEY, "cost_to_serve"):
+        frame[name] = pd.Series(dtype="float64")
+    return frame
+
+
+def with_strangers(customers: pd.DataFrame, names: set[str]) -> pd.DataFrame:
+    """The frame with customers added who are in no ledger of sales, such as those who only have a contract."""
+    added = sorted(names - set(customers["customer"]))
+    if not added:
+        return customers
+    new = nobody().reindex(range(len(added)))
+    new["customer"], new["segment"], new["kind"] = added, EVERYBODY, "active"
+    new[list(MONEY)] = 0.0
+    both = pd.concat([customers, new]) if len(customers) else new
+    return both.sort_values("customer").reset_index(drop=True)
+
+
+def margin_rate(past: pd.DataFrame) -> pd.Series[float]:
+    """Profit over revenue of each customer (index); of all together where a customer has paid nothing on balance."""
+    paid = past["revenue"] > 0
+    total = float(past["revenue"].sum())
+    every = float(past["historical"].sum()) / total if total > 0 else 0.0
+    return (past["historical"] / past["revenue"].where(paid)).fillna(every)
+
+
+def place_by_members(
+    tables: Tables, estimates: Estimates, names: pd.Index[str], end: pd.Timestamp
+) -> Placed | None:
+    """The segments of `[estimates.segments]`; else those that table customers states; None without either.
+
+    Who is in none of the former is `left` where table customers says so, and `new` else.
+    """
+    stated = tables.frames.get("customers")
+    if estimates.members is not None:
+        segment = pd.Series(estimates.members, dtype=object).reindex(names)
+        gone = closed_by(tables, names, end)
+        segment = segment.fillna(pd.Series(np.where(gone, LEFT, NEW), index=names, dtype=object))
+    elif stated is not None and (stated["segment"] != "").any():
+        segment = stated.set_index("customer")["segment"].reindex(names).fillna("").replace("", EVERYBODY)
+    else:
+        return None
+    planned = estimates.frames.get("segments")
+    known = {} if planned is None else dict(zip(planned["segment"], planned["kind"], strict=True))
+    kinds = {name: known.get(name, "lost" if name == LEFT else "active") for name in sorted(set(segment))}
+    cost = base_service_cost(tables.frames, list(kinds), list(kinds.values()))
+    return Placed(segment, kinds, dict(zip(kinds, cost, strict=True)))
 
 
 def place(

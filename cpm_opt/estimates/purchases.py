@@ -12,6 +12,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cpm_opt.estimates import bg_nbd, gamma_gamma, pareto_nbd
+from cpm_opt.estimates.cost_of_service import ServiceCost
 from cpm_opt.estimates.histories import WEEKS, Histories, build_histories
 from cpm_opt.estimates.holdout import Holdout, try_out
 from cpm_opt.estimates.lifetime import MODELS, Valued, counted_periods, lifetime_value
@@ -75,8 +76,9 @@ def value_purchases(
     value: ValueRules,
     period: str,
     end: pd.Timestamp,
+    service: ServiceCost | None = None,
 ) -> Purchases:
-    """Fit, try out and value. `margin_rate` is profit over revenue by customer (index)."""
+    """Fit, try out and value. `margin_rate` is profit over revenue by customer (index); values are net of `service`."""
     weeks = WEEKS[period]
     fitted = fit_purchases(transactions, rules, end)
     histories, models = fitted.histories, fitted.models
@@ -98,7 +100,8 @@ def value_purchases(
         spend = gamma_gamma.expected_spend(spending.values, histories.frequency, histories.spend)
     if buying.converged and spending.converged:
         periods = counted_periods(value.discount_rate, value.periods)
-        valued = lifetime_value(buying, spending, histories, rate, value.discount_rate, periods, weeks)
+        cost = None if service is None else service.of(histories.customer)
+        valued = lifetime_value(buying, spending, histories, rate, value.discount_rate, periods, weeks, cost)
     again = () if models is fitted.models else _unfitted(models)
     lint = (
         *_unfitted(fitted.models),

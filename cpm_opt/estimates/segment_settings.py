@@ -34,7 +34,6 @@ BOUNDS = ("at_least", "above", "at_most", "below")
 RESERVED = ("all", "new", "left", NEXT)
 
 
-
 def _bound(raw: Any) -> Any:
     if isinstance(raw, bool) or not isinstance(raw, int | float | datetime.date):
         raise ValueError("is neither a number nor a day")

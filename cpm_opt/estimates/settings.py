@@ -16,6 +16,7 @@ smallest = 0                     # states seen fewer times than this go into the
 discount_rate = 0.025            # per period
 periods = 12                     # periods whose margins count; without it endless
 purchases = "bg_nbd"             # the model behind lifetime values: bg_nbd or pareto_nbd
+margin = "contribution"          # values are after cost to serve where ledgers tell it; "gross_profit": before it
 half_life = 4                    # periods after which past profit counts half, in the value weighted to the recent
 alive = 0.5                      # probability of being alive below which a customer counts as inactive
 fall = 0.1                       # loss of that probability over a period from which a customer is at risk
@@ -33,7 +34,8 @@ lever = "calls"
 from = "efforts"
 
 `[estimates.segments]`, segments by tier or by rules on any column, is described in `segment_settings`.
-[estimates.acquisition] and [estimates.scenarios] stand in `answer_rules`.
+[estimates.acquisition] and [estimates.scenarios] stand in `answer_rules`, [estimates.product] and
+[estimates.supplier] in `portfolio_rules`.
 
 Periods are the instance's: months, quarters or years.
 """
@@ -65,6 +67,7 @@ from cpm_opt.estimates.lever_rules import REMEDIES as LEVER_REMEDIES
 from cpm_opt.estimates.lever_rules import LeverRules
 from cpm_opt.estimates.segment_settings import REMEDIES as SEGMENT_REMEDIES
 from cpm_opt.estimates.segment_settings import SEGMENTS, SegmentRules, known_keys
+from cpm_opt.estimates.portfolio_rules import PORTFOLIO_REMEDIES, ProductRules, SupplierRules
 from cpm_opt.faults import Fault, did_you_mean
 
 INSTANCE = "instance.toml"
@@ -135,6 +138,7 @@ class ValueRules(_Closed):
     discount_rate: Annotated[float, AfterValidator(_discount_rate)]
     periods: int | None = Field(default=None, ge=1, le=10_000)
     purchases: Literal["bg_nbd", "pareto_nbd"] = "bg_nbd"
+    margin: Literal["contribution", "gross_profit"] = "contribution"
     half_life: float = Field(default=4.0, gt=0)
     alive: float = Field(default=0.5, gt=0, lt=1)
     fall: float = Field(default=0.1, gt=0, lt=1)
@@ -182,6 +186,8 @@ class EstimateRules(_Closed):
     response: ResponseRules | None = None
     acquisition: AcquisitionRules | None = None
     scenarios: ScenarioRules | None = None
+    product: ProductRules | None = None
+    supplier: SupplierRules | None = None
 
 
 _REMEDIES = {
@@ -204,10 +210,12 @@ _REMEDIES = {
     **{f"response.levers.{key}": remedy for key, remedy in LEVER_REMEDIES.items()},
     **ANSWER_REMEDIES,
     **SEGMENT_REMEDIES,
+    **PORTFOLIO_REMEDIES,
     "value": "write [estimates.value] with a discount_rate per period",
     "value.discount_rate": "write a fraction per period, such as 0.025",
     "value.periods": "write a whole number of periods from 1 on, or leave it out for an endless value",
     "value.purchases": 'write "bg_nbd" or "pareto_nbd"',
+    "value.margin": 'write "contribution" (after cost to serve, where ledgers tell it) or "gross_profit"',
     "value.half_life": "write a number of periods above 0, such as 4",
     "value.alive": "write a probability between 0 and 1, such as 0.5",
     "value.fall": "write a loss of probability between 0 and 1, such as 0.1",
@@ -266,6 +274,8 @@ def _fields_at(path: list[str]) -> list[str]:
         "response": ResponseRules,
         "acquisition": AcquisitionRules,
         "scenarios": ScenarioRules,
+        "product": ProductRules,
+        "supplier": SupplierRules,
     }
     if path[:2] == ["response", "levers"]:
         return ["from" if name == "source" else name for name in LeverRules.model_fields]

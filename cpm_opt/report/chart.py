@@ -92,7 +92,21 @@ class Steps:
     last: tuple[str, float]
 
 
-Chart = Lines | Bars | Steps
+@dataclass(frozen=True)
+class Bubbles:
+    """Named points (x, y, size) in four fields, cut at `cuts` (x, y); `fields` are their names: top left, top right,
+    bottom left, bottom right. x is on a scale of doublings that falls to the right, as the growth and share matrix
+    has it."""
+
+    title: str
+    x_title: str
+    y_title: str
+    points: tuple[tuple[str, float, float, float], ...]
+    cuts: tuple[float, float]
+    fields: tuple[str, str, str, str]
+
+
+Chart = Lines | Bars | Steps | Bubbles
 
 
 def chart(title: str, x_title: str, y_title: str, series: Sequence[Series], names: Sequence[str] = ()) -> str:
@@ -163,6 +177,9 @@ def _draw(axes: Axes, each: Chart) -> None:
     axes.grid(axis="y", color=GRID, linewidth=0.8)
     axes.set_xlabel(_clean(each.x_title, 95), color=INK)
     axes.set_ylabel(_clean(each.y_title, 60), color=INK)
+    if isinstance(each, Bubbles):
+        _draw_bubbles(axes, each)
+        return
     if isinstance(each, Bars):
         _draw_bars(axes, each)
     else:
@@ -216,6 +233,30 @@ def _draw_bars(axes: Axes, each: Bars) -> None:
             axes.errorbar(x, y, yerr=arms, fmt="none", ecolor=INK, elinewidth=1, capsize=3)
     axes.axhline(0.0, color=SOFT, linewidth=1)
     _name_places(axes, each.names)
+
+
+def _draw_bubbles(axes: Axes, each: Bubbles) -> None:
+    most = max((size for *_, size in each.points), default=0.0) or 1.0
+    for number, (name, x, y, size) in enumerate(each.points):
+        colour = COLOURS[number % len(COLOURS)]
+        axes.scatter([x], [y], s=40 + 900 * size / most, color=colour, alpha=0.65, linewidth=0)
+        axes.annotate(_clean(name, 20), (x, y), ha="center", va="center", fontsize=9, color=INK)
+    axes.set_xscale("log", base=2)
+    across = [x for _, x, _, _ in each.points] + [each.cuts[0]]
+    up = [y for _, _, y, _ in each.points] + [each.cuts[1]]
+    axes.set_xlim(max(across) * 2, min(across) / 2)
+    room = 0.25 * ((max(up) - min(up)) or abs(max(up)) or 1.0)
+    axes.set_ylim(min(up) - room, max(up) + room)
+    axes.axvline(each.cuts[0], color=INK, linewidth=1)
+    axes.axhline(each.cuts[1], color=INK, linewidth=1)
+    corners = ((0.01, 0.98, "top"), (0.99, 0.98, "top"), (0.01, 0.02, "bottom"), (0.99, 0.02, "bottom"))
+    for field, (x, y, va) in zip(each.fields, corners, strict=True):
+        ha = "left" if x < 0.5 else "right"
+        axes.text(
+            x, y, field, transform=axes.transAxes, ha=ha, va=va, color=SOFT, fontsize=10, fontweight="bold"
+        )
+    axes.xaxis.set_major_formatter("{x:g}")
+    axes.yaxis.set_major_formatter(_axis_numbers())
 
 
 def _name_places(axes: Axes, names: Sequence[str]) -> None:

@@ -73,7 +73,7 @@ def _greedy(facts: Mapping[str, Any], units: Units) -> list[str]:
 
 def _weighs_more(facts: Mapping[str, Any]) -> bool:
     """Whether the plan is judged by more than its profit."""
-    return abs(facts["objective"] - facts["profit"]) > 1e-6 * max(1.0, abs(facts["objective"]))
+    return bool(abs(facts["objective"] - facts["profit"]) > 1e-6 * max(1.0, abs(facts["objective"])))
 
 
 def _broken(rows: list[Mapping[str, Any]]) -> str:

@@ -9,8 +9,9 @@ from cpm_opt.report.actions import actions
 from cpm_opt.report.earns import earns
 from cpm_opt.report.explanation import NUMBER, SHARE, Column, Explanation, Section, Table
 from cpm_opt.report.limits import limits
+from cpm_opt.report.waterfall import STEP_WORDS as STEP_WORDS  # told to pages, too
 from cpm_opt.report.waterfall import waterfall_section
-from cpm_opt.report.words import Units, amount, counted, names, percent
+from cpm_opt.report.words import Units, amount, counted, names
 from cpm_opt.runs.record import RUN_FILE, RunRecord
 
 ALLOWED = 1e-6

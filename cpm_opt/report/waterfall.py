@@ -143,7 +143,7 @@ def _segment_headings(sums: Sums) -> dict[str, str]:
 
 
 def _table(name: str, first: str, sums: Sums, headings: Mapping[str, str], units: Units, file: str) -> Table:
-    """The largest first, the firm as a whole after them, and last what all add up to; columns without money left out."""
+    """The largest first, then the firm as a whole, and last what all add up to; columns without money are left out."""
     whole = {
         column: sum((row.get(column, Decimal(0)) for row in sums.values()), Decimal(0)) for column in headings
     }

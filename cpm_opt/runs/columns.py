@@ -2,9 +2,9 @@
 
 `segments` has further columns, one a measure. `share` is a fraction of the segment's customers; `limit` of a resource
 is its capacity and extra capacity times the highest utilisation. A shadow price is what one more unit of the capacity,
-or of the rule's limit, adds to the objective; it holds while that is between `range_low` and `range_high`. The amounts of
-`waterfall_parts` part each step of `waterfall`, and add up to it; a blank segment is the firm as a whole. `scenarios`
-is there only where the model weighs risk; the other tables then show the most probable scenario.
+or of the rule's limit, adds to the objective; it holds while that is between `range_low` and `range_high`. The amounts
+of `waterfall_parts` part each step of `waterfall`, and add up to it; a blank segment is the firm as a whole.
+`scenarios` is there only where the model weighs risk; the other tables then show the most probable scenario.
 """
 
 from __future__ import annotations

@@ -20,8 +20,8 @@ class RunFacts:
     """What a run was made from and a plan does not know.
 
     `instance` and `model` are names; `folder` is where the instance lies; `resolved` is the whole model with every
-    default filled in; `hashes` gives the SHA-256 of each input by its name; `notes` tells what was estimated. `greedy` is
-    the greedy plan's figures (`study.beside.greedy_facts`), None where it was not asked for.
+    default filled in; `hashes` gives the SHA-256 of each input by its name; `notes` tells what was estimated; `greedy`
+    is the greedy plan's figures (`study.beside.greedy_facts`), None where it was not asked for.
     """
 
     instance: str

@@ -4,7 +4,7 @@
     effects          effect on margin x customers on the option                   of their segment
     fixed cost       of a group that is one segment; of a larger group it is nobody's alone
     change cost      change_cost x customers newly on the option                  of their segment
-    resource cost    unit_cost x use                                              of the segment, by the lever that uses it
+    resource cost    unit_cost x use                                              of their segment, by lever that uses
 
 All other postings (capacity, extra capacity, credit, what further components post) are the firm's as a whole.
 """

@@ -7,10 +7,10 @@ are carried through each scenario and weighed as the model weighs them.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from cpm_opt.formulation.audit import Breach, RuleRow
 from cpm_opt.formulation.draft import Weights
-from cpm_opt.pipeline import Problem
 from cpm_opt.portfolio.portfolio import Portfolio
 from cpm_opt.solve.answer import Question
 from cpm_opt.solve.certificate import TOLERANCE
@@ -18,6 +18,9 @@ from cpm_opt.solve.plan import Recount
 from cpm_opt.solve.recount import recount
 from cpm_opt.study.given_tariff import carried, shares_of
 from cpm_opt.study.greedy import greedy
+
+if TYPE_CHECKING:
+    from cpm_opt.pipeline import Problem
 
 # So many combinations of segment, option and period take the greedy planner about half a second.
 MOST_MOVES = 20_000
@@ -73,7 +76,7 @@ def _penalties(counted: Recount) -> float:
 
 
 def _broken(rows: Sequence[RuleRow], breaches: Sequence[Breach]) -> list[dict[str, object]]:
-    missed = [
+    missed: list[dict[str, object]] = [
         {
             "rule": row.rule,
             "subject": row.subject,
@@ -84,7 +87,7 @@ def _broken(rows: Sequence[RuleRow], breaches: Sequence[Breach]) -> list[dict[st
         for row in rows
         if row.penalty is None and row.slack < -TOLERANCE * max(1.0, abs(row.limit))
     ]
-    other = [
+    other: list[dict[str, object]] = [
         {"rule": each.where, "subject": "", "period": None, "missed_by": each.amount, "unit": ""}
         for each in breaches
         if each.amount > TOLERANCE

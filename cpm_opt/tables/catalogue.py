@@ -9,14 +9,20 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 
-from cpm_opt.tables import catalogue_planning, catalogue_raw, catalogue_response, catalogue_rules
+from cpm_opt.tables import (
+    catalogue_planning,
+    catalogue_portfolios,
+    catalogue_raw,
+    catalogue_response,
+    catalogue_rules,
+)
 from cpm_opt.tables.column import Column, Table
 
 PLANNING: Mapping[str, Table] = MappingProxyType(
     {table.name: table for table in (*catalogue_planning.TABLES, *catalogue_rules.TABLES)}
 )
 RAW: Mapping[str, Table] = MappingProxyType(
-    {table.name: table for table in (*catalogue_raw.TABLES, *catalogue_response.TABLES)}
+    {table.name: table for table in (*catalogue_raw.TABLES, *catalogue_response.TABLES, *catalogue_portfolios.TABLES)}
 )
 ALL: Mapping[str, Table] = MappingProxyType({**PLANNING, **RAW})
 

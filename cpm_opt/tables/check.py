@@ -6,26 +6,38 @@ Tables that were read and tables that were estimated come through this one door.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cpm_opt.faults import Fault, did_you_mean
+from cpm_opt.faults import Fault
 from cpm_opt.tables import names, values
 from cpm_opt.tables.catalogue import ALL, LINE
 from cpm_opt.tables.column import Column, Table
+from cpm_opt.tables.headers import judge_columns
 from cpm_opt.tables.info import InstanceInfo
-from cpm_opt.tables.records import Records
+from cpm_opt.tables.records import Odd, Records
 from cpm_opt.tables.rows import row_faults
+from cpm_opt.tables.source import PLAIN, Spelling
 from cpm_opt.tables.values import Problem
 
 MAX_FAULTS = 1000
-_WORDS = {"groupings": "grouping column", "drivers": "driver", "covariates": "covariate"}  # columns of the user's own
 
 Cells = Sequence[str] | NDArray[Any]
+
+
+@dataclass(frozen=True)
+class _Layout:
+    """Where records stand and how their cells are written: the line of each, that of the header (None: it has none),
+    the spelling of numbers and days, and the cells without a sound value."""
+
+    lines: NDArray[np.int64]
+    head: int | None = 1
+    spelling: Spelling = PLAIN
+    odd: Mapping[str, Sequence[Odd]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -45,7 +57,9 @@ def check_records(
     Where the instance's measures are not known (its file is broken), columns that may be measures are not judged.
     """
     cells = dict(zip(records.header, records.cells, strict=True))
-    return _check(table, cells, np.asarray(records.lines, dtype=np.int64), info, measures_known)
+    lines = np.asarray(records.lines, dtype=np.int64)
+    layout = _Layout(lines, records.head, records.spelling, records.odd)
+    return _check(table, cells, layout, info, measures_known)
 
 
 def check_frame(name: str, frame: pd.DataFrame, info: InstanceInfo) -> tuple[pd.DataFrame, list[Fault]]:
@@ -64,7 +78,7 @@ def check_frame(name: str, frame: pd.DataFrame, info: InstanceInfo) -> tuple[pd.
     for label in frame.columns:
         if label != LINE:
             cells[str(label)] = _as_cells(frame[label])
-    checked, faults = _check(table, cells, lines, info, True)
+    checked, faults = _check(table, cells, _Layout(lines), info, True)
     return (_without_rows(table, info) if checked is None else checked), faults
 
 
@@ -87,25 +101,20 @@ def _without_rows(table: Table, info: InstanceInfo) -> pd.DataFrame:
 def _check(
     table: Table,
     cells: Mapping[str, Cells],
-    lines: NDArray[np.int64],
+    layout: _Layout,
     info: InstanceInfo,
     measures_known: bool,
 ) -> tuple[pd.DataFrame | None, list[Fault]]:
     known = table.with_measures(info.measures)
+    lines = layout.lines
     cells = _with_blank_bases(table, cells)
-    groupings, faults = _extra_columns(table, known, tuple(cells), measures_known)
-    missing = [column.name for column in known if column.required and column.name not in cells]
-    for name in missing:
-        remedy = _misspelt_as(name, cells, known) or "add it to the header and fill it in"
-        faults.append(
-            Fault(table.name, "the column is missing", remedy, row=1, column=name, code="missing_column")
-        )
+    groupings, missing, faults = judge_columns(table, known, tuple(cells), measures_known, layout.head)
     drop = np.zeros(len(lines), dtype=bool)
     done: dict[str, _Checked] = {}
     for column in (*known, *groupings):
         if column.name not in cells:
             continue
-        checked = _column(table.name, column, cells[column.name], lines)
+        checked = _column(table.name, column, cells[column.name], layout)
         done[column.name] = checked
         faults += checked.faults
         if column.name in table.key:
@@ -141,70 +150,16 @@ def _with_blank_bases(table: Table, cells: Mapping[str, Cells]) -> Mapping[str, 
     return {**cells, "base": filled}
 
 
-def _extra_columns(
-    table: Table, known: Sequence[Column], there: Sequence[str], measures_known: bool
-) -> tuple[list[Column], list[Fault]]:
-    """Grouping columns and drivers among those that the catalogue does not know, and a fault for each other one."""
-    groupings = []
-    faults = []
-    by_name = [column.name for column in known]
-    for name in there:
-        if name in by_name:
-            continue
-        slip = names.misspelt(name, by_name)
-        free = table.extra in _WORDS
-        if free and slip is None and name != LINE:
-            wrong = names.texts([name], Column(name, "id", ""))[1]
-            if wrong:
-                message = f"its name {wrong[0].message}"
-                faults.append(_column_fault(table, name, message, wrong[0].remedy, "unknown_column"))
-            groupings.append(_extra_column(table, name))
-        elif name == LINE and free:
-            message = "the name is kept for the lines of files"
-            faults.append(
-                _column_fault(table, name, message, "rename it, to product_line say", "unknown_column")
-            )
-        elif free:
-            message = f"is neither the known column '{slip}' nor unlike it enough to be a {_WORDS[table.extra]}"
-            faults.append(
-                _column_fault(table, name, message, f"write '{slip}', or rename it", "unknown_column")
-            )
-        elif measures_known or table.extra == "none":
-            remedy = f"did you mean '{slip}'?" if slip else did_you_mean(name, by_name)
-            faults.append(_column_fault(table, name, "unknown column", remedy, "unknown_column"))
-    return groupings, faults
-
-
-def _extra_column(table: Table, name: str) -> Column:
-    """A column under a name of the user's own: a grouping, or the driver of a time equation."""
-    if table.extra == "drivers":
-        return Column(name, "number", "driver of a time equation", "units of the driver", default=0.0)
-    if table.extra == "covariates":
-        # As text: whether it is a number or a word, the estimate that names it says.
-        return Column(name, "text", "covariate", default="")
-    return Column(name, "id", "grouping", default="")
-
-
-def _column_fault(table: Table, column: str, message: str, remedy: str, code: str) -> Fault:
-    return Fault(table.name, message, remedy, row=1, column=column, code=code)
-
-
-def _misspelt_as(name: str, there: Mapping[str, Cells], known: Sequence[Column]) -> str | None:
-    """The remedy where an unknown column looks like the missing one."""
-    by_name = {column.name for column in known}
-    for other in there:
-        if other not in by_name and names.misspelt(other, [name]):
-            return f"is '{other}' meant? then rename that"
-    return None
-
-
-def _column(table: str, column: Column, cells: Cells, lines: NDArray[np.int64]) -> _Checked:
+def _column(table: str, column: Column, cells: Cells, layout: _Layout) -> _Checked:
     """Convert one column and tell what is wrong in it."""
+    lines = layout.lines
     found: Sequence[str] | NDArray[Any]
     problems: list[Problem]
     if column.numeric:
         typed = isinstance(cells, np.ndarray)
-        found, problems = _typed_numbers(cells, column) if typed else values.numbers(list(cells), column)
+        found, problems = (
+            _typed_numbers(cells, column) if typed else values.numbers(list(cells), column, layout.spelling)
+        )
     else:
         words = [_plain(cell) for cell in cells] if isinstance(cells, np.ndarray) else cells
         if column.kind == "flag":
@@ -212,9 +167,13 @@ def _column(table: str, column: Column, cells: Cells, lines: NDArray[np.int64]) 
         elif column.kind == "choice":
             found, problems = values.choices(words, column)
         elif column.kind == "date":
-            found, problems = values.days(words, column)
+            found, problems = values.days(words, column, layout.spelling)
         else:
             found, problems = names.texts(words, column)
+    odd = [cell for cell in layout.odd.get(column.name, ()) if not (cell.names_only and column.numeric)]
+    if odd:
+        found, problems = _without_odd(found, problems, odd, column)
+        cells = _showing(cells, odd)
     faults = [_told(table, column, problem, cells, lines) for problem in problems[:MAX_FAULTS]]
     if len(problems) > MAX_FAULTS:
         message = f"{len(problems) - MAX_FAULTS:,} more cells of the column are faulty"
@@ -223,6 +182,24 @@ def _column(table: str, column: Column, cells: Cells, lines: NDArray[np.int64]) 
         faults += _alike(table, column, found, lines)
     refused = frozenset(problem.at for problem in problems if not problem.warning)
     return _Checked(found, refused, faults)
+
+
+def _without_odd(
+    found: Sequence[str] | NDArray[Any], problems: list[Problem], odd: Sequence[Odd], column: Column
+) -> tuple[Sequence[str] | NDArray[Any], list[Problem]]:
+    """Values and problems of a column, where each cell without a sound value has that as its only problem."""
+    at = {cell.at for cell in odd}
+    told = [Problem(cell.at, cell.code, cell.message, cell.remedy) for cell in odd]
+    kept = [problem for problem in problems if problem.at not in at]
+    if not isinstance(found, np.ndarray):
+        found = [str(column.stands_in) if i in at else value for i, value in enumerate(found)]
+    return found, sorted(kept + told, key=lambda problem: problem.at)
+
+
+def _showing(cells: Cells, odd: Sequence[Odd]) -> Cells:
+    """The cells as a message shows them."""
+    shown = {cell.at: cell.value for cell in odd}
+    return [shown.get(at, str(cell)) for at, cell in enumerate(cells)]
 
 
 def _typed_numbers(cells: Cells, column: Column) -> tuple[NDArray[np.float64], list[Problem]]:

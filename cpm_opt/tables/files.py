@@ -15,16 +15,17 @@ from cpm_opt.faults import Fault
 MAX_BYTES = 100_000_000
 
 _AS_CSV = "export the table as CSV in UTF-8"
+_NAME_IT = "name it .xlsx, or export the sheet as CSV"
 
 _MAGIC = (
     (b"\x1f\x8b", "gzip data", "unpack it first"),
-    (b"PK\x03\x04", "an Excel workbook or another zip archive", "export the sheet as CSV"),
-    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "export the sheet as CSV"),
+    (b"PK\x03\x04", "an Excel workbook or another zip archive", _NAME_IT),
+    (b"\xd0\xcf\x11\xe0", "an old Excel workbook", "save it as .xlsx, or export the sheet as CSV"),
     (b"\x89PNG", "a PNG image", _AS_CSV),
     (b"\xff\xd8\xff", "a JPEG image", _AS_CSV),
     (b"%PDF", "a PDF document", _AS_CSV),
-    (b"PAR1", "a Parquet file", _AS_CSV),
-    (b"SQLite format 3", "an SQLite database", _AS_CSV),
+    (b"PAR1", "a Parquet file", "name it .parquet"),
+    (b"SQLite format 3", "an SQLite database", "state url and query in instance.toml"),
     (b"BZh", "bzip2 data", "unpack it first"),
     (b"\xfd7zXZ", "xz data", "unpack it first"),
     (b"\x28\xb5\x2f\xfd", "zstd data", "unpack it first"),
@@ -40,24 +41,28 @@ class Unreadable(Exception):
 
 
 @dataclass(frozen=True)
-class Source:
+class ReadText:
     """A file that was read: its text with line feeds as its only line breaks, and the sha256 of its bytes."""
 
     text: str
     sha256: str
 
 
-def read_text(path: Path, table: str, limit: int = MAX_BYTES) -> Source:
-    """The text of a regular file of at most `limit` bytes; raises `Unreadable`. `table` is the place in the fault."""
-    data = _read_bytes(path, table, limit)
-    text = _decode(data, table, path.name)
+def read_text(path: Path, table: str, encoding: str = "utf-8", limit: int = MAX_BYTES) -> ReadText:
+    """The text of a regular file of at most `limit` bytes; raises `Unreadable`. `table` is the place in the fault.
+
+    A byte-order mark counts for more than `encoding`, which says what a file without one is in.
+    """
+    data = read_bytes(path, table, limit)
+    text = _decode(data, table, path.name, encoding)
     digest = hashlib.sha256(data).hexdigest()
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
-    return Source(text, digest)
+    return ReadText(text, digest)
 
 
-def _read_bytes(path: Path, table: str, limit: int) -> bytes:
+def read_bytes(path: Path, table: str, limit: int = MAX_BYTES) -> bytes:
+    """The bytes of a regular file of at most `limit` bytes, which stayed the same meanwhile; raises `Unreadable`."""
     try:
         # Without O_NONBLOCK, opening a FIFO waits for a writer for ever.
         _refuse_odd(path.stat(), path, table, limit)
@@ -90,14 +95,27 @@ def _read_bytes(path: Path, table: str, limit: int) -> bytes:
     return data
 
 
-def _refuse_odd(found: os.stat_result, path: Path, table: str, limit: int) -> None:
+def check_file(path: Path, table: str, magic: bytes, what: str) -> None:
+    """Raise `Unreadable` where a file of any size is no regular file, or does not begin with `magic`."""
+    try:
+        _refuse_odd(path.stat(), path, table, None)
+        with path.open("rb") as stream:
+            begin = stream.read(len(magic))
+    except (OSError, ValueError) as error:
+        raise Unreadable(_cannot_open(path, table, error)) from error
+    if begin != magic:
+        found = f"is not {what}" if begin else "has 0 bytes"
+        raise Unreadable(Fault(table, f"{path.name} {found}", "correct its path", code="not_a_database"))
+
+
+def _refuse_odd(found: os.stat_result, path: Path, table: str, limit: int | None) -> None:
     mode = found.st_mode
     if not stat.S_ISREG(mode):
         what = "a folder" if stat.S_ISDIR(mode) else "a pipe" if stat.S_ISFIFO(mode) else "a device or socket"
         raise Unreadable(
             Fault(table, f"{path.name} is {what}, not a file", "put a plain file there", code="not_a_file")
         )
-    if found.st_size > limit:
+    if limit is not None and found.st_size > limit:
         size = f"{found.st_size / 1e6:,.0f} MB, over the limit of {limit / 1e6:,.0f} MB"
         raise Unreadable(
             Fault(
@@ -124,7 +142,7 @@ def _cannot_open(path: Path, table: str, error: OSError | ValueError) -> Fault:
     )
 
 
-def _decode(data: bytes, table: str, name: str) -> str:
+def _decode(data: bytes, table: str, name: str, stated: str) -> str:
     if not data:
         raise Unreadable(
             Fault(table, f"{name} has 0 bytes", "write a header and rows, or delete it", code="empty_file")
@@ -132,9 +150,12 @@ def _decode(data: bytes, table: str, name: str) -> str:
     for magic, what, remedy in _MAGIC:
         if data.startswith(magic):
             raise Unreadable(Fault(table, f"{name} is {what}, not text", remedy, code="not_text"))
-    encoding = "utf-8-sig"
+    encoding = "utf-8-sig" if stated == "utf-8" or data.startswith(codecs.BOM_UTF8) else stated
     if data.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
         encoding = "utf-16"
+    elif encoding == "utf-16":
+        # Without its mark, text of the little-endian kind: what Windows writes.
+        encoding = "utf-16-le"
     elif _many_zeros(data):
         raise Unreadable(
             Fault(
@@ -165,7 +186,7 @@ def _many_zeros(data: bytes) -> bool:
 
 
 def _badly_encoded(data: bytes, encoding: str, table: str, name: str, error: UnicodeDecodeError) -> Fault:
-    if encoding == "utf-16":
+    if encoding.startswith("utf-16"):
         return Fault(
             table,
             f"{name} is damaged UTF-16 at byte {error.start}",
@@ -173,10 +194,10 @@ def _badly_encoded(data: bytes, encoding: str, table: str, name: str, error: Uni
             code="encoding",
         )
     row = data.count(b"\n", 0, error.start) + 1
-    return Fault(
-        table,
-        f"{name} is not UTF-8: byte 0x{data[error.start]:02x} at offset {error.start}, likely Latin-1 or Windows text",
-        "save it as UTF-8",
-        row=row,
-        code="encoding",
-    )
+    byte = f"byte 0x{data[error.start]:02x} at offset {error.start}"
+    if encoding == "utf-8-sig":
+        message = f"{name} is not UTF-8: {byte}, likely Latin-1 or Windows text"
+        remedy = f'save it as UTF-8, or write encoding = "windows-1252" in [tables.{table}]'
+    else:
+        message, remedy = f"{name} is not {encoding}: {byte}", "correct the encoding in instance.toml"
+    return Fault(table, message, remedy, row=row, code="encoding")

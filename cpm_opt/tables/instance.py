@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -13,10 +14,14 @@ from cpm_opt.faults import Fault, InputError, did_you_mean
 from cpm_opt.tables.catalogue import ALL, RAW
 from cpm_opt.tables.check import check_records
 from cpm_opt.tables.column import Table
-from cpm_opt.tables.files import Unreadable, read_text
 from cpm_opt.tables.info import FILE, Described, InstanceInfo, read_info
-from cpm_opt.tables.records import parse
+from cpm_opt.tables.reading import read_source
 from cpm_opt.tables.source import BESIDE, OTHER_SUFFIXES, Source
+
+
+if TYPE_CHECKING:
+    from cpm_opt.tables.workbook import Book
+
 
 @dataclass(frozen=True)
 class Tables:
@@ -44,8 +49,9 @@ def read_instance(folder: Path) -> Tables:
     faults = list(described.faults)
     hashes = {FILE: described.sha256} if described.sha256 else {}
     frames: dict[str, pd.DataFrame] = {}
+    books: dict[Path, Book] = {}
     for name, source in described.sources.items():
-        frame, wrong, sha256 = _read_table(ALL[name], source, described)
+        frame, wrong, sha256 = _read_table(ALL[name], source, described, books)
         faults += wrong
         if frame is not None:
             frames[name] = frame
@@ -85,18 +91,14 @@ def _hash_name(folder: Path, table: str, source: Source) -> str:
 
 
 def _read_table(
-    table: Table, source: Source, described: Described
+    table: Table, source: Source, described: Described, books: dict[Path, Book]
 ) -> tuple[pd.DataFrame | None, list[Fault], str]:
-    try:
-        read = read_text(source.path, table.name)
-    except Unreadable as error:
-        return None, [error.fault], ""
-    known = [column.name for column in table.with_measures(described.info.measures)]
-    records, faults = parse(read.text, table.name, known)
+    known = table.with_measures(described.info.measures)
+    records, faults, sha256 = read_source(source, table.name, known, described.file, books)
     if records is None:
-        return None, faults, read.sha256
+        return None, faults, sha256
     frame, wrong = check_records(table, records, described.info, described.parsed)
-    return frame, faults + wrong, read.sha256
+    return frame, faults + wrong, sha256
 
 
 def _strays(folder: Path, described: Described) -> list[Fault]:

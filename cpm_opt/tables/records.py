@@ -1,4 +1,5 @@
-"""From text to records: CSV by our own rules on top of Python's csv module. Every cell stays text.
+"""Records: the cells of a table as text, from whatever source; and from CSV text to them, by our own rules on top of
+Python's csv module.
 
 pandas' parser is not used: it drops duplicate headers, shifts columns where rows have a field too many, and takes the
 ids NA, None and 007 for something else.
@@ -7,34 +8,58 @@ ids NA, None and 007 for something else.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from cpm_opt.faults import Fault
 from cpm_opt.tables.names import misspelt
+from cpm_opt.tables.source import PLAIN, Spelling
 
 MAX_COLUMNS = 1000
 MAX_LINE = 1_000_000
 MAX_FAULTS = 1000
 
-_OTHER_DELIMITERS = {";": "';'", "\t": "a tab", "|": "'|'"}
+_DELIMITERS = {",": "commas", ";": "';'", "\t": "a tab", "|": "'|'"}
+
+
+@dataclass(frozen=True)
+class Odd:
+    """A cell that its source holds no sound value for: position in its column, what it shows, a code, what is wrong
+    and the remedy. With `names_only` it is wrong as a name alone, and a sound number."""
+
+    at: int
+    value: str
+    code: str
+    message: str
+    remedy: str
+    names_only: bool = False
 
 
 @dataclass(frozen=True)
 class Records:
-    """The cells of a file: `header`, one list of cells per column (in the order of the header), and for each record
-    the line of the file on which it starts."""
+    """The cells of a table as text: `header`, one list of cells per column (in the order of the header), and for each
+    record the line of the file on which it starts (its number, where the source has no lines).
+
+    `head` is the line of the header (None: it has none), `spelling` how numbers and days are written, `odd` the cells
+    without a sound value by column.
+    """
 
     header: tuple[str, ...]
     cells: Sequence[Sequence[str]]
     lines: Sequence[int]
+    head: int | None = 1
+    spelling: Spelling = PLAIN
+    odd: Mapping[str, Sequence[Odd]] = field(default_factory=dict)
 
 
-def parse(text: str, table: str, known: Iterable[str]) -> tuple[Records | None, list[Fault]]:
+def parse(
+    text: str, table: str, known: Iterable[str], delimiter: str = ",", mapped: frozenset[str] = frozenset()
+) -> tuple[Records | None, list[Fault]]:
     """Cut CSV text (its line breaks are line feeds) into records; None where the structure is beyond reading.
 
-    `known` are the names of the table's columns; by them a missing header or a wrong delimiter is recognised. Records
-    with a wrong number of fields are told and left out. Blank lines are skipped.
+    `known` are the names of the table's columns in the file; by them a missing header or a wrong delimiter is
+    recognised. `mapped` are those that a column map names: where there is one, other columns may be nameless or
+    doubled. Records with a wrong number of fields are told and left out. Blank lines are skipped.
     """
     lines = text.split("\n")
     longest = max(map(len, lines))
@@ -42,13 +67,15 @@ def parse(text: str, table: str, known: Iterable[str]) -> tuple[Records | None, 
         message = f"the line has {longest:,} characters, over the limit of {MAX_LINE:,}"
         row = next(at for at, line in enumerate(lines, start=1) if len(line) == longest)
         return None, [Fault(table, message, "the file is not a table", row=row, code="line_too_long")]
-    rows, starts, broken = _rows(lines, table)
+    rows, starts, broken = _rows(lines, table, delimiter)
     if not rows:
         if broken:
             return None, broken
         return None, [Fault(table, "has no header", "write the names of its columns first", code="no_header")]
     header = tuple(name.strip() for name in rows[0])
-    wrong = _header_faults(header, lines[starts[0] - 1], table, known)
+    names = tuple(known)
+    wrong = _not_the_header(header, lines[starts[0] - 1], table, names, delimiter, bool(mapped))
+    wrong = wrong or header_faults(header, table, starts[0], frozenset(names) if mapped else None)
     if wrong:
         return None, wrong
     if broken:
@@ -63,9 +90,9 @@ def parse(text: str, table: str, known: Iterable[str]) -> tuple[Records | None, 
     return (Records(header, columns, at) if body else None), faults
 
 
-def _rows(lines: list[str], table: str) -> tuple[list[list[str]], list[int], list[Fault]]:
+def _rows(lines: list[str], table: str, delimiter: str) -> tuple[list[list[str]], list[int], list[Fault]]:
     """Rows that are not blank, the line on which each starts, and the fault that stopped the reading, if any."""
-    reader = csv.reader((line + "\n" for line in lines), strict=True)
+    reader = csv.reader((line + "\n" for line in lines), strict=True, delimiter=delimiter)
     rows: list[list[str]] = []
     starts: list[int] = []
     line = 1
@@ -94,29 +121,43 @@ def _quote_fault(reason: str, line: int, lines: list[str], table: str) -> Fault:
     return Fault(table, message, remedy, row=line, code="quote")
 
 
-def _header_faults(header: tuple[str, ...], line: str, table: str, known: Iterable[str]) -> list[Fault]:
-    names = tuple(known)
+def _not_the_header(
+    header: tuple[str, ...], line: str, table: str, names: tuple[str, ...], delimiter: str, mapped: bool
+) -> list[Fault]:
+    """The fault where the first line names no column of the table, by what it seems to be."""
+    if len(header) > MAX_COLUMNS or any(misspelt(cell, names) for cell in header) or set(header) & set(names):
+        return []
+    for mark, called in _DELIMITERS.items():
+        cells = [cell.strip().strip('"').casefold() for cell in line.split(mark)]
+        if mark != delimiter and len(cells) > 1 and set(cells) & {name.casefold() for name in names}:
+            message = f"its columns are separated by {called} instead of {_DELIMITERS[delimiter]}"
+            written = "\\t" if mark == "\t" else mark
+            remedy = f'export it with commas, or write delimiter = "{written}" in [tables.{table}] of instance.toml'
+            return [Fault(table, message, remedy, row=1, code="delimiter")]
+    if mapped:
+        return []  # The columns that the map names and the file has not are told one by one.
+    message = "its first line names none of the table's columns, so it has no header or is another table"
+    return [Fault(table, message, f"begin with {','.join(names[:4])},...", row=1, code="no_header")]
+
+
+def header_faults(
+    header: Sequence[str], table: str, row: int | None, used: frozenset[str] | None
+) -> list[Fault]:
+    """What is wrong with the names of columns; only with the `used` ones, where these are given."""
     if len(header) > MAX_COLUMNS:
         message = f"has {len(header):,} columns, over the limit of {MAX_COLUMNS:,}"
-        return [Fault(table, message, "leave out what is not needed", row=1, code="too_many_columns")]
-    if not any(misspelt(cell, names) for cell in header) and not set(header) & set(names):
-        for mark, called in _OTHER_DELIMITERS.items():
-            cells = [cell.strip().strip('"').casefold() for cell in line.split(mark)]
-            if len(cells) > 1 and set(cells) & {name.casefold() for name in names}:
-                message = f"its columns are separated by {called} instead of commas"
-                remedy = "export it with commas, and a point as the decimal mark"
-                return [Fault(table, message, remedy, row=1, code="delimiter")]
-        message = "its first line names none of the table's columns, so it has no header or is another table"
-        return [Fault(table, message, f"begin with {','.join(names[:4])},...", row=1, code="no_header")]
+        return [Fault(table, message, "leave out what is not needed", row=row, code="too_many_columns")]
     faults = []
     for at, name in enumerate(header):
+        if used is not None and name not in used:
+            continue
         if not name:
             message, remedy = f"column {at + 1} has no name", "name it or delete the column"
-            faults.append(Fault(table, message, remedy, row=1, code="blank_header"))
+            faults.append(Fault(table, message, remedy, row=row, code="blank_header"))
         elif name in header[:at]:
-            message = f"is there twice, as columns {header.index(name) + 1} and {at + 1}"
+            message = f"is there twice, as columns {list(header).index(name) + 1} and {at + 1}"
             faults.append(
-                Fault(table, message, "delete or rename one", row=1, column=name, code="duplicate_column")
+                Fault(table, message, "delete or rename one", row=row, column=name, code="duplicate_column")
             )
     return faults
 

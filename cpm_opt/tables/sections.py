@@ -107,9 +107,7 @@ def source_of(
     ), told
 
 
-def _file(
-    file: TomlFile, folder: Path, table: str, section: Section
-) -> tuple[dict[str, Any], list[Fault]]:
+def _file(file: TomlFile, folder: Path, table: str, section: Section) -> tuple[dict[str, Any], list[Fault]]:
     at = ("tables", table)
     if section.path is None:
         there = beside(folder, table)
@@ -184,7 +182,9 @@ def _contradictions(file: TomlFile, at: tuple[str, str], section: Section) -> li
     faults = []
     if section.path is not None and (section.url is not None or section.query is not None):
         other = "url" if section.url is not None else "query"
-        faults.append(file.fault((*at, "path"), f"stands beside {other}", "keep one of them", "contradiction"))
+        faults.append(
+            file.fault((*at, "path"), f"stands beside {other}", "keep one of them", "contradiction")
+        )
     if section.thousands and section.thousands == section.decimal:
         message = "is the decimal mark as well"
         faults.append(
@@ -199,7 +199,9 @@ def _map_faults(file: TomlFile, at: tuple[str, str], section: Section) -> list[F
     if table.extra != "none":
         return []
     return [
-        file.fault((*at, "columns", name), "unknown column", did_you_mean(name, table.names), "unknown_column")
+        file.fault(
+            (*at, "columns", name), "unknown column", did_you_mean(name, table.names), "unknown_column"
+        )
         for name in section.columns
         if name not in table.names
     ]

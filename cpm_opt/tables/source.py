@@ -16,7 +16,9 @@ Kind = Literal["csv", "excel", "parquet", "sql"]
 Delimiter = Literal[",", ";", "\t", "|"]
 Decimal = Literal[".", ","]
 Thousands = Literal["", ".", ",", " ", "'"]
-Encoding = Literal["utf-8", "utf-16", "windows-1250", "windows-1251", "windows-1252", "iso-8859-1", "iso-8859-15"]
+Encoding = Literal[
+    "utf-8", "utf-16", "windows-1250", "windows-1251", "windows-1252", "iso-8859-1", "iso-8859-15"
+]
 
 ENCODINGS: tuple[str, ...] = get_args(Encoding)
 
@@ -93,7 +95,13 @@ OTHER_SUFFIXES: Mapping[str, tuple[str, str]] = MappingProxyType(
         ".json": ("is JSON, which is not read", "write it as CSV or Parquet"),
         ".gz": ("is packed", "unpack it first"),
         ".zip": ("is packed", "unpack it first"),
-        ".db": ("is a database, not a table", 'write url = "sqlite:FILE" and query = "select ..." in instance.toml'),
-        ".sqlite": ("is a database, not a table", 'write url = "sqlite:FILE" and query = "select ..." in instance.toml'),
+        ".db": (
+            "is a database, not a table",
+            'write url = "sqlite:FILE" and query = "select ..." in instance.toml',
+        ),
+        ".sqlite": (
+            "is a database, not a table",
+            'write url = "sqlite:FILE" and query = "select ..." in instance.toml',
+        ),
     }
 )

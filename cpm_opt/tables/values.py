@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from cpm_opt.faults import did_you_mean
 from cpm_opt.tables.column import Column
+from cpm_opt.tables.source import PLAIN, Spelling
 
 TOO_LARGE = 1e15
 TOO_SMALL = 1e-9
@@ -36,10 +37,16 @@ class Problem:
     warning: bool = False
 
 
-def numbers(cells: Sequence[str], column: Column) -> tuple[NDArray[np.float64], list[Problem]]:
+def numbers(
+    cells: Sequence[str], column: Column, spelling: Spelling = PLAIN
+) -> tuple[NDArray[np.float64], list[Problem]]:
     """Numbers of text cells; blank ones and refused ones become the column's default (nan where it says so)."""
+    told: list[Problem] = []
+    if spelling.decimal != PLAIN.decimal or spelling.thousands:
+        cells, told = _respelt(cells, spelling)
     values, blank, problems = _parsed(cells)
-    problems += _not_zero(cells, values)
+    blank[[problem.at for problem in told]] = False
+    problems += _not_zero(cells, values) + told
     return settled(values, blank, column, problems)
 
 
@@ -79,6 +86,37 @@ def _parsed(cells: Sequence[str]) -> tuple[NDArray[np.float64], NDArray[np.bool_
         else:
             problems.append(Problem(at, *_no_number(text)))
     return values, blank, problems
+
+
+def _respelt(cells: Sequence[str], spelling: Spelling) -> tuple[list[str], list[Problem]]:
+    """Cells such as 1.234,50 as 1234.50, and those that are no number in the source's own spelling (left blank)."""
+    mark, between = re.escape(spelling.decimal), spelling.thousands
+    spaces = "[ \u00a0\u202f]" if between == " " else re.escape(between)
+    whole = rf"\d+|\d{{1,3}}(?:{spaces}\d{{3}})+" if between else r"\d+"
+    pattern = re.compile(rf"([+-]?)({whole})?(?:{mark}(\d*))?([eE][+-]?\d+)?", re.ASCII)
+    known: dict[str, str | None] = {}
+    for cell in set(cells):
+        text = cell.strip(" \t\r\n\xa0")
+        found = pattern.fullmatch(text)
+        digits = (
+            re.sub(spaces, "", found[2] or "") if found and between else (found[2] or "") if found else ""
+        )
+        if found and (digits or found[3] or not text):
+            known[cell] = f"{found[1]}{digits}{'.' + found[3] if found[3] else ''}{found[4] or ''}"
+        else:
+            known[cell] = None
+    problems = [
+        Problem(at, *_not_as_spelt(cell.strip(), spelling)) for at, cell in enumerate(cells) if known[cell] is None
+    ] if None in known.values() else []  # fmt: skip
+    return [known[cell] or "" for cell in cells], problems
+
+
+def _not_as_spelt(text: str, spelling: Spelling) -> tuple[str, str, str]:
+    if re.fullmatch(r"[\d+.,' \u00a0\u202f-]+", text):
+        form = f"1{spelling.thousands}234{spelling.decimal}50"
+        remedy = "correct it, or decimal and thousands in instance.toml"
+        return "not_a_number", f"is not written as instance.toml says ({form})", remedy
+    return _no_number(text)
 
 
 def _not_zero(cells: Sequence[str], values: NDArray[np.float64]) -> list[Problem]:
@@ -179,9 +217,13 @@ def _no_number(text: str) -> tuple[str, str, str]:
         whole, point = text.replace(",", ""), text.replace(",", ".")
         return "not_a_number", "has a comma", f"write {whole} or {point}, whichever is meant"
     if _SEPARATED.fullmatch(text):
-        return "not_a_number", "has thousands separators", "write the digits without them, as 1234.50"
+        return (
+            "not_a_number",
+            "has thousands separators",
+            "write the digits without them, as 1234.50, or thousands in instance.toml",
+        )
     if _DECIMAL_COMMA.fullmatch(text):
-        return "not_a_number", "has a decimal comma", "write a point, as 12.5"
+        return "not_a_number", "has a decimal comma", "write a point, as 12.5, or decimal in instance.toml"
     if _NUMBER.fullmatch(text.replace("\u2212", "-").strip("()")):
         return "not_a_number", "has a sign that is no plain hyphen", "write a negative number as -5"
     return "not_a_number", "is not a number", "write a number such as 1250.5"
@@ -228,14 +270,40 @@ def choices(cells: Sequence[str], column: Column) -> tuple[list[str], list[Probl
     return [known[cell] or default for cell in cells], problems
 
 
-def days(cells: Sequence[str], column: Column) -> tuple[NDArray[np.datetime64], list[Problem]]:
-    """Days of text cells as 2026-01-31 (datetime64[ns]); refused ones become NaT."""
+def days(
+    cells: Sequence[str], column: Column, spelling: Spelling = PLAIN
+) -> tuple[NDArray[np.datetime64], list[Problem]]:
+    """Days of text cells as 2026-01-31, or as the source is said to write them (datetime64[ns]); refused ones become
+    NaT."""
+    if spelling.date_format is not None:
+        return _spelt_days(cells, column, spelling.date_format)
     known: dict[str, tuple[str, str, str] | None] = {}
     for cell in set(cells):
         known[cell] = _no_day(cell.strip(), column)
     problems = [Problem(at, *wrong) for at, cell in enumerate(cells) if (wrong := known[cell]) is not None]
     texts = ["NaT" if known[cell] is not None or not cell.strip() else cell.strip() for cell in cells]
     return np.array(texts, dtype="datetime64[D]").astype("datetime64[ns]"), problems
+
+
+def _spelt_days(
+    cells: Sequence[str], column: Column, form: str
+) -> tuple[NDArray[np.datetime64], list[Problem]]:
+    """Days written as `form` says; a time that it names is left out."""
+    known: dict[str, str | tuple[str, str, str]] = {}
+    for cell in set(cells):
+        text = cell.strip()
+        try:
+            day = datetime.datetime.strptime(text, form).date().isoformat() if text else ""
+        except ValueError:
+            remedy = "correct it, or date_format in instance.toml"
+            known[cell] = ("date", f"is no day of the form {form}", remedy)
+        else:
+            known[cell] = _no_day(day, column) or day or "NaT"
+    problems = [
+        Problem(at, *found) for at, cell in enumerate(cells) if isinstance(found := known[cell], tuple)
+    ]
+    days = [found if isinstance(found := known[cell], str) else "NaT" for cell in cells]
+    return np.array(days, dtype="datetime64[D]").astype("datetime64[ns]"), problems
 
 
 def _no_day(text: str, column: Column) -> tuple[str, str, str] | None:
@@ -260,5 +328,5 @@ def _no_day(text: str, column: Column) -> tuple[str, str, str] | None:
             "format the column as 2026-01-31 and export again",
         )
     if re.fullmatch(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}", text, re.ASCII):
-        return "date", "does not say which part is the month", remedy
+        return "date", "does not say which part is the month", f"{remedy}, or date_format in instance.toml"
     return "date", "is no date", remedy

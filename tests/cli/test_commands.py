@@ -10,9 +10,10 @@ from typer.testing import CliRunner, Result
 
 from cpm_opt.cli import app
 from cpm_opt.faults import Fault, InputError
+from cpm_opt.formulation.components import Capacity
 from cpm_opt.runs import list_runs
 from cpm_opt.solve.plan import Plan
-from tests.handmade import FACTS, no_plan, plan, written
+from tests.handmade import FACTS, RATE, no_plan, plan, portfolio, written
 
 FAULT = Fault("effects", "is not a number", "write 1250.5", row=7, column="margin", value="abc")
 
@@ -22,7 +23,12 @@ def pipeline(monkeypatch):
     """The commands' pipeline, replaced by one that gives what the test says."""
     module = ModuleType("cpm_opt.pipeline")
     spec = SimpleNamespace(
-        name=FACTS.model, resolved=lambda: FACTS.resolved, solver=SimpleNamespace(time_limit=300.0)
+        name=FACTS.model,
+        resolved=lambda: FACTS.resolved,
+        solver=SimpleNamespace(time_limit=300.0),
+        objective=SimpleNamespace(profit=1.0, end_value=1.0),
+        horizon=SimpleNamespace(periods=2, discount_rate=RATE),
+        components={"capacity": Capacity()},
     )
     info = SimpleNamespace(name=FACTS.instance)
     problem = SimpleNamespace(
@@ -31,6 +37,8 @@ def pipeline(monkeypatch):
         spec=spec,
         hashes=FACTS.hashes,
         notes=("a note",),
+        portfolio=portfolio(),
+        scenarios=(),
     )
     module.read_problem = lambda *_: problem
     module.solve_problem = lambda *_: plan()
@@ -73,6 +81,9 @@ def test_solve_json_has_the_figures_of_the_design(tmp_path, pipeline):
     )  # fmt: skip
     assert answer["certificate"]["passed"] is True
     assert answer["certificate"]["largest_violation"] == 1e-9
+    assert answer["today_profit"] == done.today.profit
+    assert answer["greedy_profit"] == answer["greedy"]["profit"] > done.today.profit
+    assert answer["gain_over_greedy"] == done.objective - answer["greedy"]["objective"]
     assert answer["seconds"] == {"read": 0.1, "build": 0.2, "solve": 0.3, "total": 0.6}
     assert (Path(answer["run"]) / "plan.csv").is_file()
     hour = {"rule": "capacity", "subject": "hours", "period": 1}

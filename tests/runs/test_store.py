@@ -55,7 +55,7 @@ def rows(path: Path) -> list[dict[str, str]]:
 def test_a_run_holds_every_file_of_the_design(tmp_path):
     path = written(tmp_path / "results")
     names = {file.name for file in path.iterdir()}
-    tables = {"plan", "segments", "resources", "choices", "rules", "waterfall"}
+    tables = {"plan", "segments", "resources", "choices", "rules", "waterfall", "waterfall_parts"}
     assert names == {"run.json", "solver.log", *(f"{table}.csv" for table in tables)}
     assert re.fullmatch(r"\d{8}T\d{6}Z-basic-hand-made-[0-9a-f]{8}", path.name)
     facts = strict_json(path / "run.json")

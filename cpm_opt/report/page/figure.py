@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Table
+from cpm_opt.report.explanation import NUMBER, SHARE, Column, Table
 
-# How it is drawn: a waterfall, upright bars stacked or side by side, lying bars, a curve of chances.
-STEPS, STACK, COLUMNS, BARS, CHANCES = "steps", "stack", "columns", "bars", "chances"
+# How it is drawn: a waterfall, upright bars stacked or side by side, lying bars, dots in a row, a curve of chances.
+STEPS, STACK, COLUMNS, BARS, DOTS, CHANCES = "steps", "stack", "columns", "bars", "dots", "chances"
 # What a series is, where that decides its colour and shape: as today, the plan's, a limit, or what is neither.
 TODAY, PLAN, LIMIT, REST, PLAIN = "today", "plan", "limit", "rest", ""
 DIGITS = 10
@@ -35,7 +35,7 @@ class View:
 class Figure:
     """A figure: its kind, categories and views, with a title for each axis and its unit in it.
 
-    `section` is the section of the explanation beside which it stands; `form` is that of the values (`number`, `share`).
+    `section` is the section of the page beside which it stands; `form` is that of its values (`number` or `share`).
     `summary` says in a sentence what there is to see.
     """
 
@@ -112,8 +112,3 @@ def fewest(series: Sequence[Series], most: int) -> tuple[Series, ...]:
         *(each for at, each in enumerate(series) if at in kept),
         Series(f"{len(others)} others", rest, REST),
     )
-
-
-def cells(figure: Figure) -> list[Cell]:
-    """Every value of the figure's first view, in the order of its series."""
-    return [value for each in figure.views[0].series for value in each.values]

@@ -6,13 +6,13 @@ from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from cpm_opt.report.explain import STEP_WORDS
 from cpm_opt.report.explanation import SHARE
 from cpm_opt.report.numbers import number, optional
 from cpm_opt.report.page.figure import (
     BARS,
     CHANCES,
     COLUMNS,
+    DOTS,
     LIMIT,
     PLAN,
     REST,
@@ -34,6 +34,17 @@ MOST_BARS = 15
 MOST_STEPS = 24
 MOST_SCENARIOS = 12
 TOLERANCE = 1e-6
+PARTS = "waterfall_parts"
+# Beside a bar there is room for few words, and what the step is about comes first.
+STEP_WORDS = {
+    "margin": "margin of the customers, by where they are",
+    "effects": "change in margin",
+    "fixed cost": "fixed costs",
+    "change cost": "costs of changing",
+    "resource cost": "costs of use",
+    "extra capacity": "extra capacity",
+    "credit cost": "cost of credit",
+}
 ACTIVE = "active"
 # Names of sections of the page, beside which figures stand.
 WATERFALL, ACTIONS, LIMITS, SCENARIOS, CUSTOMERS = "waterfall", "actions", "limits", "scenarios", "customers"
@@ -43,6 +54,7 @@ def figures(run: RunRecord, units: Units) -> tuple[Figure, ...]:
     """All figures of a run that has a plan. Raises InputError where its folder is damaged."""
     return (
         *_waterfall(run, units),
+        *_by_segment(run, units),
         *_scenarios(run, units),
         *_options(run, units),
         *_resources(run, units),
@@ -82,9 +94,36 @@ def _waterfall(run: RunRecord, units: Units) -> Iterator[Figure]:
     )  # fmt: skip
 
 
+def _by_segment(run: RunRecord, units: Units) -> Iterator[Figure]:
+    """What each segment's part of the difference is, the largest ones first."""
+    if not (run.path / f"{PARTS}.csv").is_file():
+        return
+    parts: dict[str, float] = defaultdict(float)
+    for row in run.table(PARTS):
+        parts[row["segment"] or "the firm as a whole"] += number(run, PARTS, row, "amount")
+    ordered = sorted(
+        (item for item in parts.items() if abs(item[1]) > TOLERANCE), key=lambda item: (-item[1], item[0])
+    )
+    if len(ordered) < 2:
+        return
+    if len(ordered) > MOST_STEPS:
+        kept = set(sorted(range(len(ordered)), key=lambda at: (-abs(ordered[at][1]), at))[: MOST_STEPS - 1])
+        rest = [change for at, (_, change) in enumerate(ordered) if at not in kept]
+        ordered = [item for at, item in enumerate(ordered) if at in kept] + [
+            (f"{len(rest)} others", sum(rest))
+        ]
+    best = max(ordered, key=lambda item: item[1])
+    yield Figure(
+        "segments", WATERFALL, BARS, "The difference, by segment", "segment",
+        f"change of profit over {units.horizon}, {units.money}", tuple(name for name, _ in ordered),
+        (View("", (Series("change", tuple(change for _, change in ordered), PLAN),)),),
+        f"{best[0]} brings most: {units.worth(best[1])}.",
+    )  # fmt: skip
+
+
 def _step(row: Mapping[str, str]) -> str:
     words = STEP_WORDS.get(row["source"], row["source"])
-    return f"{words}: {row['item']}" if row["item"] else words
+    return f"{row['item']}: {words}" if row["item"] else words
 
 
 def _scenarios(run: RunRecord, units: Units) -> Iterator[Figure]:
@@ -107,7 +146,7 @@ def _scenarios(run: RunRecord, units: Units) -> Iterator[Figure]:
             Series("plan", tuple(each["profit"] for each in ordered), PLAN),
         )
         yield Figure(
-            "scenarios", SCENARIOS, BARS, title, "scenario (its probability)", value_title, names,
+            "scenarios", SCENARIOS, DOTS, title, "scenario (its probability)", value_title, names,
             (View("", series),), summary,
         )  # fmt: skip
         return
@@ -146,7 +185,8 @@ def _options(run: RunRecord, units: Units) -> Iterator[Figure]:
         if not any(totals):
             continue
         series = []
-        for option in [*lever["options"]]:
+        # The base at the bottom, so that what changes stands on what stays.
+        for option in sorted(lever["options"], key=lambda name: name != lever["base"]):
             shares = [
                 by_option[option][at] / total if total else None
                 for at, total in zip(periods, totals, strict=True)
@@ -311,6 +351,8 @@ def _debt(run: RunRecord, units: Units) -> Iterator[Figure]:
         return
     debt = tuple(number(run, "rules", row, "value") for row in rows)
     line = tuple(number(run, "rules", row, "limit") for row in rows)
+    if max(*debt, *line) <= TOLERANCE:
+        return
     yield Figure(
         "debt", LIMITS, COLUMNS, "Debt against the credit line", units.period, units.money,
         tuple(row["period"] for row in rows),

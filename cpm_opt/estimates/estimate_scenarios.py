@@ -1,0 +1,70 @@
+"""Table scenarios: how the estimates may turn out, a few weighted draws out of many.
+
+In: `Draws`, `[estimates.scenarios]`. Out: the frame, and how near its mean and spread are to those of the draws.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpm_opt.estimates.answer_rules import ScenarioRules
+from cpm_opt.estimates.draws import KEYS, Draws
+from cpm_opt.estimates.scenario_reduction import reduce_draws
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Numbers = NDArray[np.float64]
+
+
+@dataclass(frozen=True)
+class Reduced:
+    """The `frame` of table scenarios; `kept[W]` draws with their `probability`, falling. `spread`: the standard
+    deviation over the scenarios against that over all draws, as a ratio, and `off`: how far their means differ, in
+    such standard deviations; both the median and the worst of the figures of money."""
+
+    frame: pd.DataFrame
+    kept: NDArray[np.int64]
+    probability: Numbers
+    spread: tuple[float, float]
+    off: tuple[float, float]
+
+
+def scenario_table(draws: Draws, rules: ScenarioRules) -> Reduced:
+    """`rules.number` of the draws by fast forward selection (`reduce_draws`), compared by what they make in money.
+
+    Every scenario is a draw; the estimates as they are, about the mean of the draws, are none of them. Probabilities
+    add to 1. A factor is written for each key of `draws`.
+    """
+    import pandas as pd
+
+    kept, probability = reduce_draws(draws.money, rules.number)
+    order = np.argsort(-probability, kind="stable")
+    kept, probability = kept[order], probability[order]
+    frames = []
+    for place, (draw, weight) in enumerate(zip(kept, probability, strict=True)):
+        frame = pd.DataFrame(list(draws.keys), columns=list(KEYS))
+        frame.insert(0, "scenario", f"draw-{place + 1:0{len(str(len(kept)))}d}")
+        frame.insert(1, "probability", weight)
+        frame.insert(3, "factor", draws.factors[draw])
+        frames.append(frame)
+    spread, off = _nearness(draws.money, kept, probability)
+    return Reduced(pd.concat(frames, ignore_index=True), kept, probability, spread, off)
+
+
+def _nearness(
+    money: Numbers, kept: NDArray[np.int64], probability: Numbers
+) -> tuple[tuple[float, float], tuple[float, float]]:
+    whole, deviation = money.mean(axis=0), money.std(axis=0)
+    own = money[kept]
+    mean = probability @ own
+    left = np.sqrt(np.maximum(probability @ (own - mean) ** 2, 0.0))
+    varied = deviation > 1e-12 * np.maximum(np.abs(whole), 1.0)
+    if not varied.any():
+        return (1.0, 1.0), (0.0, 0.0)
+    ratio, off = (left / deviation)[varied], (np.abs(mean - whole) / deviation)[varied]
+    return (float(np.median(ratio)), float(ratio.min())), (float(np.median(off)), float(off.max()))

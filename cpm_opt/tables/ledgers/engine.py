@@ -1,0 +1,54 @@
+"""A DuckDB of our own for one long table: memory and threads bounded, its temporary files gone with it."""
+
+from __future__ import annotations
+
+import os
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from duckdb import DuckDBPyConnection
+
+MEMORY = "1GB"
+
+
+@dataclass(frozen=True, eq=False)
+class Engine:
+    """A connection and the folder of what does not fit into its memory."""
+
+    connection: DuckDBPyConnection
+    folder: tempfile.TemporaryDirectory[str]
+
+    def columns(self, sql: str) -> Mapping[str, Any]:
+        """The answer of a query as one NumPy array a column (masked where it holds NULLs)."""
+        found: Mapping[str, Any] = self.connection.execute(sql).fetchnumpy()
+        return found
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """The answer of a query that has few rows."""
+        return self.connection.execute(sql).fetchall()
+
+
+def start() -> Engine:
+    """A fresh DuckDB in memory that loads no extension and keeps the order of rows only where it is asked to."""
+    import duckdb
+
+    folder = tempfile.TemporaryDirectory(prefix="cpm-ledger-", ignore_cleanup_errors=True)
+    threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    connection = duckdb.connect(
+        ":memory:",
+        config={
+            "memory_limit": MEMORY,
+            "temp_directory": folder.name,
+            "threads": threads,
+            "preserve_insertion_order": False,
+            "autoinstall_known_extensions": False,
+            "autoload_known_extensions": False,
+            "enable_progress_bar": False,
+            # DuckDB takes a CSV file for a short table and would build its hash tables on the ledger's side.
+            "disabled_optimizers": "join_order,build_side_probe_side",
+        },
+    )
+    return Engine(connection, folder)

@@ -1,0 +1,118 @@
+"""From a file to a `LargeTable`: its first bytes and its header are judged as those of a small file."""
+
+from __future__ import annotations
+
+import csv
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from cpm_opt.faults import Fault
+from cpm_opt.tables.column import Table
+from cpm_opt.tables.files import Unreadable, text_of
+from cpm_opt.tables.headers import judge_columns
+from cpm_opt.tables.info import InstanceInfo
+from cpm_opt.tables.ledgers import expressions as sql
+from cpm_opt.tables.ledgers.engine import Engine, start
+from cpm_opt.tables.ledgers.large import LargeTable, stamp_of
+from cpm_opt.tables.records import header_faults, parse
+from cpm_opt.tables.source import Source
+
+HEAD = 1_000_000
+
+
+def opened(
+    table: Table, source: Source, info: InstanceInfo, measures_known: bool
+) -> tuple[LargeTable | None, list[Fault]]:
+    """See `open_large`."""
+    path = source.path
+    assert path is not None  # noqa: S101 - asked by too_long_for_a_frame
+    stamp = stamp_of(path)
+    if source.kind == "csv":
+        header, faults = _csv_header(table, source, path, info)
+        if faults:
+            return None, faults
+        engine = start()
+        relation = _csv_relation(_plain_path(path, engine), header, source)
+        raws = {label: sql.name(f"c{at}") for at, label in enumerate(header)}
+        kinds = dict.fromkeys(header, "VARCHAR")
+        row: int | None = 1
+    else:
+        engine = start()
+        relation = f"read_parquet({sql.text(_plain_path(path, engine))}, file_row_number = true)"
+        described = _parquet_columns(engine, relation, table, path)
+        if isinstance(described, Fault):
+            return None, [described]
+        kinds, row = described, None
+        header = tuple(kinds)
+        raws = {label: sql.name(label) for label in header}
+    cells, types, missing = {}, {}, []
+    of_file = {theirs: ours for ours, theirs in source.columns.items()}
+    for label in header:
+        ours = of_file.get(label, label)
+        if not source.columns or label in of_file or ours in table.names:
+            cells[ours], types[ours] = raws[label], kinds[label]
+    for ours, theirs in source.columns.items():
+        if theirs not in header:
+            message = f"the file has no column '{theirs}', which the map names for {ours}"
+            missing.append(Fault(table.name, message, "correct [tables] in instance.toml", row=row, column=ours))
+    extra, _, faults = judge_columns(
+        table, table.with_measures(info.measures), tuple(cells), measures_known, row
+    )
+    if missing or faults or extra:
+        return None, [*missing, *faults]
+    return LargeTable(table, source, path, info, header, relation, cells, types, stamp, engine), []
+
+
+def _plain_path(path: Path, engine: Engine) -> str:
+    """The path as DuckDB takes it: one with the marks of a pattern goes by another name."""
+    full = str(path.absolute())
+    if not any(mark in full for mark in "*?[]{}"):
+        return full
+    link = Path(engine.folder.name) / f"table{path.suffix}"
+    os.symlink(full, link)
+    return str(link)
+
+
+def _csv_header(
+    table: Table, source: Source, path: Path, info: InstanceInfo
+) -> tuple[tuple[str, ...], list[Fault]]:
+    try:
+        with path.open("rb") as stream:
+            start_of_file = stream.read(HEAD)
+        line = start_of_file.partition(b"\n")[0].rstrip(b"\r")
+        text = text_of(line + b"\n", table.name, path.name)
+    except OSError as error:
+        return (), [Fault(table.name, f"{path.name} cannot be read: {error.strerror}", "check the path and the disk")]
+    except Unreadable as error:
+        return (), [error.fault]
+    known = [*source.columns.values(), *(column.name for column in table.with_measures(info.measures))]
+    mapped = frozenset(source.columns.values())
+    _, faults = parse(text, table.name, known, source.delimiter, mapped)
+    # The header alone is an empty table; that there are rows is plain from the size of the file.
+    faults = [fault for fault in faults if fault.code != "empty_table"]
+    if faults:
+        return (), faults
+    header = next(csv.reader([text], strict=True, delimiter=source.delimiter))
+    return tuple(label.strip() for label in header), []
+
+
+def _csv_relation(path: str, header: Sequence[str], source: Source) -> str:
+    columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(header)))
+    return (
+        f"read_csv({sql.text(path)}, header = true, auto_detect = false, delim = {sql.text(source.delimiter)}, "
+        f"quote = '\"', escape = '\"', store_rejects = true, rejects_limit = 1000, columns = {{{columns}}})"
+    )
+
+
+def _parquet_columns(engine: Engine, relation: str, table: Table, path: Path) -> dict[str, str] | Fault:
+    import duckdb
+
+    try:
+        found = engine.rows(f"DESCRIBE SELECT * EXCLUDE (file_row_number) FROM {relation}")
+    except duckdb.Error as error:
+        reason = str(error).splitlines()[0]
+        return Fault(table.name, f"{path.name} cannot be read as Parquet: {reason}", "write it again", code="parquet")
+    kinds = {str(row[0]): str(row[1]) for row in found}
+    faults = header_faults(list(kinds), table.name, None, None)
+    return faults[0] if faults else kinds
