@@ -76,19 +76,23 @@ def check_instance(
     forbid: Sequence[str] = (),
 ) -> tuple[list[Fault], list[Fault]]:
     """Every fault of an instance under a model (and pins), and every warning; nothing is solved."""
-    _, faults, warnings = _examine(instance, model, settings, None, fix, forbid)
+    _, faults, warnings = _examine(instance, model, settings, None, fix, forbid, doubts=True)
     # Tables can be checked without a model; only a solve needs one.
     return [fault for fault in faults if fault.code != NO_MODEL], warnings
 
 
 def solve_problem(problem: Problem, engine: Engine | None = None) -> Plan:
     """Solves a problem; `engine` may be one that was started while the problem was read. With pins, once more without
-    them, to tell what they cost."""
+    them, to tell what they cost; where no plan is possible, until it is known which rules are in the way."""
     from cpm_opt.solve.solve import solve
     from cpm_opt.solve.unpinned import weighed_pins
 
     plan = solve(problem.portfolio, problem.spec, engine, problem.started, problem.scenarios)
     plan = weighed_pins(plan, problem.portfolio, problem.spec, problem.started, problem.scenarios)
+    if plan.status == "infeasible":
+        from cpm_opt.solve.conflict import with_conflict
+
+        plan = with_conflict(plan, problem.portfolio, problem.spec, problem.scenarios)
     total = time.monotonic() - problem.started
     return replace(plan, seconds={**problem.seconds, **plan.seconds, "total": total})
 
@@ -115,8 +119,12 @@ def _examine(
     time_limit: float | None,
     fix: Sequence[str],
     forbid: Sequence[str],
+    doubts: bool = False,
 ) -> tuple[Problem | None, list[Fault], list[Fault]]:
-    """The problem where there is one, and the faults and warnings of everything that could be looked at."""
+    """The problem where there is one, and the faults and warnings of everything that could be looked at.
+
+    With `doubts` the effects are looked at too (`planning_lint`), which a solve need not pay for.
+    """
     from cpm_opt.costing import costing_faults
     from cpm_opt.estimates import estimate
     from cpm_opt.places import find_instance
@@ -136,7 +144,7 @@ def _examine(
     told = [*tables.faults, *faults, *estimates.faults, *costing_faults(tables)]
     # Without a model there is no horizon: one period still shows every fault that does not need it.
     portfolio, found, warnings = _build(frames, tables, 1 if spec is None else spec.horizon.periods, told)
-    warnings = [*warnings, *unheld]
+    warnings = [*warnings, *unheld, *(_doubts(tables, estimates.frames) if doubts else ())]
     if spec is None and model is None:
         found = _without_segments(found, tables)
     if portfolio is None or spec is None:
@@ -162,6 +170,12 @@ def _examine(
     made = (folder, tables, spec, portfolio, estimates.notes, hashes, seconds, started, scenarios)
     problem = Problem(*made, frames=frames)
     return problem, [], warnings
+
+
+def _doubts(tables: Tables, frames: Mapping[str, DataFrame]) -> list[Fault]:
+    from cpm_opt.estimates.planning_lint import planning_warnings
+
+    return planning_warnings(tables, frames)
 
 
 def _held(

@@ -12,9 +12,11 @@ from cpm_opt.cli.compare import compare
 from cpm_opt.cli.estimate import estimate
 from cpm_opt.cli.explain import explain
 from cpm_opt.cli.frontier import frontier
+from cpm_opt.cli.monitor import monitor
 from cpm_opt.cli.product import product
 from cpm_opt.cli.profit import profit
 from cpm_opt.cli.repair import repair
+from cpm_opt.cli.report import report
 from cpm_opt.cli.runs import runs
 from cpm_opt.cli.solve import solve
 from cpm_opt.cli.supplier import supplier
@@ -59,12 +61,14 @@ for command in (
     profit,
     solve,
     explain,
+    report,
     runs,
     compare,
     sweep,
     frontier,
     repair,
     test_tariff,
+    monitor,
     product,
     supplier,
 ):

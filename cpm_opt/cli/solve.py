@@ -26,6 +26,17 @@ TimeLimit = Annotated[
     ),
 ]
 
+Lock = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--lock",
+        metavar="[LEVER=]RUN[@GROUP][:t1-t2[+k]]",
+        help="Keep what an earlier run chose, for a lever, a group and periods (else all); with +k its periods are "
+        "those k later. May be repeated.",
+        show_default=False,
+    ),
+]
+
 
 def solve(
     instance: Instance,
@@ -33,6 +44,7 @@ def solve(
     settings: Settings = None,
     fix: Fix = None,
     forbid: Forbid = None,
+    lock: Lock = None,
     time_limit: TimeLimit = None,
     results: Results = RESULTS,
     json: Json = False,
@@ -43,10 +55,19 @@ def solve(
     from cpm_opt.runs import write_run
     from cpm_opt.solve.engine import Engine
 
-    check_words(instance=instance, model=model, set=settings, fix=fix, forbid=forbid, results=str(results))
+    words = {
+        "instance": instance,
+        "model": model,
+        "set": settings,
+        "fix": fix,
+        "forbid": forbid,
+        "lock": lock,
+    }
+    check_words(**words, results=str(results))
     progress(f"reading {instance} ...")
     with Engine() as engine:  # the solver starts up while the instance is read
         problem = _read(instance, model, settings or [], time_limit, fix or [], forbid or [], results)
+        problem = _with_locks(problem, lock or [], results)
         progress(f"solving, {problem.spec.solver.time_limit:g} seconds at most ...")
         plan = solve_problem(problem, engine)
     run = write_run(results, plan, _facts(problem, plan))
@@ -83,6 +104,14 @@ def _read(
     if faults:
         raise InputError(faults)
     return problem
+
+
+def _with_locks(problem: Problem, lock: list[str], results: Path) -> Problem:
+    if not lock:
+        return problem
+    from cpm_opt.study.lock import locked
+
+    return locked(problem, lock, results)
 
 
 def _facts(problem: Problem, plan: Plan) -> RunFacts:
@@ -131,6 +160,7 @@ def _answer(plan: Plan, run: RunRecord) -> dict[str, object]:
         **_over(run),
         "pins": facts["pins"],
         "conflict": facts["conflict"],
+        "irreducible": facts["irreducible"],
         "shadow_prices": [
             dict(zip(PRICES, (*key, *price), strict=True)) for key, price in reader_prices(plan).items()
         ],

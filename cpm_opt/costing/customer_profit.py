@@ -30,6 +30,7 @@ from cpm_opt.costing.blanks import blank_where_missing
 from cpm_opt.costing.connected import connected_groups
 from cpm_opt.costing.ledger import Ledger
 from cpm_opt.costing.periods import Period
+from cpm_opt.costing.sales_lines import LineTotals, SalesLines
 from cpm_opt.faults import DefectError, Fault, InputError
 
 MONEY = (
@@ -42,14 +43,16 @@ MONEY = (
 class PeriodProfit:
     """One period's result.
 
-    `customers`: one row each, by name: segment, group, days (as a customer), orders, quantity, the money of `MONEY`,
+    `customers`: one row each, by name: segment, group, days (as a customer), lines, quantity, the money of `MONEY`,
     deposits and loans (mean balances), minimum_deposits, return_on_sales, active (whether they turned over anything or
-    kept a balance). `lines` are the sales, `accounts` what a bank's accounts brought, `served` the activities.
+    kept a balance). `sales` are the sales lines of any period, `totals` those of this one added up,
+    `accounts` what a bank's accounts brought, `served` the activities.
     """
 
     period: Period
     customers: pd.DataFrame = field(repr=False)
-    lines: pd.DataFrame = field(repr=False)
+    sales: SalesLines = field(repr=False)
+    totals: LineTotals
     accounts: pd.DataFrame = field(repr=False)
     served: Served = field(repr=False)
     average_clients: float
@@ -80,9 +83,10 @@ def period_profit(ledger: Ledger, period: Period) -> PeriodProfit:
     activity in it, or a line before it. Raises InputError where a pool has activities and no expense in the period,
     DefectError where the sums do not reconcile to the cent.
     """
-    lines = ledger.lines[period.holds(ledger.lines["date"])]
+    lines = ledger.sales.by_customer(period)
+    totals = ledger.sales.totals(period)
     accounts = _accounts(ledger, period)
-    served = _served(ledger, period, lines)
+    served = _served(ledger, period)
     names = _names(ledger, period, lines, accounts, served)
     customers = _customers(ledger, period, names)
     average = float(customers["days"].sum()) / period.days
@@ -104,12 +108,13 @@ def period_profit(ledger: Ledger, period: Period) -> PeriodProfit:
     found = PeriodProfit(
         period,
         customers,
-        lines,
+        ledger.sales,
+        totals,
         accounts,
         served,
         average,
         unassigned,
-        _ledger_total(ledger, period, accounts, served),
+        _ledger_total(ledger, period, totals, accounts, served),
     )
     if abs(found.unreconciled) > 0:
         raise DefectError(f"the profit of {period} does not reconcile: {found.unreconciled:.2f} is left")
@@ -121,14 +126,15 @@ def _of(ledger: Ledger, table: str, period: Period) -> pd.DataFrame:
     return rows[period.holds(rows["date"])]
 
 
-def _ledger_total(ledger: Ledger, period: Period, accounts: pd.DataFrame, served: Served) -> float:
+def _ledger_total(
+    ledger: Ledger, period: Period, sales: LineTotals, accounts: pd.DataFrame, served: Served
+) -> float:
     """All income less all expense of the period, straight from the tables.
 
     Revenue less tax and product cost of the sales, plus what the accounts brought, less the expense of every pool, the
     cost of campaigns, and activities without a pool at their rates.
     """
-    sales = ledger.lines[period.holds(ledger.lines["date"])]
-    income = float(sales["revenue"].sum() - sales["tax"].sum() - sales["product_cost"].sum())
+    income = sales.revenue - sales.tax - sales.product_cost
     bank = float(accounts["revenue"].sum() - accounts["product_cost"].sum())
     expense = float(
         _of(ledger, "cost_pools", period)["expense"].sum() + _of(ledger, "campaigns", period)["cost"].sum()
@@ -154,13 +160,13 @@ def _accounts(ledger: Ledger, period: Period) -> pd.DataFrame:
     return account_results(ledger["accounts"], ledger["balances"], rules, period)
 
 
-def _served(ledger: Ledger, period: Period, lines: pd.DataFrame) -> Served:
+def _served(ledger: Ledger, period: Period) -> Served:
     """The activities at cost, those of an order with the order's customer."""
     counts = _of(ledger, "activity_counts", period).copy()
-    orders = ledger.lines[ledger.lines["order"].isin(set(counts["order"]) - {""})]
-    buyers = orders.groupby("order")["customer"].agg(["first", "nunique"])
-    buyer = blank_where_missing(counts["order"].map(buyers.loc[buyers["nunique"] == 1, "first"]))
-    counts["customer"] = counts["customer"].where(counts["customer"] != "", buyer)
+    orders = set(counts["order"]) - {""}
+    if orders:
+        buyer = blank_where_missing(counts["order"].map(ledger.sales.buyers(orders)))
+        counts["customer"] = counts["customer"].where(counts["customer"] != "", buyer)
     try:
         return cost_to_serve(
             counts, ledger["activities"], ledger["time_drivers"], _of(ledger, "cost_pools", period)
@@ -177,10 +183,10 @@ def _names(
 ) -> pd.Index[str]:
     stated = ledger["customers"]
     there = ~(stated["opened"] > period.last) & ~(stated["closed"] < period.first)
-    before = ledger.lines.loc[ledger.lines["date"] < period.first, "customer"]
+    before = ledger.sales.before(period.first)
     left = set(stated.loc[~there, "customer"])
-    names = set(stated.loc[there, "customer"]) | (set(before.unique()) - left)
-    names |= {*lines["customer"].unique(), *accounts["customer"].unique(), *served.rows["customer"].unique()}
+    names = set(stated.loc[there, "customer"]) | (set(before) - left)
+    names |= {*lines.index, *accounts["customer"].unique(), *served.rows["customer"].unique()}
     index: pd.Index[str] = pd.Index(sorted(names - {""}), dtype=object, name="customer")
     return index
 
@@ -212,16 +218,14 @@ OF_LINES = {
 
 def _fill(customers: pd.DataFrame, lines: pd.DataFrame, accounts: pd.DataFrame, served: Served) -> None:
     """Adds what the ledgers hold of each customer."""
-    # By the customers' positions: one look-up of the names does for all columns of a long ledger.
-    at, size = customers.index.get_indexer(pd.Index(lines["customer"], dtype=object)), len(customers)
+    at = customers.index.get_indexer(lines.index)
     for column, name in OF_LINES.items():
-        customers[name] = np.bincount(at, weights=np.asarray(lines[column], dtype=np.float64), minlength=size)
-    customers["lines"] = np.bincount(at, minlength=size)
-    # Lines without an order belong to one order a day; the days are numbered below 0, apart from the orders.
-    day = -1 - lines["date"].astype("datetime64[ns]").astype("int64") // 86_400_000_000_000
-    order = np.where(lines["order"] != "", pd.factorize(lines["order"])[0], day)
-    orders = pd.DataFrame({"at": at, "order": order}).drop_duplicates()
-    customers["orders"] = np.bincount(orders["at"], minlength=size)
+        sums = np.zeros(len(customers))
+        sums[at] = lines[column]
+        customers[name] = sums
+    counts = np.zeros(len(customers), dtype=np.int64)
+    counts[at] = lines["lines"]
+    customers["lines"] = counts
     parts: dict[str, pd.Series[Any]] = {"cost_to_serve": served.rows.groupby("customer")["cost"].sum()}
     for name in ("transfer_income", "interest_earned", "interest_paid", "funding_cost"):
         parts[name] = accounts.groupby("customer")[name].sum()

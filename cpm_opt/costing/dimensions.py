@@ -51,28 +51,25 @@ def _customers(found: PeriodProfit, dimension: str) -> pd.DataFrame:
 
 def _lines(found: PeriodProfit, dimension: str) -> pd.DataFrame:
     """Lines, accounts, activities and overhead, each with its value of the dimension."""
-    lines = found.lines[[dimension, "revenue", "product_cost", "tax"]].rename(columns={dimension: "value"})
+    lines = found.sales.by_value(found.period, dimension)
     accounts = found.accounts[["product", "revenue", "product_cost"]].rename(columns={"product": "value"})
     if dimension != "product":
         accounts["value"] = ""
     served = found.served.rows[found.served.rows["customer"] != ""]
-    cost = pd.DataFrame({"value": _value(found.lines, served, dimension), "cost_to_serve": served["cost"]})
+    cost = pd.DataFrame({"value": _value(found, served, dimension), "cost_to_serve": served["cost"]})
     overhead = pd.DataFrame({"value": [""], "service_overhead": [found.total("service_overhead")]})
     return pd.concat([lines, accounts, cost, overhead], ignore_index=True)
 
 
-def _value(lines: pd.DataFrame, served: pd.DataFrame, dimension: str) -> pd.Series[str]:
+def _value(found: PeriodProfit, served: pd.DataFrame, dimension: str) -> pd.Series[str]:
     """The value of a line's dimension that each row of activities leads to, by its order or else its product."""
     if dimension in served.columns:  # order and product themselves
         return served[dimension]
-    value = blank_where_missing(served["order"].map(_agreed(lines, "order", dimension)))
+    agreed = found.sales.agreed(found.period, "order", dimension, set(served["order"]))
+    value = blank_where_missing(served["order"].map(agreed))
     if dimension == "product_group":
-        of_product = blank_where_missing(served["product"].map(_agreed(lines, "product", dimension)))
+        agreed = found.sales.agreed(found.period, "product", dimension, set(served["product"]))
+        of_product = blank_where_missing(served["product"].map(agreed))
         value = of_product.where(of_product != "", value)
     return value
 
-
-def _agreed(lines: pd.DataFrame, key: str, dimension: str) -> pd.Series[str]:
-    """The value on which all lines of an order (or product) agree."""
-    found = lines[lines[key] != ""].groupby(key)[dimension].agg(["first", "nunique"])
-    return found.loc[found["nunique"] == 1, "first"]

@@ -11,25 +11,27 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from cpm_opt.costing import OF_COSTING
+from cpm_opt.costing.large_sales import large_sales
 from cpm_opt.costing.product_cost import priced_lines
+from cpm_opt.costing.sales_lines import FrameSales, SalesLines
 from cpm_opt.costing.settings import ProfitRules, read_profit_rules
 from cpm_opt.faults import Fault, InputError, did_you_mean
 from cpm_opt.tables import RAW, Tables
 
 MAX_FAULTS = 50
-DATED = ("sales", "balances", "activity_counts", "cost_pools", "campaigns")
+DATED = ("balances", "activity_counts", "cost_pools", "campaigns")
 
 
 @dataclass(frozen=True)
 class Ledger:
     """Raw tables by name, each with the catalogue's columns and `line`, and the instance's rules of profit.
 
-    `lines` are the sales with `list_revenue` (money by the list), `product_cost` (money) and the product's group;
+    `sales` are its sales lines with their money, in memory or where they lie (then the frame of `sales` is empty);
     `drivers` are the driver columns of activity_counts.
     """
 
     frames: Mapping[str, pd.DataFrame] = field(repr=False)
-    lines: pd.DataFrame = field(repr=False)
+    sales: SalesLines = field(repr=False)
     drivers: tuple[str, ...]
     rules: ProfitRules
 
@@ -37,10 +39,9 @@ class Ledger:
         """The raw table of that name, empty where the instance has none."""
         return self.frames[name]
 
-    @property
     def dates(self) -> list[pd.Series[pd.Timestamp]]:
-        """The dates of every table that has them."""
-        return [self.frames[name]["date"] for name in DATED]
+        """The dates of every table that has them; of the sales the first and the last."""
+        return [self.sales.days(), *(self.frames[name]["date"] for name in DATED)]
 
 
 def read_ledger(tables: Tables) -> Ledger:
@@ -54,19 +55,25 @@ def read_ledger(tables: Tables) -> Ledger:
     ]
     faults = [*broken, *told]
     frames = {name: tables.frames.get(name, _empty(name)) for name in RAW}
-    if not any(len(frames[name]) for name in ("sales", "balances", "activity_counts")):
+    large = tables.large.get("sales")
+    if large is None and not any(len(frames[name]) for name in ("sales", "balances", "activity_counts")):
         message = "is missing or has no usable row, and there are no balances and no activity_counts"
         faults.append(
             Fault("sales", message, "add sales.csv with customer, date and revenue", code="missing")
         )
-    lines, wrong = priced_lines(frames["sales"], frames["products"], tables.info.estimates)
+    sales: SalesLines
+    if large is None:
+        lines, wrong = priced_lines(frames["sales"], frames["products"], tables.info.estimates)
+        sales = FrameSales(lines)
+    else:
+        sales, wrong = large_sales(large, tables.frames.get("products"), tables.info.estimates)
     faults += wrong
     drivers = _drivers(frames)
     faults += _activity_faults(frames, drivers)
     faults += _bank_faults(frames, rules)
     if faults:
         raise InputError(faults)
-    return Ledger(frames, lines, drivers, rules)
+    return Ledger(frames, sales, drivers, rules)
 
 
 def reference_faults(tables: Tables) -> list[Fault]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -46,9 +46,12 @@ def whole_months(first: pd.Timestamp, last: pd.Timestamp) -> int | None:
     return int((after.year - first.year) * 12 + after.month - first.month)
 
 
-def reporting_period(rules: ProfitRules, dates: Iterable[pd.Series[pd.Timestamp]]) -> Period:
-    """The stated period; where a day is not stated, the ledger's first or last one (`dates`: of all its tables)."""
-    seen = [column.dropna() for column in dates]
+def reporting_period(rules: ProfitRules, dates: Callable[[], Iterable[pd.Series[pd.Timestamp]]]) -> Period:
+    """The stated period; where a day is not stated, the ledger's first or last one. `dates` gives those of all its
+    tables, and is called only where they are needed."""
+    if rules.first_day is not None and rules.last_day is not None:
+        return Period(pd.Timestamp(rules.first_day), pd.Timestamp(rules.last_day))
+    seen = [column.dropna() for column in dates()]
     known = [column for column in seen if len(column)]
     today = pd.Timestamp("1970-01-01")  # no row has a date: any day will do
     first = min((column.min() for column in known), default=today)

@@ -7,6 +7,8 @@ the customer as a whole (or for an order) and overhead are the customer's, and s
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import pandas as pd
 
@@ -16,14 +18,12 @@ from cpm_opt.costing.customer_profit import PeriodProfit
 NO_PRODUCT = ""
 
 
-def product_matrix(found: PeriodProfit) -> pd.DataFrame:
-    """One row a customer and product: revenue, cost (all of it) and profit, in money.
+def product_matrix(found: PeriodProfit, customers: Collection[str] | None = None) -> pd.DataFrame:
+    """One row a customer and product: revenue, cost (all of it) and profit, in money; of all, or of some customers.
 
     Rows of product "" hold what is no product's, so that each customer's rows add up to their profit.
     """
-    lines = found.lines[["customer", "product", "revenue"]].assign(
-        cost=found.lines["product_cost"] + found.lines["tax"]
-    )
+    lines = found.sales.cells(found.period, customers)
     accounts = found.accounts[["customer", "product", "revenue"]].assign(cost=found.accounts["product_cost"])
     served = found.served.rows.loc[found.served.rows["customer"] != "", ["customer", "product", "cost"]]
     overhead = (
@@ -32,6 +32,8 @@ def product_matrix(found: PeriodProfit) -> pd.DataFrame:
     rows = pd.concat(
         [lines, accounts, served.assign(revenue=0.0), overhead.assign(product=NO_PRODUCT, revenue=0.0)]
     )
+    if customers is not None:
+        rows = rows[rows["customer"].isin(set(customers))]
     # Names are looked up once and grouped as numbers, which a long ledger is much faster by.
     names = found.customers.index
     product, products = pd.factorize(rows["product"], sort=True)
@@ -41,6 +43,20 @@ def product_matrix(found: PeriodProfit) -> pd.DataFrame:
     cells["product"] = np.asarray(products, dtype=object)[cells["product"]]
     cells["profit"] = cells["revenue"] - cells["cost"]
     return cells
+
+
+def product_margins(found: PeriodProfit) -> pd.Series[float]:
+    """Profit over revenue of each product that has revenue, all customers together; no matrix is needed for it."""
+    lines = found.sales.by_value(found.period, "product").rename(columns={"value": "product"})
+    lines = lines.assign(cost=lines["product_cost"] + lines["tax"])
+    accounts = found.accounts[["product", "revenue"]].assign(cost=found.accounts["product_cost"])
+    served = found.served.rows.loc[found.served.rows["customer"] != "", ["product", "cost"]].assign(revenue=0.0)
+    rows = pd.concat([part[["product", "revenue", "cost"]] for part in (lines, accounts, served)])
+    sums = rows[rows["product"] != NO_PRODUCT].groupby("product")[["revenue", "cost"]].sum()
+    # As in product_profit the best product comes first, so that of equal margins its name is told.
+    profit = (sums["revenue"] - sums["cost"]).sort_values(ascending=False, kind="stable")
+    margin: pd.Series[float] = profit / sums["revenue"].where(sums["revenue"] > 0).reindex(profit.index)
+    return margin
 
 
 def product_profit(cells: pd.DataFrame) -> pd.DataFrame:
@@ -63,8 +79,9 @@ def loss_makers(cells: pd.DataFrame) -> pd.DataFrame:
     return bad.sort_values(["profit", "customer", "product"], kind="stable").reset_index(drop=True)
 
 
-def ways_out(cells: pd.DataFrame) -> pd.DataFrame:
-    """For each unprofitable customer, the worst first, the two ways to break even.
+def ways_out(cells: pd.DataFrame, margins: pd.Series[float]) -> pd.DataFrame:
+    """For each unprofitable customer of the matrix, the worst first, the two ways to break even; `margins` are those of
+    the products.
 
     Columns: loss (money); worst_product (with the largest loss, blank: no product is the cause) and its product_loss;
     price_rise: of all the customer's loss-making products (of all products where none is), the fraction that ends the
@@ -84,7 +101,6 @@ def ways_out(cells: pd.DataFrame) -> pd.DataFrame:
     base = bad_sums["revenue"].where(bad_sums["revenue"] > 0, losing["revenue"])
     found["price_rise"] = found["loss"] / base.where(base > 0)
     found["stopping"] = losing["profit"] - bad_sums["profit"]
-    margins = product_profit(cells[cells["product"] != NO_PRODUCT])["margin"]
     margins = margins[margins > 0].sort_values(ascending=False, kind="stable")
     found["sell"] = margins.index[0] if len(margins) else NO_PRODUCT
     found["sell_revenue"] = found["loss"] / margins.iloc[0] if len(margins) else float("nan")

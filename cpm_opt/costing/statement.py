@@ -7,7 +7,8 @@ customers' profits - idle capacity - unassigned cost = ledger total, to the cent
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from functools import cached_property
 from math import nan
 
 import pandas as pd
@@ -23,7 +24,14 @@ from cpm_opt.costing.customer_profit import PeriodProfit, period_profit
 from cpm_opt.costing.dimensions import by_dimension
 from cpm_opt.costing.ledger import Ledger, read_ledger
 from cpm_opt.costing.periods import Period, prior_period, reporting_period
-from cpm_opt.costing.products import NO_PRODUCT, loss_makers, product_matrix, product_profit, ways_out
+from cpm_opt.costing.products import (
+    NO_PRODUCT,
+    loss_makers,
+    product_margins,
+    product_matrix,
+    product_profit,
+    ways_out,
+)
 from cpm_opt.costing.tiers import assign_tiers, tier_moves, tier_summary
 from cpm_opt.tables import Tables
 
@@ -32,18 +40,18 @@ from cpm_opt.tables import Tables
 class ProfitStatement:
     """What each customer costs and earns.
 
-    - `customers`: one row each, by name, the most profitable first: the layers of `customer_profit.MONEY`,
+    - `figures`: one row a customer, by name, the most profitable first: the layers of `customer_profit.MONEY`,
       return_on_sales, tier, break_even_revenue (money; cost to serve and overhead stay, other costs follow revenue),
       break_even_quantity (units, at the customer's own net price), and where there is a prior period prior_revenue,
-      prior_profit, growth and ros_change (fractions);
+      prior_profit, growth and ros_change (fractions); `customers`: the same with how many orders each has;
     - `reporting`, `prior`: the periods' results, `prior` None where the ledger does not reach back;
     - `tiers`: by tier; `moves`: customers by tier of the prior period and of this one, None without one;
-    - `matrix`, `products`, `loss_makers`, `ways_out`: see `products`; `large`: customers of 5 % of sales or more,
+    - `matrix`, `products`, `loss_makers`, `ways_out`: see `products`; computed when they are asked for; `large`: customers of 5 % of sales or more,
       `large_groups`: the same with connected clients as one, None where no ledger connects any;
     - `cost_by_activity`: activity, count, minutes, cost (money); `notes`: which rows of which table counted.
     """
 
-    customers: pd.DataFrame = field(repr=False)
+    figures: pd.DataFrame = field(repr=False)
     reporting: PeriodProfit
     prior: PeriodProfit | None
     tiers: pd.DataFrame = field(repr=False)
@@ -51,13 +59,52 @@ class ProfitStatement:
     concentration: Concentration
     large: pd.DataFrame = field(repr=False)
     large_groups: pd.DataFrame | None = field(repr=False)
-    matrix: pd.DataFrame = field(repr=False)
-    products: pd.DataFrame = field(repr=False)
-    loss_makers: pd.DataFrame = field(repr=False)
-    ways_out: pd.DataFrame = field(repr=False)
     cost_by_activity: pd.DataFrame = field(repr=False)
     ledger: Ledger = field(repr=False)
     notes: tuple[str, ...]
+
+    @cached_property
+    def customers(self) -> pd.DataFrame:
+        """The figures with the number of orders, which a long ledger is asked for only where they are wanted."""
+        orders = self.reporting.sales.orders(self.reporting.period).reindex(self.figures.index).fillna(0)
+        table = self.figures.copy()
+        table.insert(list(table.columns).index("lines") + 1, "orders", orders.astype("int64"))
+        return table
+
+    @cached_property
+    def matrix(self) -> pd.DataFrame:
+        """Profit by customer and product."""
+        return product_matrix(self.reporting)
+
+    @cached_property
+    def products(self) -> pd.DataFrame:
+        """Profit by product."""
+        return product_profit(self.matrix[self.matrix["product"] != NO_PRODUCT])
+
+    @cached_property
+    def loss_makers(self) -> pd.DataFrame:
+        """The cells of the matrix that lose money."""
+        return loss_makers(self.matrix)
+
+    @cached_property
+    def margins(self) -> pd.Series[float]:
+        """Margin of each product (a fraction), the best product first."""
+        return product_margins(self.reporting)
+
+    @property
+    def losing(self) -> pd.Index[str]:
+        """The customers who lose money, to the cent, the worst first."""
+        profit = self.figures["profit"]
+        return profit[profit.round(2) < 0].sort_index().sort_values(kind="stable").index
+
+    @cached_property
+    def ways_out(self) -> pd.DataFrame:
+        """How each customer who loses money could break even."""
+        return self.worst_ways_out(len(self.losing))
+
+    def worst_ways_out(self, most: int) -> pd.DataFrame:
+        """The same of the `most` who lose the most money."""
+        return ways_out(product_matrix(self.reporting, self.losing[:most]), self.margins)
 
     @property
     def change(self) -> Change | None:
@@ -104,7 +151,7 @@ class ProfitStatement:
         now, found = self.reporting, self.concentration
         change = self.change
         return {
-            "customers": len(self.customers),
+            "customers": len(self.figures),
             **{name: now.total(name) for name in ("revenue", "product_cost", "cost_to_serve")},
             "service_overhead": now.total("service_overhead"),
             "tax": now.total("tax"),
@@ -156,18 +203,19 @@ def cost_and_profit(tables: Tables) -> ProfitStatement:
     Raises InputError with every fault of the raw tables at once, DefectError where the result does not reconcile.
     """
     ledger = read_ledger(tables)
-    now = period_profit(ledger, reporting_period(ledger.rules, ledger.dates))
-    before = _prior(ledger, now.period)
+    period = reporting_period(ledger.rules, ledger.dates)
+    earlier = prior_period(ledger.rules, period)
+    ledger = replace(ledger, sales=ledger.sales.divided((period, earlier)))
+    now = period_profit(ledger, period)
+    before = _prior(ledger, earlier)
     customers = _with_tiers(now, ledger)
     moves = None
     if before is not None:
-        earlier = _with_tiers(before, ledger)
-        moves = tier_moves(*_aligned(earlier["tier"], customers["tier"]), ledger.rules.tiers)
-        _compare(customers, earlier)
-    matrix = product_matrix(now)
-    products = matrix[matrix["product"] != NO_PRODUCT]
+        of_before = _with_tiers(before, ledger)
+        moves = tier_moves(*_aligned(of_before["tier"], customers["tier"]), ledger.rules.tiers)
+        _compare(customers, of_before)
     return ProfitStatement(
-        customers=customers.sort_values("profit", ascending=False, kind="stable"),
+        figures=customers.sort_values("profit", ascending=False, kind="stable"),
         reporting=now,
         prior=before,
         tiers=tier_summary(customers, ledger.rules.tiers),
@@ -177,20 +225,17 @@ def cost_and_profit(tables: Tables) -> ProfitStatement:
         large_groups=large_customers(connected_customers(customers), ledger.rules.large_share)
         if (customers["group"] != "").any()
         else None,
-        matrix=matrix,
-        products=product_profit(products),
-        loss_makers=loss_makers(matrix),
-        ways_out=ways_out(matrix),
         cost_by_activity=now.served.rows.groupby("activity")[["count", "minutes", "cost"]].sum(),
         ledger=ledger,
         notes=_notes(ledger, now, before),
     )
 
 
-def _prior(ledger: Ledger, period: Period) -> PeriodProfit | None:
+def _prior(ledger: Ledger, before: Period) -> PeriodProfit | None:
     """The result of the period before; None where no ledger has a row in it."""
-    before = prior_period(ledger.rules, period)
-    flows = [ledger.lines["date"], *(ledger[name]["date"] for name in ("activity_counts", "cost_pools"))]
+    if len(ledger.sales.by_customer(before)):
+        return period_profit(ledger, before)
+    flows = [ledger[name]["date"] for name in ("activity_counts", "cost_pools")]
     # The day before a period is its opening balance, so a balance there is no sign of an earlier period.
     flows.append(ledger["balances"].loc[ledger["balances"]["date"] < before.last, "date"])
     return period_profit(ledger, before) if any(before.holds(dates).any() for dates in flows) else None
@@ -232,11 +277,10 @@ def _notes(ledger: Ledger, now: PeriodProfit, before: PeriodProfit | None) -> tu
         if before is not None
         else "prior period: no ledger reaches back so far"
     )
-    sales, counts = ledger["sales"], ledger["activity_counts"]
-    if len(sales):
-        stated = int(now.lines["cost"].notna().sum())
+    counts, lines = ledger["activity_counts"], ledger.sales.count()
+    if lines:
         notes.append(
-            f"sales: {len(now.lines):,} of {len(sales):,} lines lie in it; product cost is stated on {stated:,} of "
+            f"sales: {now.totals.lines:,} of {lines:,} lines lie in it; product cost is stated on {now.totals.stated:,} of "
             f"them, by unit_cost of products or the gross margin on the others"
         )
     if len(counts):

@@ -10,11 +10,12 @@ at = { promotion = 0 }           # what stands today; interventions that are not
 number = 20                      # scenarios that are written
 draws = 1000                     # draws that they are chosen from
 seed = 1
+spread = "matched"               # factors have the mean and spread of all draws; or "draws": those of the kept ones
 """
 
 from __future__ import annotations
 
-from typing import Self
+from typing import Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -39,11 +40,12 @@ class AcquisitionRules(_Closed):
 
 
 class ScenarioRules(_Closed):
-    """How many scenarios are written, out of how many draws, with which seed."""
+    """How many scenarios are written, out of how many draws, with which seed, and whether their spread is theirs."""
 
     number: int = Field(default=20, ge=1, le=1000)
     draws: int = Field(default=1000, ge=2, le=5000)
     seed: int = Field(default=1, ge=0, lt=2**32)
+    spread: Literal["matched", "draws"] = "matched"
 
     @model_validator(mode="after")
     def _fewer_than_draws(self) -> Self:
@@ -62,4 +64,5 @@ REMEDIES = {
     "scenarios.number": "write a whole number from 1 to 1000",
     "scenarios.draws": "write a whole number from 2 to 5000",
     "scenarios.seed": "write a whole number from 0 on",
+    "scenarios.spread": 'write "matched" or "draws"',
 }

@@ -19,6 +19,7 @@ from cpm_opt.estimates.lever_rules import LeverRules
 from cpm_opt.estimates.model_estimate import Lint, ModelEstimate
 from cpm_opt.estimates.offer_effects import usable_offers
 from cpm_opt.estimates.offers import TAKE_UP, OfferFit, acceptance_line, fit_offers, shrink_slopes
+from cpm_opt.estimates.planning_lint import planned_prices
 from cpm_opt.estimates.price_points import POINTS, DemandFit, fit_demand, shrink_demand
 from cpm_opt.estimates.settings import ResponseRules
 
@@ -37,26 +38,6 @@ class Answer:
     lint: tuple[Lint, ...] = ()
     notes: tuple[str, ...] = ()
     curves: tuple[FittedCurve, ...] = ()
-
-
-def planned_prices(planning: Mapping[str, pd.DataFrame], rules: LeverRules) -> dict[str, list[float]]:
-    """By segment, the prices of the options of the lever that it is offered; empty where that is not stated."""
-    options, effects, segments = (planning.get(name) for name in ("options", "effects", "segments"))
-    if rules.base_price is None or options is None or segments is None:
-        return {}
-    own = options[options["lever"] == rules.lever]
-    off = set()
-    if effects is not None:
-        no = effects[(effects["lever"] == rules.lever) & ~effects["offered"]]
-        off = set(zip(no["segment"], no["option"], strict=True))
-    return {
-        str(segment): [
-            rules.base_price * (1.0 + float(change))
-            for option, change in zip(own["option"], own["price_change"], strict=True)
-            if (segment, option) not in off
-        ]
-        for segment in segments["segment"]
-    }
 
 
 def offer_rules(rules: ResponseRules) -> LeverRules:
@@ -106,24 +87,25 @@ def answer_offers(
         price, accepted = (rows[column].to_numpy(dtype=np.float64) for column in ("price", "accepted"))
         seen[name] = (price, accepted, brought[own])
     curves = offer_curves(shrunken if shrunken is not None and rules.shrink else fit, seen)
-    lint = lint_offers(fit, planned_prices(planning, rules))
+    lint = lint_offers(fit, planned_prices(planning, rules.lever, rules.base_price))
     return Answer(tuple(models), lint, tuple(notes), curves), fit, shrunken
 
 
 def answer_price_points(
     points: pd.DataFrame, rules: ResponseRules, planning: Mapping[str, pd.DataFrame]
 ) -> Answer:
-    """Demand by price for each lever of the table: models `demand` (`demand LEVER`) and, where slopes were shrunk,
-    `demand_shrunken`."""
+    """Demand by price for each lever of the table: models `demand` (`demand LEVER` where there are several) and, where
+    slopes were shrunk, `demand_shrunken`."""
     models: list[ModelEstimate] = []
     lint: list[Lint] = []
     notes: list[str] = []
     curves: list[FittedCurve] = []
-    for own in _levers(points, rules, PRICE_POINTS):
+    levers = _levers(points, rules, PRICE_POINTS)
+    for own in levers:
         fit = fit_demand(rows_of_lever(points, own.lever, PRICE_POINTS), own)
         moved = shrink_demand(fit) if own.shrink else fit
-        called = f" {own.lever}" if own.lever else ""
-        notes.append(f"{PRICE_POINTS}{called}, {fit.form.replace('_', ' ')}: {_demand_ranges(fit)}")
+        called = f" {own.lever}" if len(levers) > 1 else ""
+        notes.append(f"price points{called}, {fit.form.replace('_', ' ')}: {_demand_ranges(fit)}")
         if fit.left_out:
             notes.append(
                 f"{PRICE_POINTS}{called}: rows in which a covariate is blank left out: {fit.left_out}"
@@ -132,21 +114,22 @@ def answer_price_points(
             models.append(_demand_model(fit, DEMAND + called))
         if moved.shrunken is not None:
             models.append(_demand_slopes(moved, f"{DEMAND}_shrunken{called}"))
-        lint += lint_demand(fit, planned_prices(planning, own))
+        lint += lint_demand(fit, planned_prices(planning, own.lever, own.base_price))
         curves += demand_curves(moved, DEMAND + called)
     return Answer(tuple(models), tuple(lint), tuple(notes), tuple(curves))
 
 
 def answer_efforts(efforts: pd.DataFrame, rules: ResponseRules) -> Answer:
-    """What effort brings for each lever of the table: a model `effort` (`effort LEVER`)."""
+    """What effort brings for each lever of the table: a model `effort` (`effort LEVER` where there are several)."""
     models: list[ModelEstimate] = []
     lint: list[Lint] = []
     notes: list[str] = []
     curves: list[FittedCurve] = []
-    for own in _levers(efforts, rules, EFFORTS):
+    levers = _levers(efforts, rules, EFFORTS)
+    for own in levers:
         rows = rows_of_lever(efforts, own.lever, EFFORTS)
         fits = effort_fits(rows, own)
-        called = f"{EFFORT} {own.lever}" if own.lever else EFFORT
+        called = f"{EFFORT} {own.lever}" if len(levers) > 1 else EFFORT
         values: dict[str, float] = {}
         errors: dict[str, float] = {}
         for segment, fit in fits.items():

@@ -6,6 +6,7 @@ In: table acquisitions. Out: `Attraction` of each firm.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -40,6 +41,12 @@ class Attraction:
     pull: Numbers
     pull_se: Numbers
     values: Numbers = field(repr=False)
+    covariance: Numbers = field(repr=False)
+
+    def mixes(self, x: Numbers, values: Numbers) -> Numbers:
+        """Shares of types `[N, K]` at interventions `x[I]`, for draws of the parameters `values[N, (K - 1)(I + 1)]`."""
+        own = values.reshape(len(values), *self.values.shape)
+        return np.array([_shares(each, x) for each in own])
 
     def mix(self, x: Numbers) -> Numbers:
         """Shares of types `[K]` at interventions `x[I]`: times the new customers of a period, the table arrivals."""
@@ -55,6 +62,24 @@ class Attraction:
             for i, what in enumerate(self.interventions)
         ]
         return pd.DataFrame(rows, columns=["firm", "segment", "share", "intervention", "pull", "pull_se"])
+
+
+def attraction_table(fits: Sequence[Attraction]) -> pd.DataFrame:
+    """How strongly each intervention attracts each type, the own firm first: firm, segment, share, intervention, pull,
+    pull_se; for a rival also own_less_rival, the own firm's pull less this one's, and its error (fits of firms are
+    independent)."""
+    import pandas as pd
+
+    table = pd.concat([fit.frame() for fit in fits], ignore_index=True)
+    keys = ["segment", "intervention"]
+    own = table.loc[table["firm"] == "", [*keys, "pull", "pull_se"]]
+    joined = table.merge(own, how="left", on=keys, suffixes=("", "_own"))
+    rival = joined["firm"] != ""
+    error = np.hypot(joined["pull_se_own"], joined["pull_se"])
+    return table.assign(
+        own_less_rival=(joined["pull_own"] - joined["pull"]).where(rival),
+        own_less_rival_se=error.where(rival),
+    )
 
 
 def fit_attraction(acquisitions: pd.DataFrame) -> tuple[Attraction, ...]:
@@ -119,7 +144,16 @@ def _one(firm: str, own: pd.DataFrame) -> Attraction:
         slopes.append((ahead - behind) / (2.0 * step[k]))
     variance = np.einsum("kti,kl,lti->ti", np.array(slopes), covariance, np.array(slopes))
     return Attraction(
-        firm, model, types, varying, at, _shares(values, at), _pull(values, at), np.sqrt(variance), values
+        firm,
+        model,
+        types,
+        varying,
+        at,
+        _shares(values, at),
+        _pull(values, at),
+        np.sqrt(variance),
+        values,
+        covariance,
     )
 
 
@@ -149,4 +183,5 @@ def _none(
     shares = np.full(len(types), np.nan)
     model = no_estimate(name, names, n, message)
     values = np.full((max(len(types) - 1, 0), len(varying) + 1), np.nan)
-    return Attraction(firm, model, types, varying, at, shares, unknown, unknown, values)
+    nothing = np.full((values.size, values.size), np.nan)
+    return Attraction(firm, model, types, varying, at, shares, unknown, unknown, values, nothing)

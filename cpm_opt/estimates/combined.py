@@ -7,7 +7,7 @@ In: the customers' frame and what each of the models made of it. Out: the frame 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -73,12 +73,17 @@ def with_chain(customers: pd.DataFrame, found: Chained) -> pd.DataFrame:
 
 
 def with_lifetime(
-    customers: pd.DataFrame, purchases: Purchases | None, contracts: Contractual | None, chain: Chained
+    customers: pd.DataFrame,
+    purchases: Purchases | None,
+    contracts: Contractual | None,
+    chain: Chained,
+    gone: NDArray[np.bool_],
 ) -> tuple[pd.DataFrame, Valued, list[Lint]]:
     """The frame with present and lifetime value and what the models say; the values as sums with their errors.
 
     Lifetime value is that of purchases plus that of contracts. Where there is no model of purchases, or none could be
-    estimated, it is the value along the chain instead.
+    estimated, it is the value along the chain instead. Who is `gone[N]`, by what table customers says, is alive with
+    probability 0 and worth nothing, whatever a model makes of their past.
     """
     names = pd.Index(customers["customer"])
     size = len(names)
@@ -99,6 +104,12 @@ def with_lifetime(
         if contracts is not None:
             valued = Valued(np.nan_to_num(valued.value), valued.gradient, valued.covariance, net=True)
         doubts.append(_by_chain(bool(np.isnan(valued.value).all()), failed=purchases is not None))
+    valued = replace(
+        valued,
+        value=np.where(gone, 0.0, valued.value),
+        gradient=np.where(gone[:, None], 0.0, valued.gradient),
+    )
+    figures["probability_alive"] = np.where(gone, 0.0, figures["probability_alive"])
     present = np.zeros(size)
     if contracts is not None:
         where = names.get_indexer(pd.Index(contracts.customer))

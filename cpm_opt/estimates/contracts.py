@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cpm_opt.estimates import sbg
+from cpm_opt.estimates import retention, sbg
 from cpm_opt.estimates.histories import WEEKS
 from cpm_opt.estimates.lifetime import STEP, Valued, joined
 from cpm_opt.estimates.model_estimate import ModelEstimate
@@ -24,11 +24,14 @@ CONTRACTS = "contracts"
 
 @dataclass(frozen=True)
 class Contractual:
-    """Contracts valued: `model` their shifted-beta-geometric model; per customer of `customer[M]` the `present[M]`
-    value of running contracts and the `lifetime` value; a model that did not converge leaves the present value only.
+    """Contracts valued: `model` their shifted-beta-geometric model, `retention` that of one rate for all.
+
+    Per customer of `customer[M]` the `present[M]` value of running contracts and the `lifetime` value; a model that did
+    not converge leaves the present value only.
     """
 
     model: ModelEstimate
+    retention: ModelEstimate
     customer: NDArray[np.object_]
     present: Numbers
     lifetime: Valued
@@ -53,10 +56,8 @@ def value_contracts(
         np.int64
     )
     size = int(times.max(initial=0)) + 1
-    model = sbg.fit(
-        np.bincount(times[ended], minlength=size).astype(float),
-        np.bincount(times[~ended], minlength=size).astype(float),
-    )
+    lost, kept = (np.bincount(times[which], minlength=size).astype(np.float64) for which in (ended, ~ended))
+    model = sbg.fit(lost, kept)
     running = begun[~ended]
     sure = np.nan_to_num((running["end"] - end).dt.days.to_numpy(dtype=float) / length, nan=1.0)
     present = running["margin"].to_numpy(dtype=float) * _annuity(sure, discount_rate)
@@ -66,6 +67,7 @@ def value_contracts(
     total = _summed(codes, present + later.value, len(names))
     return Contractual(
         model,
+        retention.fit(lost, kept, discount_rate),
         np.asarray(names, dtype=object),
         _summed(codes, present, len(names)),
         Valued(total, gradient, later.covariance),

@@ -73,9 +73,9 @@ def per_period(found: PeriodProfit, first: pd.Series[pd.Timestamp], period: str)
     customers = found.customers
     since = (found.period.last - first.reindex(customers.index)).dt.days + 1.0
     days = np.fmin(customers["days"].to_numpy(dtype=float), since.to_numpy(dtype=float))
-    return customers["cost_to_serve"] / np.clip(
-        days / found.period.days * plan_periods(found, period), 1.0, None
-    )
+    spans = np.clip(days / found.period.days * plan_periods(found, period), 1.0, None)
+    cost: pd.Series[float] = customers["cost_to_serve"] / spans
+    return cost
 
 
 def plan_periods(found: PeriodProfit, period: str) -> float:

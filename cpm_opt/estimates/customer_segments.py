@@ -90,8 +90,10 @@ def holds(cells: pd.Series[Any], condition: Condition) -> NDArray[np.bool_]:
 def _words(cells: pd.Series[Any]) -> pd.Series[str]:
     """Cells as the words that a rule compares: true, false, 1000, 2025-01-31."""
     if pd.api.types.is_datetime64_any_dtype(cells.dtype):
-        return cells.dt.strftime("%Y-%m-%d").fillna("").astype(object)
-    return cells.map(_word).astype(object)
+        words: pd.Series[str] = cells.dt.strftime("%Y-%m-%d").fillna("").astype(object)
+    else:
+        words = cells.map(_word).astype(object)
+    return words
 
 
 def _word(cell: object) -> str:
@@ -110,14 +112,14 @@ def _comparable(cells: pd.Series[Any], bound: float | datetime.date) -> tuple[ND
         if not dated:
             raise ValueError("is compared with a day, and holds none")
         day = (cells - pd.Timestamp(0)) / pd.Timedelta(days=1)
-        return day.to_numpy(dtype=np.float64), float((pd.Timestamp(bound) - pd.Timestamp(0)).days)
+        return np.asarray(day, dtype=np.float64), float((pd.Timestamp(bound) - pd.Timestamp(0)).days)
     if dated:
         raise ValueError("holds days, and is compared with a number")
     numbers = pd.to_numeric(cells.replace("", None), errors="coerce").astype("float64")
     strange = numbers.isna() & cells.notna() & (cells != "")
     if strange.any():
         raise ValueError(f"is compared with a number, and holds text ({int(strange.sum())} customers)")
-    return numbers.to_numpy(dtype=np.float64), float(bound)
+    return np.asarray(numbers, dtype=np.float64), float(bound)
 
 
 def merge_small(

@@ -6,7 +6,7 @@ In: parameters with their joint covariance. Out: `Draws`; each row multiplies on
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,13 +21,17 @@ KEYS = ("target", "segment", "lever", "option", "resource")
 class Draws:
     """`keys[R]` of table scenarios and `factors[N, R]` of N draws. `money[N, M]`: what a draw makes of the plan's
     figures, in money a period, by which draws are compared. `lost` names what no factor can reach, because its
-    estimate is 0; `missed` is the largest part of a draw that its factor cannot make, in the unit of the table."""
+    estimate is 0; `missed` is what factors cannot make of the draws, root mean square, in the unit of the table."""
 
     keys: tuple[Mapping[str, str], ...]
     factors: Numbers
     money: Numbers
     lost: tuple[str, ...] = ()
     missed: float = 0.0
+
+    def only(self, which: NDArray[np.bool_]) -> Draws:
+        """Those of the draws."""
+        return replace(self, factors=self.factors[which], money=self.money[which])
 
 
 def normal_draws(values: Numbers, covariance: Numbers, count: int, seed: tuple[int, ...]) -> Numbers:
@@ -41,17 +45,20 @@ def normal_draws(values: Numbers, covariance: Numbers, count: int, seed: tuple[i
 
 
 def factors(then: Numbers, now: Numbers) -> tuple[Numbers, float]:
-    """`[N]`: the factor that brings `now[C]` nearest to each of `then[N, C]` (least squares), and what it misses.
+    """`[N]`: the factor that brings `now[C]` nearest to each of `then[N, C]` (least squares), and what it misses
+    (root mean square).
 
     With one cell it is then / now, so the draw itself, whatever its sign and however small the estimate; with several
     cells under one key (`migration_effects` has no key for where a move leads, or when) it is then . now / now . now.
     """
     factor = then @ now / (now @ now)
-    missed = float(np.abs(then - factor[:, None] * now).max(initial=0.0))
+    missed = float(np.sqrt(np.mean((then - factor[:, None] * now) ** 2)))
     return np.asarray(factor, dtype=np.float64), missed
 
 
-def key(target: str, segment: str = "", lever: str = "", option: str = "", resource: str = "") -> dict[str, str]:
+def key(
+    target: str, segment: str = "", lever: str = "", option: str = "", resource: str = ""
+) -> dict[str, str]:
     """The keys of one row of table scenarios."""
     return dict(zip(KEYS, (target, segment, lever, option, resource), strict=True))
 

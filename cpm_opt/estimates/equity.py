@@ -14,7 +14,8 @@ from cpm_opt.estimates.lifetime import Valued, interval
 
 
 def shares(customers: pd.DataFrame, valued: Valued, by: str) -> pd.DataFrame:
-    """A row a group: customers, sums of the kinds of value, mean probability_alive, equity with its interval and its
+    """A row a group: customers, sums of the kinds of value, mean probability_alive of those with a repeat purchase (of
+    the others BG/NBD tells nothing), equity with its interval and its
     share of all equity (nan where that is not above 0)."""
     total = float(customers["lifetime"].sum())
     kinds = [name for name in lists.KINDS if name != "lifetime"]
@@ -28,7 +29,7 @@ def shares(customers: pd.DataFrame, valued: Valued, by: str) -> pd.DataFrame:
                 "customers": len(members),
                 "customer_share": len(members) / len(customers),
                 **{kind: float(members[kind].sum(min_count=1)) for kind in kinds},
-                "probability_alive": float(members["probability_alive"].mean()),
+                "probability_alive": float(members.loc[members["frequency"] > 0, "probability_alive"].mean()),
                 "equity": worth["value"],
                 "equity_low": worth["low"],
                 "equity_high": worth["high"],

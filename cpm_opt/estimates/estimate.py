@@ -32,10 +32,11 @@ class Estimates:
 
     `frames`: the stated frames and, of `ESTIMATED`, those that are not stated but follow from raw tables, in the same
     shape; `notes`: what was counted and assumed, for a report; `faults`: what kept a table from being estimated;
-    `profitability` and `chain`: what the estimates rest on, None where nothing was estimated; `moved`: what a panel tells of
-    migration; `members` (customer to segment) and `statement` where segments are made by `[estimates.segments]`. There only where they
-    were asked for: `values`, what each customer is worth (`with_values`); `fitted`, the models of purchases alone
-    (`with_models`); `response`, how customers answer to prices, service and programmes (`with_response`).
+    `profitability` and `chain`: what the estimates rest on, None where nothing was estimated; `moved`: what a panel
+    tells of migration; `members` (customer to segment) and `statement` where segments are made by
+    `[estimates.segments]`. There only where they were asked for: `values`, what each customer is worth
+    (`with_values`); `fitted`, the models of purchases alone (`with_models`); `response`, how customers answer to
+    prices, service and programmes (`with_response`).
     """
 
     frames: Mapping[str, pd.DataFrame]
@@ -67,7 +68,8 @@ def estimate(tables: Tables) -> Estimates:
         unread = any(fault.table == SALES and not fault.warning for fault in tables.faults)
         told = _not_estimated(missing) if unread and SALES not in tables.frames else ()
         stated = Estimates(tables.frames, faults=(*_settings_faults(tables), *told))
-        return _with_levers(tables, _with_moves(tables, _with_offers(tables, stated)))
+        found = _with_levers(tables, _with_moves(tables, _with_offers(tables, stated)))
+        return _with_scenarios(tables, _with_new_customers(tables, found))
     try:
         found = _from_profit(tables) if by_profit else _from_sales(tables)
     except InputError as error:
@@ -75,7 +77,7 @@ def estimate(tables: Tables) -> Estimates:
     added = {name: found.frames[name] for name in missing if name in found.frames}
     kept = [f"table {name} is stated and was not estimated" for name in ESTIMATED if name not in missing]
     whole = replace(found, frames={**tables.frames, **added}, notes=(*found.notes, *kept))
-    return _with_levers(tables, whole)
+    return _with_scenarios(tables, _with_new_customers(tables, _with_levers(tables, whole)))
 
 
 def _from_sales(tables: Tables) -> Estimates:
@@ -131,7 +133,9 @@ def with_response(tables: Tables, estimates: Estimates) -> Estimates:
     """
     from cpm_opt.estimates.response import respond
 
-    return replace(estimates, response=respond(tables, estimates.frames))
+    found = respond(tables, estimates.frames)
+    moved = () if estimates.moved is None else estimates.moved.models
+    return replace(estimates, response=replace(found, models=(*found.models, *moved)))
 
 
 def _with_offers(tables: Tables, estimates: Estimates) -> Estimates:
@@ -194,6 +198,61 @@ def _with_moves(tables: Tables, estimates: Estimates) -> Estimates:
         faults=(*estimates.faults, *moved.faults),
         notes=(*estimates.notes, *moved.notes),
         moved=moved,
+    )
+
+
+def _with_new_customers(tables: Tables, estimates: Estimates) -> Estimates:
+    """Table arrivals, or moves out of prospects, from raw acquisitions, where `[estimates.acquisition]` asks for it."""
+    frames = estimates.frames
+    wrong = any(not fault.warning for fault in estimates.faults)
+    if "acquisitions" not in frames or "segments" not in frames or wrong:
+        return estimates
+    if "acquisition" not in tables.info.estimates:
+        return estimates
+    from cpm_opt.estimates.acquisition import new_customers
+    from cpm_opt.estimates.settings import ResponseRules, read_rules
+
+    rules = read_rules(tables.info.estimates)[0]
+    if rules is None or rules.acquisition is None:
+        return estimates
+    made = "arrivals" if rules.acquisition.prospects is None else "migration"
+    if made in tables.frames:
+        note = f"table {made} is stated, and new customers were not estimated"
+        return replace(estimates, notes=(*estimates.notes, note))
+    try:
+        found = new_customers(tables, frames, rules.response or ResponseRules(), rules.acquisition)
+    except InputError as error:
+        return replace(estimates, faults=(*estimates.faults, *_with_lines(tables, error.faults)))
+    return replace(
+        estimates,
+        frames={**frames, **found.frames},
+        faults=(*estimates.faults, *found.faults),
+        notes=(*estimates.notes, *found.notes),
+    )
+
+
+def _with_scenarios(tables: Tables, estimates: Estimates) -> Estimates:
+    """Table scenarios from the estimates' joint errors, where it is not stated and `[estimates.scenarios]` asks."""
+    wrong = any(not fault.warning for fault in estimates.faults)
+    if "scenarios" in estimates.frames or "scenarios" not in tables.info.estimates or wrong:
+        return estimates
+    from cpm_opt.estimates.settings import ResponseRules, read_rules
+    from cpm_opt.estimates.with_scenarios import scenarios_of
+
+    rules = read_rules(tables.info.estimates)[0]
+    if rules is None or rules.scenarios is None:
+        return estimates
+    try:
+        found = scenarios_of(
+            tables, estimates.frames, estimates.moved, rules.response or ResponseRules(), rules.scenarios
+        )
+    except InputError as error:
+        return replace(estimates, faults=(*estimates.faults, *_with_lines(tables, error.faults)))
+    return replace(
+        estimates,
+        frames={**estimates.frames, "scenarios": found.frame},
+        faults=(*estimates.faults, *found.faults),
+        notes=(*estimates.notes, *found.notes),
     )
 
 

@@ -5,6 +5,7 @@ In: `Draws`, `[estimates.scenarios]`. Out: the frame, and how near its mean and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -24,7 +25,7 @@ Numbers = NDArray[np.float64]
 @dataclass(frozen=True)
 class Reduced:
     """The `frame` of table scenarios; `kept[W]` draws with their `probability`, falling. `spread`: the standard
-    deviation over the scenarios against that over all draws, as a ratio, and `off`: how far their means differ, in
+    deviation of the kept draws against that of all, as a ratio, and `off`: how far their means differ, in
     such standard deviations; both the median and the worst of the figures of money."""
 
     frame: pd.DataFrame
@@ -32,28 +33,52 @@ class Reduced:
     probability: Numbers
     spread: tuple[float, float]
     off: tuple[float, float]
+    matched: bool
 
 
-def scenario_table(draws: Draws, rules: ScenarioRules) -> Reduced:
+def scenario_table(
+    draws: Draws, rules: ScenarioRules, allowed: Callable[[Numbers], NDArray[np.bool_]] | None = None
+) -> Reduced:
     """`rules.number` of the draws by fast forward selection (`reduce_draws`), compared by what they make in money.
 
-    Every scenario is a draw; the estimates as they are, about the mean of the draws, are none of them. Probabilities
-    add to 1. A factor is written for each key of `draws`.
+    A few draws spread less than all of them, each being the middle of many. With `rules.spread` "matched" each factor
+    is moved and stretched, the same way in all scenarios, to the mean and standard deviation over all draws:
+
+        factor_w = mean + (kept_w - mean of kept) sd / sd of kept
+
+    so correlations are those of the kept draws (after Hoyland and Wallace 2001, "Generating scenario trees for
+    multistage decision problems", Management Science 47(2)). With "draws", or where a stretched
+    factor is not `allowed`, every scenario is a draw. The estimates as they are, about the mean of the draws, are none
+    of the scenarios. Probabilities add to 1.
     """
     import pandas as pd
 
     kept, probability = reduce_draws(draws.money, rules.number)
     order = np.argsort(-probability, kind="stable")
     kept, probability = kept[order], probability[order]
+    factors = draws.factors[kept]
+    matched = rules.spread == "matched"
+    if matched:
+        stretched = _matched(factors, probability, draws.factors)
+        matched = allowed is None or bool(allowed(stretched).all())
+        factors = stretched if matched else factors
     frames = []
-    for place, (draw, weight) in enumerate(zip(kept, probability, strict=True)):
+    for place, (factor, weight) in enumerate(zip(factors, probability, strict=True)):
         frame = pd.DataFrame(list(draws.keys), columns=list(KEYS))
         frame.insert(0, "scenario", f"draw-{place + 1:0{len(str(len(kept)))}d}")
         frame.insert(1, "probability", weight)
-        frame.insert(3, "factor", draws.factors[draw])
+        frame.insert(3, "factor", factor)
         frames.append(frame)
     spread, off = _nearness(draws.money, kept, probability)
-    return Reduced(pd.concat(frames, ignore_index=True), kept, probability, spread, off)
+    return Reduced(pd.concat(frames, ignore_index=True), kept, probability, spread, off, matched)
+
+
+def _matched(kept: Numbers, probability: Numbers, every: Numbers) -> Numbers:
+    """The kept factors `[W, R]` with the mean and standard deviation of every draw's `[N, R]`."""
+    around = kept - probability @ kept
+    own = np.sqrt(probability @ around**2)
+    stretch = np.divide(every.std(axis=0), own, out=np.zeros_like(own), where=own > 0.0)
+    return np.asarray(every.mean(axis=0) + around * stretch, dtype=np.float64)
 
 
 def _nearness(

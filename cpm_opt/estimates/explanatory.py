@@ -38,26 +38,33 @@ class Terms:
 def terms(rows: pd.DataFrame, covariates: tuple[str, ...], table: str) -> Terms:
     """The strata of `rows` (where there is a column `stratum`) and then `covariates`, in their order.
 
-    "C(NAME)" takes the numbers of a column as words. Raises InputError for a covariate that is no column, or a word
-    with more than 50 values.
+    "C(NAME)" takes the numbers of a column as words, "log(NAME)" their natural logarithm. Raises InputError for a
+    covariate that is no column, a word with more than 50 values, or a logarithm of what is not above 0.
     """
-    faults, read = [], {}
+    faults: list[Fault] = []
+    read: dict[str, NDArray[Any]] = {}
     for covariate in covariates:
-        name = _plain(covariate)
-        if name not in rows:
-            known = [str(column) for column in rows if column != "line"]
+        form, name = _parts(covariate)
+        known = [str(column) for column in rows if column != "line"]
+        if name not in known:
             faults.append(
                 _fault(table, name, "is no column of it", did_you_mean(name, known), "unknown_column")
             )
-        else:
-            read[covariate] = _cells(rows[name], covariate != name)
-    for covariate, cells in read.items():
-        if cells.dtype == object and len(set(cells)) > MOST_LEVELS:
-            name = _plain(covariate)
+            continue
+        cells = _cells(rows[name], form == "C")
+        if form == "log":
+            if cells.dtype == object or (cells <= 0.0).any():
+                remedy = "leave such rows out, or name the column itself"
+                faults.append(_fault(table, name, "holds what has no logarithm", remedy, "no_logarithm"))
+                continue
+            cells = np.log(cells)
+        elif cells.dtype == object and len(set(cells)) > MOST_LEVELS:
             text = f"has {len(set(cells)):,} different words, too many for a covariate"
             slip = _first_word(cells)
             remedy = f"write numbers alone ('{slip}' is none)" if slip else "join them to fewer"
             faults.append(_fault(table, name, text, remedy, "too_many_levels"))
+            continue
+        read[covariate if form == "log" else name] = cells
     if faults:
         raise InputError(faults)
     used = np.ones(len(rows), dtype=bool)
@@ -68,7 +75,7 @@ def terms(rows: pd.DataFrame, covariates: tuple[str, ...], table: str) -> Terms:
     if "stratum" in rows:
         _add(names, columns, "stratum", rows["stratum"].astype(str).to_numpy(dtype=object)[used])
     for covariate, cells in read.items():
-        _add(names, columns, _plain(covariate), cells[used])
+        _add(names, columns, covariate, cells[used])
     stacked = np.column_stack(columns) if columns else np.zeros((int(used.sum()), 0))
     return Terms(tuple(names), np.asarray(stacked, dtype=np.float64), used)
 
@@ -111,8 +118,12 @@ def shared_slopes(size: int, others: int, by_segment: bool) -> Numbers:
     return matrix
 
 
-def _plain(covariate: str) -> str:
-    return covariate[2:-1].strip() if covariate.startswith("C(") and covariate.endswith(")") else covariate
+def _parts(covariate: str) -> tuple[str, str]:
+    """What is done to a column ("C", "log" or "") and its name."""
+    form, bracket, rest = covariate.partition("(")
+    if form in ("C", "log") and bracket and rest.endswith(")"):
+        return form, rest[:-1].strip()
+    return "", covariate
 
 
 def _cells(column: pd.Series[Any], as_words: bool) -> NDArray[Any]:

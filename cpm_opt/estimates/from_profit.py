@@ -7,10 +7,10 @@ period of `cpm profit`. Both are as long as a period of the plan, so what happen
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from cpm_opt.costing import ProfitStatement, cost_and_profit
 from cpm_opt.costing.periods import Period, whole_months
@@ -21,7 +21,7 @@ from cpm_opt.estimates.customer_segments import merge_small, segment_names, sort
 from cpm_opt.estimates.estimate import Estimates
 from cpm_opt.estimates.figures import asks_for_values, closed_by, figures_of, measures_of
 from cpm_opt.estimates.markov import chain_value
-from cpm_opt.estimates.moves import count_moves
+from cpm_opt.estimates.moves import Moves, count_moves
 from cpm_opt.estimates.segment_settings import SegmentRules
 from cpm_opt.estimates.service import base_service_cost
 from cpm_opt.estimates.settings import ValueRules, missing_rules, read_rules, rule_fault
@@ -29,8 +29,7 @@ from cpm_opt.estimates.states import MONTHS, NO_FREQUENCY, State
 from cpm_opt.faults import Fault, InputError, did_you_mean
 from cpm_opt.tables import Tables, check_frame
 
-if TYPE_CHECKING:
-    from numpy.typing import NDArray
+Numbers = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
@@ -85,7 +84,7 @@ def estimate_from_profit(tables: Tables) -> Estimates:
         _notes(tables, statement, found, rules, value, any(service)),
         tuple(faults),
         chain=chain,
-        members=found.now.to_dict(),
+        members={str(customer): str(segment) for customer, segment in found.now.items()},
         statement=statement,
     )
 
@@ -198,23 +197,19 @@ def _chain(
     """
     names = list(found.names)
     states = tuple(State(name, "", NO_FREQUENCY, kind) for name, kind in zip(names, found.kinds, strict=True))
-    people = found.now.value_counts().reindex(names).fillna(0.0).to_numpy(dtype=float)
-    earned = (money["revenue"].to_numpy(), money["margin"].to_numpy(), money["margin_se"].to_numpy())
+    people = np.asarray(found.now.value_counts().reindex(names).fillna(0.0), dtype=np.float64)
+    earned = tuple(np.asarray(money[name], dtype=np.float64) for name in ("revenue", "margin", "margin_se"))
     stated = tables.frames.get("migration")
     if stated is not None:
         square = stated.pivot(index="from", columns="to", values="rate").reindex(index=names, columns=names)
-        errors = stated.pivot(index="from", columns="to", values="se").reindex(index=names, columns=names)
+        spread = stated.pivot(index="from", columns="to", values="se").reindex(index=names, columns=names)
         none = np.zeros((len(names), len(names)), dtype=np.int64)
-        rates, rate_se = square.fillna(0.0).to_numpy(), errors.fillna(0.0).to_numpy()
+        rates, rate_se = square.fillna(0.0).to_numpy(), spread.fillna(0.0).to_numpy()
         return Chain(states, people, none, none.sum(axis=1), rates, rate_se, *earned), None
     if found.before is None:
         return None, None
     moves = count_moves(_panel(tables, statement, found), rules.smoothing)
-    place = [moves.segments.index(name) if name in moves.segments else -1 for name in names]
-    # A segment that nobody was in, before or after, has no row in the panel: its counts are 0.
-    counts = np.pad(moves.counts, ((0, 1), (0, 0)))[place]
-    rates, errors = (np.pad(part, ((0, 1), (0, 0)))[place] for part in (moves.rates, moves.errors))
-    to = [at if at >= 0 else moves.counts.shape[1] - 1 for at in place]
+    counts, rates, errors = _in_order(moves, names)
     observed = counts.sum(axis=1).astype(np.int64)
     unseen = [
         name for name, seen, size in zip(names, observed, people, strict=True)
@@ -222,8 +217,8 @@ def _chain(
     ]  # fmt: skip
     if unseen:
         raise InputError([_unseen(name) for name in unseen])
-    own = counts[:, to].astype(np.int64)
-    chain = Chain(states, people, own, observed, rates[:, to], errors[:, to], *earned)
+    own = counts[:, :-1].astype(np.int64)
+    chain = Chain(states, people, own, observed, rates[:, :-1], errors[:, :-1], *earned)
     source, target = np.nonzero(chain.rates > 0.0)
     labels = np.array(names, dtype=object)
     frame = pd.DataFrame(
@@ -235,6 +230,23 @@ def _chain(
         }
     )
     return chain, frame
+
+
+def _in_order(moves: Moves, names: list[str]) -> tuple[Numbers, Numbers, Numbers]:
+    """Counts, rates and errors `[S, S + 1]` of the moves in the order of `names`, the last column out.
+
+    Nobody was in a segment that the moves lack: nothing goes there, and where its customers go only the prior says.
+    """
+    place = [moves.segments.index(name) if name in moves.segments else -1 for name in names]
+    prior = moves.counts.sum(axis=0) / max(1.0, float(moves.counts.sum())) if moves.weight else 0.0
+    spread = np.sqrt(prior * (1.0 - prior) / (moves.weight + 1.0))
+    found = []
+    for part, unseen in ((moves.counts, 0.0), (moves.rates, prior), (moves.errors, spread)):
+        rows = np.vstack([part, np.zeros(part.shape[1]) + unseen])
+        whole = np.column_stack([rows[:, :-1], np.zeros(len(rows))])
+        found.append(np.column_stack([whole[place][:, place], rows[place, -1]]))
+    counts, rates, errors = found
+    return counts, rates, errors
 
 
 def _panel(tables: Tables, statement: ProfitStatement, found: _Sorted) -> pd.DataFrame:
@@ -256,7 +268,7 @@ def _unseen(name: str) -> Fault:
     return rule_fault("segments", message, remedy)
 
 
-def _end_value(chain: Chain | None, service: NDArray[np.float64], value: ValueRules) -> NDArray[np.float64]:
+def _end_value(chain: Chain | None, service: Numbers, value: ValueRules) -> Numbers:
     """Value per customer after the horizon: margins less base service cost, along the chain; 0 without moves."""
     if chain is None:
         return np.zeros(len(service))
@@ -274,7 +286,9 @@ def _doubts(tables: Tables, statement: ProfitStatement, rules: SegmentRules) -> 
     told = []
     now, before = statement.reporting, statement.prior
     if before is None and "migration" not in tables.frames:
-        message = "cannot be counted: no ledger reaches back before the period; nobody moves, end values are 0"
+        message = (
+            "cannot be counted: no ledger reaches back before the period; nobody moves, end values are 0"
+        )
         remedy = "add ledgers of the period before, or state table migration"
         told.append(Fault("migration", message, remedy, code="no-moves", warning=True))
     elif before is not None and now.total("cost_to_serve") and not before.total("cost_to_serve"):
@@ -342,7 +356,7 @@ def _notes(
 def _sums(period: Period, kept: float, gone: int, lost: float, rules: SegmentRules) -> str:
     """How the segments' margins add up to the profit and loss."""
     whose = f" and {lost:.2f} of {gone} customers who left in it" if gone else ""
-    total = f"{rules.margin} of {period}: {kept:.2f} of the segments' customers{whose}"
+    total = f"{rules.margin.replace('_', ' ')} of {period}: {kept:.2f} of the segments' customers{whose}"
     if rules.money == "following":
         return f"{total}; margins are what the prior period's segments earned in it"
     return f"{total}; customers times margin add up to the first to the cent"

@@ -28,7 +28,9 @@ RUNAWAY = 18.0  # log-odds beyond this (1 in 66 million) mean that the likelihoo
 class Hazard:
     """The `model` named churn, with the joint `covariance[K, K]` of its parameters (errors clustered by customer).
 
-    `design` holds its terms. `survival[tenure]`, `survival_se` and `at_risk` come from the panel alone (life table), empty where no tenure is
+    `design` holds its terms.
+
+    `survival[tenure]`, `survival_se` and `at_risk` come from the panel alone (life table), empty where no tenure is
     known: the part of customers who are still there after so many periods.
     """
 

@@ -39,6 +39,11 @@ class Holdout:
     table: pd.DataFrame
     errors: pd.DataFrame
 
+    @property
+    def forecasts(self) -> tuple[str, ...]:
+        """The columns of `table` that are forecasts of `actual`, such as bg_nbd, and last same_rate."""
+        return tuple(str(name) for name in self.errors["model"])
+
 
 def try_out(
     transactions: pd.DataFrame,

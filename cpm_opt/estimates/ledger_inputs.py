@@ -29,8 +29,8 @@ class LedgerInputs(NamedTuple):
 
 
 def read_inputs(tables: Tables, estimates: Estimates | None = None) -> LedgerInputs:
-    """The inputs of an instance with raw tables sales, contracts or a bank's accounts; a bank's sales are its fees, and no
-    purchases to be modelled. Raises InputError with what is wrong."""
+    """The inputs of an instance with raw tables sales, contracts or a bank's accounts; a bank's sales are its
+    fees, and no purchases to be modelled. Raises InputError with what is wrong."""
     rules, faults = read_rules(tables.info.estimates)
     if rules is None:
         raise InputError(faults)
@@ -45,6 +45,8 @@ def read_inputs(tables: Tables, estimates: Estimates | None = None) -> LedgerInp
     if bank:  # its periods are those of the statement, and a balance may be of the day after
         stated = [] if last_reported is None else [pd.Series([pd.Timestamp(last_reported)])]
         days += stated or [tables.frames[BALANCES]["date"]]
+    if estimates is not None and estimates.statement is not None:
+        days.append(pd.Series([estimates.statement.reporting.period.last]))  # the day of the segments
     last = max(column.max() for column in days)
     end = last if rules.ledger_end is None else pd.Timestamp(rules.ledger_end)
     begun = min(column.min() for column in days)

@@ -24,10 +24,11 @@ class LeverRules(BaseModel):
     For prices (`offers`, `price_points`): `base_price` is the price of the base. `curve` is the form that is fitted,
     `fit` how a constant elasticity is (least squares of logarithms, or Poisson quasi-likelihood), `errors` whether
     standard errors are robust (clustered where clusters are named) or classical. `covariates` name further columns of
-    the raw table: numbers, or words, each of which becomes a dummy; "C(NAME)" takes a number as a word. `by_segment`:
-    each segment answers to the price in its own way; `shrink`: these slopes are then shrunk to the whole.
+    the raw table: numbers, or words, each of which becomes a dummy; "C(NAME)" takes a number as a word, "log(NAME)" its
+    logarithm. `by_segment`: each segment answers to the price in its own way; `shrink`: these slopes are then shrunk to
+    the whole.
     `gross_margin`: the part of revenue left after cost that varies with volume; without it margin over revenue of
-    table segments.
+    table segments. `revenue_share`: the part of a segment's revenue that is earned at this price.
 
     For the others: `options` says what each option is, its effort (efforts) or its arm (trials; without it the arm
     has the option's name); `measure` what the result or outcome is: margin, revenue, cash, a measure of the instance,
@@ -50,6 +51,7 @@ class LeverRules(BaseModel):
     by_segment: bool = True
     shrink: bool = True
     gross_margin: float | None = Field(default=None, gt=0, le=1)
+    revenue_share: float = Field(default=1.0, gt=0, le=1)
     options: dict[str, float | str] = Field(default_factory=dict)
     term: Term | None = None
     programme: str | None = None
@@ -68,6 +70,7 @@ REMEDIES = {
     "by_segment": "write true or false",
     "shrink": "write true or false",
     "gross_margin": "write a fraction above 0, such as 0.4",
+    "revenue_share": "write the part of a segment's revenue that is earned at this price, such as 0.3",
     "options": "write what each option is, such as { none = 0, call = 1.5 }",
     "programme": "name a programme of table trials",
     "term": 'panel: "price", "service" or "programme"; acquisitions: "price", "promotion" or "advertising"',

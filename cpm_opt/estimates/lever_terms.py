@@ -116,7 +116,9 @@ def _lever_faults(
         told
         for option in own.options
         if option not in named
-        for told in fault("options", f"is no option of lever {own.lever}", did_you_mean(option, named), option)
+        for told in fault(
+            "options", f"is no option of lever {own.lever}", did_you_mean(option, named), option
+        )
     ]
 
 
@@ -144,7 +146,9 @@ def _price(
             continue
         step = price / today - 1.0
         in_force = {PRICE: price} if PRICE in design.numbers else {}
-        found.append(OptionTerms(own.lever, option, in_force, {CHANGE: step} if CHANGE in design.numbers else {}))
+        found.append(
+            OptionTerms(own.lever, option, in_force, {CHANGE: step} if CHANGE in design.numbers else {})
+        )
         for name, value in ((PRICE, price), (CHANGE, step)):
             if name in design.numbers:
                 faults += _beyond(own.lever, option, name, value, panel)

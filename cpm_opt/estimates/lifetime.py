@@ -48,8 +48,12 @@ class Valued:
         )
 
     def total_error(self, members: NDArray[np.bool_] | None = None) -> float:
-        """Standard error of the sum over the members (all without them); their errors move together."""
-        gradient = self.gradient if members is None else self.gradient[members]
+        """Standard error of the sum over the members (all without them); their errors move together.
+
+        Members without a value (nan) are no part of the sum.
+        """
+        there = ~np.isnan(self.value) if members is None else members & ~np.isnan(self.value)
+        gradient = self.gradient[there]
         summed = gradient.sum(axis=0)
         return float(np.sqrt(summed @ self.covariance @ summed))
 

@@ -15,6 +15,17 @@ SMALLEST_SEGMENT = 5
 KINDS = ("historical", "historical_recent", "current", "present", "lifetime", "migration")
 
 
+def most_valuable(customers: pd.DataFrame, most: int = 100) -> pd.DataFrame:
+    """The customers of the highest lifetime value, with the kinds of value side by side and the ends of its interval.
+
+    At stake: the lifetime value.
+    """
+    found = customers[customers["lifetime"].notna()]
+    order = found.sort_values(["lifetime", "customer"], ascending=[False, True]).head(most)
+    columns = ["customer", "segment", "probability_alive", *KINDS, "lifetime_low", "lifetime_high"]
+    return order[columns].assign(money_at_stake=order["lifetime"]).reset_index(drop=True)
+
+
 def at_risk(customers: pd.DataFrame, rules: ValueRules, period: str) -> pd.DataFrame:
     """High value and a falling probability of being alive.
 
@@ -34,12 +45,14 @@ def at_risk(customers: pd.DataFrame, rules: ValueRules, period: str) -> pd.DataF
 
 
 def ready_for_more(customers: pd.DataFrame, rules: ValueRules, period: str, window: int) -> pd.DataFrame:
-    """Alive (probability `alive` or more, not in a lost segment) and below what their segment buys.
+    """Alive (probability `alive` or more where a model tells it, not in a lost segment) and below what others buy.
 
     The measure is profit over the last `window` periods, against the median of the segment's customers who are alive;
     segments with fewer than five of those are left out. At stake: the gap, for as many periods again.
     """
-    there = (customers["probability_alive"] >= rules.alive) & (customers["kind"] != "lost")
+    alive = customers["probability_alive"]
+    there = (alive >= rules.alive) | bool(alive.isna().all())
+    there &= customers["kind"] != "lost"
     members = customers[there]
     by_segment = members.groupby("segment")["recent"]
     median = by_segment.transform("median").where(by_segment.transform("size") >= SMALLEST_SEGMENT)
@@ -58,8 +71,11 @@ def inactive(customers: pd.DataFrame, rules: ValueRules) -> pd.DataFrame:
     chosen = (customers["probability_alive"] < rules.alive) | (customers["kind"] == "lost")
     found = customers[chosen]
     reasons = [
-        f"no purchase since {last:%Y-%m-%d}" + ("" if np.isnan(alive) else f"; alive with {alive:.0%}")
-        for last, alive in zip(found["last"], found["probability_alive"], strict=True)
+        (f"in segment {segment}" if last is pd.NaT else f"no purchase since {last:%Y-%m-%d}")
+        + ("" if np.isnan(alive) else f"; alive with {alive:.0%}")
+        for last, segment, alive in zip(
+            found["last"], found["segment"], found["probability_alive"], strict=True
+        )
     ]
     return _listed(found, reasons, found["lifetime"], ["probability_alive", "historical"])
 

@@ -19,11 +19,10 @@ if TYPE_CHECKING:
 
 TOLERANCE = 1e-9
 CERTAIN = 2.0  # standard errors
+UNLIKELY = 1e-3
 
 
-def impossible_combinations(
-    migration: pd.DataFrame | None, effects: pd.DataFrame, scenario: str = ""
-) -> list[Fault]:
+def impossible_combinations(migration: pd.DataFrame | None, effects: pd.DataFrame) -> list[Fault]:
     """Each move, and each segment's sum, that the strongest options together bring below 0 or above 1, with the
     combination. Without `migration` everybody stays."""
     base: dict[str, dict[str, float]] = {}
@@ -35,12 +34,12 @@ def impossible_combinations(
         start = base.get(name, {}) if migration is not None else {name: 1.0}
         for target, rows in own.groupby("to", sort=True):
             what = f"the rate from segment {shown(name)} to {shown(str(target))}"
-            told += _beyond(what, start.get(str(target), 0.0), rows, scenario, True)
-        told += _beyond(f"the sum of rates from segment {shown(name)}", sum(start.values()), own, scenario, False)
+            told += _beyond(what, start.get(str(target), 0.0), rows, True)
+        told += _beyond(f"the sum of rates from segment {shown(name)}", sum(start.values()), own, False)
     return told
 
 
-def _beyond(what: str, start: float, rows: pd.DataFrame, scenario: str, floor: bool) -> list[Fault]:
+def _beyond(what: str, start: float, rows: pd.DataFrame, floor: bool) -> list[Fault]:
     low, high, least, most = start, start, [], []
     for lever, own in rows.groupby("lever", sort=True):
         sums: list[tuple[float, str]] = [(0.0, "")]
@@ -53,10 +52,12 @@ def _beyond(what: str, start: float, rows: pd.DataFrame, scenario: str, floor: b
         least += [down[1]] if down[1] else []
         most += [up[1]] if up[1] else []
     told = []
-    for reach, names, wrong in ((low, least, floor and low < -TOLERANCE), (high, most, high > 1.0 + TOLERANCE)):
+    for reach, names, wrong in (
+        (low, least, floor and low < -TOLERANCE),
+        (high, most, high > 1.0 + TOLERANCE),
+    ):
         if wrong:
-            where = f"in scenario {shown(scenario)}: " if scenario else ""
-            message = f"{where}{what} comes to {reach:.4g} with {' and '.join(names)}"
+            message = f"{what} comes to {reach:.4g} with {' and '.join(names)}"
             remedy = "the plan refuses it: join the options into one lever, or leave one out"
             told.append(Fault("migration_effects", message, remedy, column="rate", code="impossible-combination",
                               warning=True))  # fmt: skip
@@ -90,5 +91,21 @@ def base_doubts(moves: Moves, effects: MoveEffects) -> list[Fault]:
                 "the panel's prices and services are not today's"
             )
             remedy = 'write migration = "logit", which takes the base'
-            told.append(Fault("migration", message, remedy, column="rate", code="counts-off-base", warning=True))
+            told.append(
+                Fault("migration", message, remedy, column="rate", code="counts-off-base", warning=True)
+            )
     return told
+
+
+def last_period_doubts(panel: pd.DataFrame) -> list[Fault]:
+    """A last period in which nobody leaves, though so many do in others: who left there may not be known yet."""
+    last = panel["period"] == panel["period"].max()
+    before, rows = panel.loc[~last, "left"], int(last.sum())
+    if not len(before) or panel.loc[last, "left"].any() or (1.0 - float(before.mean())) ** rows > UNLIKELY:
+        return []
+    message = (
+        f"nobody of {rows} left in the last period, {float(before.mean()):.2%} a period did before: the model of "
+        "leaving takes that for staying"
+    )
+    remedy = "leave the last period out where it is not known yet who left in it"
+    return [Fault("panel", message, remedy, column="left", code="last-period", warning=True)]

@@ -26,9 +26,9 @@ def move_draws(
     """Joint draws of all parameters, each evaluated on the curve.
 
     Target `migration.rate` (`with_base`) by segment of origin: a draw's part of customers who stay over the estimated
-    one. Target `migration_effects.rate` by segment of origin, lever and option: least squares over where moves lead,
-    and over in_force and on_change together. Money: customers times the change of each rate times what a customer is
-    worth where it leads (end_value; margin where no segment has one).
+    one. Target `migration_effects.rate` by segment of origin, lever and option: least squares over where moves lead
+    (out is one of the places), and over in_force and on_change together. Money: customers times the change of each
+    rate times what a customer is worth where it leads (end_value; margin where no segment has one).
     """
     drawn = normal_draws(effects.curve.values, effects.curve.covariance, count, seed)
     base, changes = effects.draw(drawn)
@@ -49,8 +49,9 @@ def move_draws(
             mine = [e for e, (o, _) in enumerate(effects.entries) if (o.lever, o.option) == (lever, option)]
             if not effects.told[mine, s].any():
                 continue
-            now = effects.changes[mine, s, :-1].ravel()
-            then = changes[:, mine, s, :-1].reshape(count, -1)
+            # Out is one of the places: what becomes of leaving counts as much as each of the moves.
+            now = effects.changes[mine, s].ravel()
+            then = changes[:, mine, s].reshape(count, -1)
             now = np.where(np.abs(now) < NOTHING, 0.0, now)
             if not now.any():
                 lost.append(f"{name}, {lever} {option}: moves")

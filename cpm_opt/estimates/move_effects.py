@@ -34,9 +34,20 @@ class Rates(Protocol):
     for parameters `values[N, K]`: means over the rows of the panel that are in each segment, with their own terms where
     the setting has none. `tells(setting)[S]`: whether the data of a segment hold such terms."""
 
-    segments: tuple[str, ...]
-    values: Numbers
-    covariance: Numbers
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The segments of origin."""
+        ...
+
+    @property
+    def values(self) -> Numbers:
+        """The parameters."""
+        ...
+
+    @property
+    def covariance(self) -> Numbers:
+        """Their covariance."""
+        ...
 
     def rates(self, setting: Setting, values: Numbers) -> Numbers:
         """Mean rates."""
@@ -51,11 +62,16 @@ class Rates(Protocol):
 class LeavingRates:
     """Leaving by a hazard; who stays is spread over `shares[S, S]` of stayers, whatever the options."""
 
-    segments: tuple[str, ...]
+    names: tuple[str, ...]
     hazard: Hazard
     shares: Numbers
     rows: tuple[pd.DataFrame, ...] = field(repr=False)
     weights: tuple[Numbers, ...] = field(repr=False)
+
+    @property
+    def segments(self) -> tuple[str, ...]:
+        """The segments of origin."""
+        return self.names
 
     @property
     def values(self) -> Numbers:
@@ -121,7 +137,9 @@ class LogitRates:
         for s, origin in enumerate(self.fit.origins):
             for column, value in setting.items():
                 numeric = column in (PRICE, CHANGE)
-                told[s] &= column in origin.design.numbers if numeric else value in origin.design.levels(column)
+                told[s] &= (
+                    column in origin.design.numbers if numeric else value in origin.design.levels(column)
+                )
         return told
 
 
@@ -221,7 +239,9 @@ def move_effects(curve: Rates, terms: LeverTerms) -> MoveEffects:
         variance = (slope * (curve.covariance @ slope)).sum(axis=0) if len(size) else np.zeros(slope.shape[1])
         errors.append(np.sqrt(np.maximum(variance, 0.0)))
     found = changes[0]
-    additivity = _additivity(curve, terms, dict(zip(_keys(entries), found, strict=True)), base[0], told, entries)
+    additivity = _additivity(
+        curve, terms, dict(zip(_keys(entries), found, strict=True)), base[0], told, entries
+    )
     base_se, se = errors[0].reshape(base[0].shape), errors[1].reshape(found.shape)
     return MoveEffects(curve, terms, entries, base[0], base_se, found, se, told, additivity)
 
@@ -240,7 +260,9 @@ def evaluated(
     for e, (option, when) in enumerate(entries):
         key = (option.lever, option.option)
         if key not in standing:
-            standing[key] = curve.rates({**terms.base, **option.in_force}, values) if option.in_force else base
+            standing[key] = (
+                curve.rates({**terms.base, **option.in_force}, values) if option.in_force else base
+            )
         if when == IN_FORCE:
             change = standing[key] - base
         else:

@@ -66,15 +66,22 @@ def offer_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: LeverR
     standard_price of a segment is not offered. Raises InputError where the offers cannot be fitted.
     """
     own = options_of(frames, rules, OFFERS)
+    fit, plan = offer_curves(frames, rules)
+    return LeverRows(
+        effects=tuple(_effects(fit, plan, own, tables)), segments=tuple(_segments(fit, plan, tables))
+    )
+
+
+def offer_curves(frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> tuple[OfferFit, TariffPlan]:
+    """The (shrunken) curves of table offers, and the prices at which a lever is planned: the base's, then those of its
+    options in the order of the table. Raises InputError where the offers cannot be fitted."""
+    own = options_of(frames, rules, OFFERS)
     if rules.base_price is None:
         raise refused(rules, "base_price", "is missing", "write the price of the lever's base")
     offers = frames[OFFERS]
     fit = fit_offers(usable_offers(offers), rules.covariates, rules.by_segment)
     fit = shrink_slopes(fit) if rules.shrink else fit
-    plan = _plan(fit, offers, own, rules)
-    return LeverRows(
-        effects=tuple(_effects(fit, plan, own, tables)), segments=tuple(_segments(fit, plan, tables))
-    )
+    return fit, _plan(fit, offers, own, rules)
 
 
 def _plan(fit: OfferFit, offers: pd.DataFrame, own: pd.DataFrame, rules: LeverRules) -> TariffPlan:

@@ -46,7 +46,10 @@ def estimate_instance(
     faults = [fault for fault in (*tables.faults, *estimates.faults) if not fault.warning] + faults
     valued = {SALES, CONTRACTS, ACCOUNTS} & tables.frames.keys() and "value" in tables.info.estimates
     if customers is not None and not valued:
-        message = "there is nothing to write: customers are valued from sales, contracts or accounts, with [estimates.value]"
+        message = (
+            "there is nothing to write: customers are valued from sales, contracts or accounts, with "
+            "[estimates.value]"
+        )
         faults.append(Fault("--customers", message, "add them, or leave the option out", code="no-values"))
     if faults:
         raise InputError(faults)

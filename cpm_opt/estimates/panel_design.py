@@ -52,9 +52,7 @@ class PanelDesign:
         for column, levels in self.words:
             columns += [np.asarray(rows[column] == level, dtype=np.float64) for level in levels[1:]]
         columns += [rows[column].to_numpy(dtype=np.float64) for column in self.numbers]
-        columns += [
-            np.asarray(rows["satisfaction"] == score, dtype=np.float64) for score in self.scores
-        ]
+        columns += [np.asarray(rows["satisfaction"] == score, dtype=np.float64) for score in self.scores]
         return np.column_stack(columns)
 
 

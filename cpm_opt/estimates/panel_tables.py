@@ -12,9 +12,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cpm_opt.estimates.hazard import fit_hazard
+from cpm_opt.estimates.lever_effects import added
 from cpm_opt.estimates.lever_terms import LeverTerms, read_terms
 from cpm_opt.estimates.model_estimate import ModelEstimate
-from cpm_opt.estimates.move_doubts import base_doubts, impossible_combinations, untold
+from cpm_opt.estimates.move_doubts import base_doubts, impossible_combinations, last_period_doubts, untold
 from cpm_opt.estimates.move_effects import MoveEffects, Rates, leaving_rates, logit_rates, move_effects
 from cpm_opt.estimates.moves import Moves, count_moves
 from cpm_opt.estimates.panel_design import design_of, usable
@@ -48,23 +49,24 @@ def tables_from_panel(
     """What the panel tells of the tables that are not stated; None where its segments are not those of the plan and
     nothing in `[estimates.response]` asks for it.
 
-    The panel has to hold every segment of kind active, and no unknown one. Segments of kind prospect or lost that it
-    does not hold stay where they are, unless another table says more. Raises InputError with every fault.
+    A lever that a stated table migration_effects has rows of stands as it is stated. The panel has to hold every
+    segment of kind active, and no unknown one. Segments of kind prospect or lost that it does not hold stay where they
+    are, unless another table says more. Raises InputError with every fault.
     """
-    panel, segments = frames[PANEL], frames["segments"]
-    levers = rules.of(PANEL)
-    asked = bool(levers) or rules.migration == "logit"
+    panel, segments, stated = frames[PANEL], frames["segments"], tables.frames
+    levers = tuple(own for own in rules.of(PANEL) if not _stated(stated, own.lever))
+    asked = bool(levers) or (rules.migration == "logit" and MIGRATION not in stated)
     wrong = _segment_faults(panel, segments)
     if wrong and not asked:
         return None
-    stated = tables.frames
-    if (MIGRATION in stated and not levers) or (MIGRATION in stated and EFFECTS in stated):
+    if MIGRATION in stated and not levers:
         return None
     if wrong:
         raise InputError(wrong)
     fit = _fitted(panel) if rules.migration == "logit" else None
-    terms, faults = LeverTerms({}, ()), ()
-    if levers and EFFECTS not in stated:
+    terms = LeverTerms({}, ())
+    faults: tuple[Fault, ...] = ()
+    if levers:
         used = panel[usable(panel)]
         terms, faults = read_terms(levers, frames, design_of(used), used)
     moves = count_moves(panel, rules.smoothing)
@@ -74,40 +76,42 @@ def tables_from_panel(
     told = list(faults)
     if MIGRATION not in stated:
         made = moves.frame() if fit is None or effects is None else _base_frame(effects)
-        found[MIGRATION] = _checked(MIGRATION, _with_others(made, segments, panel), tables, told)
+        found[MIGRATION], wrong = check_frame(MIGRATION, _with_others(made, segments, panel), tables.info)
+        told += _warnings(wrong)
     if effects is not None and effects.entries:
-        made = effects_frame(effects)
-        if EFFECTS in frames:  # of other raw tables: both count
-            import pandas as pd
-
-            made = pd.concat([frames[EFFECTS].drop(columns="line", errors="ignore"), made], ignore_index=True)
-        found[EFFECTS] = _checked(EFFECTS, made, tables, told)
+        # Rows of other levers, stated or from other raw tables, stand before them.
+        rows = tuple(effects_rows(effects))
+        found[EFFECTS], wrong = added(tables, frames.get(EFFECTS), EFFECTS, rows)
+        told += _warnings(wrong)
         told += impossible_combinations(found.get(MIGRATION, frames.get(MIGRATION)), found[EFFECTS])
         told += untold(effects)
         told += base_doubts(moves, effects) if fit is None and MIGRATION not in stated else []
+    told += last_period_doubts(panel)
     told += [] if fit is None else [_warning(lint.code, lint.column, lint.message) for lint in fit.lint]
     models = () if fit is None else tuple(origin.model for origin in fit.origins)
     notes = _notes(panel, rules, found, effects, fit)
     return PanelTables(found, tuple(told), notes, models, effects)
 
 
-def effects_frame(effects: MoveEffects) -> pd.DataFrame:
-    """Table migration_effects: from, to, lever, option, rate, when, source, se; a change of 0 has no row."""
-    import pandas as pd
-
+def effects_rows(effects: MoveEffects) -> list[dict[str, Any]]:
+    """Rows of table migration_effects: from, to, lever, option, rate, when, source, se; a change of 0 has none."""
     names = effects.curve.segments
-    rows: list[dict[str, Any]] = []
-    for e, (option, when) in enumerate(effects.entries):
-        for s, source in enumerate(names):
-            for k, target in enumerate(names):
-                if effects.changes[e, s, k] != 0.0:
-                    rows.append(
-                        {"from": source, "to": target, "lever": option.lever, "option": option.option,
-                         "rate": effects.changes[e, s, k], "when": when, "source": "estimated",
-                         "se": effects.se[e, s, k]}
-                    )  # fmt: skip
-    columns = ["from", "to", "lever", "option", "rate", "when", "source", "se"]
-    return pd.DataFrame(rows, columns=columns)
+    return [
+        {
+            "from": source,
+            "to": target,
+            "lever": option.lever,
+            "option": option.option,
+            "rate": float(effects.changes[e, s, k]),
+            "when": when,
+            "source": "estimated",
+            "se": float(effects.se[e, s, k]),
+        }
+        for e, (option, when) in enumerate(effects.entries)
+        for s, source in enumerate(names)
+        for k, target in enumerate(names)
+        if effects.changes[e, s, k] != 0.0
+    ]
 
 
 def _base_frame(effects: MoveEffects) -> pd.DataFrame:
@@ -198,13 +202,17 @@ def _with_others(moves: pd.DataFrame, segments: pd.DataFrame, panel: pd.DataFram
     return pd.concat([moves, stay], ignore_index=True) if others else moves
 
 
-def _checked(name: str, frame: pd.DataFrame, tables: Tables, told: list[Fault]) -> pd.DataFrame:
-    checked, faults = check_frame(name, frame, tables.info)
+def _warnings(faults: list[Fault]) -> list[Fault]:
+    """The faults, where all are warnings. Raises InputError with the others."""
     wrong = [fault for fault in faults if not fault.warning]
     if wrong:
         raise InputError(wrong)
-    told += faults
-    return checked
+    return faults
+
+
+def _stated(stated: Mapping[str, pd.DataFrame], lever: str) -> bool:
+    """Whether table migration_effects is a file with rows of the lever, which stand then."""
+    return EFFECTS in stated and bool((stated[EFFECTS]["lever"] == lever).any())
 
 
 def _notes(
@@ -255,5 +263,3 @@ def seen(panel: pd.DataFrame) -> str:
 
 def _warning(code: str, column: str, message: str) -> Fault:
     return Fault(PANEL, message, "", column=column, code=code, warning=True)
-
-

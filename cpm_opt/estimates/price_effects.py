@@ -32,10 +32,10 @@ VOLUME = "volume"  # filled where the instance declares a measure of that name
 def price_point_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> LeverRows:
     """Effects of each option of the lever on each segment with revenue, by the (shrunken) curve.
 
-        v       = volume(price of the option) / volume(base_price)          price = base_price (1 + price_change)
-        revenue = R ((1 + p) v - 1)                                         p = price_change, R revenue of the segment
-        margin  = R ((g + p) v - g)                                         g gross_margin, else margin / R
-        volume  = V (v - 1)                                                 where `volume` is a measure, V its level
+        v       = volume(price) / volume(base_price)              price = base_price (1 + price_change)
+        revenue = R ((1 + p) v - 1)              p = price_change, R revenue_share x revenue of the segment
+        margin  = R ((g + p) v - g)              g gross_margin, else margin / revenue of the segment
+        volume  = V (v - 1)                      where `volume` is a measure, V its level
 
     Standard errors by the delta method. Raises InputError where curve or options cannot be had.
     """
@@ -103,8 +103,9 @@ def _rows(
     rules: LeverRules,
     volume: bool,
 ) -> list[dict[str, Any]]:
-    revenue = float(segment["revenue"])
-    margin = float(segment["margin"]) / revenue if rules.gross_margin is None else rules.gross_margin
+    whole = float(segment["revenue"])
+    margin = float(segment["margin"]) / whole if rules.gross_margin is None else rules.gross_margin
+    revenue = rules.revenue_share * whole
     rows = []
     for option, step, v, error in zip(own["option"], steps, ratio, spread, strict=True):
         if step == 0.0:

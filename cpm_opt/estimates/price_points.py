@@ -43,10 +43,9 @@ class DemandFit:
     z are the columns of `terms[V]`: strata, then covariates. `values[K]` are S times a, S times b, V times c, with
     their `covariance[K, K]`; both empty for points. `profiles[M, V]` are the different z, of segment `profile_of[M]`,
     with `share[M]` of its observations. `seen[S, 2]` lowest and highest price, `counts[S]` observations, `n` of all,
-    `df` degrees of freedom (clusters less 1, else observations less parameters), `least_squares` whether that is what was
-    fitted, `observed` the rows that were used (segment as a number, price, volume, potential). `log_likelihood` where the
-    fit has one. `shrunken` is None before
-    `shrink_demand`.
+    `df` degrees of freedom (clusters less 1, else observations less parameters), `least_squares` whether that is what
+    was fitted, `observed` the rows that were used (segment as a number, price, volume, potential). `log_likelihood` is
+    there where the fit has one. `shrunken` is None before `shrink_demand`.
     """
 
     form: str
@@ -148,7 +147,7 @@ def fit_demand(points: pd.DataFrame, rules: LeverRules) -> DemandFit:
         used[name].to_numpy(dtype=np.float64) for name in ("price", "volume", "potential")
     )
     observed = np.column_stack([of_row.astype(np.float64), price, volume, potential])
-    _refuse(form, rules.fit, segments, observed)
+    _refuse(form, rules, segments, observed)
     held = DemandFit(
         form=form,
         segments=segments,
@@ -203,20 +202,7 @@ def _fitted(held: DemandFit, found: Terms, used: pd.DataFrame, rules: LeverRules
     else:
         model = sm.OLS(np.log(volume) if held.form == ELASTICITY else volume, x)
     least_squares = isinstance(model, sm.OLS)
-    options: dict[str, Any] = {} if least_squares else {"maxiter": 100, "tol": 1e-12}
-    clusters, df = 0, len(x) - x.shape[1]
-    if rules.errors == "robust" and (used["cluster"] != "").all():
-        groups = used["cluster"].astype("category").cat.codes.to_numpy()
-        clusters = int(groups.max()) + 1
-        if clusters < 2:
-            message = "there is a single cluster, so nothing tells how clusters differ"
-            raise InputError(
-                [Fault(TABLE, message, "leave column cluster blank", column="cluster", code="one_cluster")]
-            )
-        options |= {"cov_type": "cluster", "cov_kwds": {"groups": groups}}
-        df = clusters - 1
-    elif rules.errors == "robust":
-        options |= {"cov_type": "HC1" if least_squares else "HC0"}
+    options, df = _errors(used, rules, least_squares)
     with warnings.catch_warnings():  # what statsmodels would say is looked at below, and told as a fault
         warnings.simplefilter("ignore")
         fit = model.fit(**options)
@@ -239,17 +225,34 @@ def _fitted(held: DemandFit, found: Terms, used: pd.DataFrame, rules: LeverRules
         profiles=different,
         profile_of=profile_of,
         share=share,
-        df=df,
+        df=len(x) - x.shape[1] if df is None else df,
         least_squares=least_squares,
         log_likelihood=float("nan") if rules.fit == "poisson" and not least_squares else float(fit.llf),
     )
 
 
-def _refuse(form: str, fit: str, segments: tuple[str, ...], observed: Numbers) -> None:
+def _errors(used: pd.DataFrame, rules: LeverRules, least_squares: bool) -> tuple[dict[str, Any], int | None]:
+    """How statsmodels is to fit, and clusters less 1 where errors are summed within clusters."""
+    options: dict[str, Any] = {} if least_squares else {"maxiter": 100, "tol": 1e-12}
+    if rules.errors == "classical":
+        return options, None
+    if (used["cluster"] == "").any():
+        return {**options, "cov_type": "HC1" if least_squares else "HC0"}, None
+    groups = used["cluster"].astype("category").cat.codes.to_numpy()
+    if groups.max() < 1:
+        message, remedy = (
+            "there is a single cluster, so nothing tells how clusters differ",
+            "leave the column blank",
+        )
+        raise InputError([Fault(TABLE, message, remedy, column="cluster", code="one_cluster")])
+    return {**options, "cov_type": "cluster", "cov_kwds": {"groups": groups}}, int(groups.max())
+
+
+def _refuse(form: str, rules: LeverRules, segments: tuple[str, ...], observed: Numbers) -> None:
     """What keeps observations from being fitted, all at once."""
     wrong: list[tuple[str, str, str, str]] = []
     _, price, volume, potential = observed.T
-    if form == ELASTICITY and fit == "ols" and (volume <= 0.0).any():
+    if form == ELASTICITY and rules.fit == "ols" and (volume <= 0.0).any():
         text = f"{int((volume <= 0.0).sum())} volumes are 0 and have no logarithm"
         wrong.append(
             (text, 'write fit = "poisson", join such rows, or leave them out', "volume", "no_logarithm")
@@ -265,7 +268,7 @@ def _refuse(form: str, fit: str, segments: tuple[str, ...], observed: Numbers) -
         if form == POINTS and len(np.unique(own)) < len(own):
             text = f"{who} one price twice, and a stated curve has one volume at a price"
             wrong.append((text, "join such rows, or let a curve be fitted", "price", "price_twice"))
-        if len(np.unique(own)) < 2:
+        if len(np.unique(own if rules.by_segment or form == POINTS else price)) < 2:
             text = f"{who} one price alone, so nothing tells what another would do"
             wrong.append((text, "join it with another segment, or leave it out", "price", "one_price"))
     if wrong:

@@ -21,12 +21,13 @@ from cpm_opt.estimates.answers import (
 )
 from cpm_opt.estimates.attraction import Attraction, fit_attraction
 from cpm_opt.estimates.break_even import PriceEffect, price_effects
-from cpm_opt.estimates.estimate_lint import lint_model, lint_panel, lint_tables
+from cpm_opt.estimates.estimate_lint import lint_model, lint_panel
 from cpm_opt.estimates.fitted_curves import FittedCurve
 from cpm_opt.estimates.hazard import Hazard, fit_hazard
 from cpm_opt.estimates.model_estimate import Lint, ModelEstimate
 from cpm_opt.estimates.moves import Moves, count_moves
 from cpm_opt.estimates.offers import OfferFit
+from cpm_opt.estimates.planning_lint import lint_tables
 from cpm_opt.estimates.settings import ResponseRules, read_rules
 from cpm_opt.estimates.trials import ArmEffect, arm_effects
 from cpm_opt.tables import Tables
@@ -41,8 +42,8 @@ PANEL, TRIALS, ACQUISITIONS = "panel", "trials", "acquisitions"
 class Response:
     """The answers of customers. `models`, like every other model: `take_up` (and `amount`, `revenue`, `loss`),
     `take_up_shrunken` and `take_up_line` from offers, `demand` (and `demand_shrunken`) from price points, `effort` from
-    efforts, each with the lever's name behind it where there are several, `churn` from the panel, `programme PROGRAMME` from trials,
-    `attraction` (and `attraction FIRM`) from acquisitions.
+    efforts (each with the lever's name behind it where there are several), `churn` from the panel,
+    `programme PROGRAMME` from trials, `attraction` (and `attraction FIRM`) from acquisitions.
 
     `offers` is the fit before shrinkage, `shrunken` the one after it (None with a single segment). `curves` are to be
     plotted, each with its band; `price_effects` the price steps of the planning tables with their break-even.
@@ -69,8 +70,8 @@ def respond(tables: Tables, planning: Mapping[str, pd.DataFrame]) -> Response:
     frames = tables.frames
     rules = read_rules(tables.info.estimates)[0]
     own = ResponseRules() if rules is None or rules.response is None else rules.response
-    found = Response(lint=lint_tables(planning))
-    found = replace(found, price_effects=price_effects(planning))
+    found = Response(lint=lint_tables(planning, tables.info))
+    found = replace(found, price_effects=price_effects(planning, own))
     if OFFERS in frames and len(frames[OFFERS]):
         answer, fit, shrunken = answer_offers(frames[OFFERS], offer_rules(own), planning)
         found = replace(_with(found, answer), offers=fit, shrunken=shrunken)

@@ -6,7 +6,7 @@ In: table panel. Out: `Transitions`, whose parameters of all segments have one j
 from __future__ import annotations
 
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -83,8 +83,8 @@ def fit_transitions(panel: pd.DataFrame) -> Transitions:
     x: intercept, service, programme, price, price_change, complaints, tenure, satisfaction by level, whatever of it
     varies there. The covariance is the sandwich of the scores of all segments together, summed by customer, times
     G / (G - 1). A destination with fewer than 10 moves has no terms of its own: it keeps its share of the moves that
-    it makes up with the most frequent one (Lint thin-cell). Not fitted, and its model says why: a segment with fewer
-    moves than parameters, or where a term tells a destination perfectly (separation).
+    it makes up with the most frequent one, taken as known (Lint thin-cell). Not fitted, and its model says why: a segment with fewer
+    moves than parameters (or than 10), or where a term tells a destination perfectly (separation).
     """
     used = usable(panel)
     rows, here, target, segments = destinations(panel[used])
@@ -94,7 +94,7 @@ def fit_transitions(panel: pd.DataFrame) -> Transitions:
     lint: list[Lint] = []
     _, customer = np.unique(rows["customer"].to_numpy().astype(str), return_inverse=True)
     start = 0
-    for s, segment in enumerate(segments):
+    for s in range(len(segments)):
         mine = here == s
         origin, fitted, influence, told = _origin(segments, s, rows[mine], target[mine], start)
         whole = np.zeros((len(rows), len(fitted)))
@@ -111,8 +111,6 @@ def fit_transitions(panel: pd.DataFrame) -> Transitions:
 
 
 def _with_errors(fit: Transitions) -> Transitions:
-    from dataclasses import replace
-
     errors = np.sqrt(np.maximum(np.diag(fit.covariance), 0.0))
     origins = []
     for origin in fit.origins:
@@ -142,7 +140,10 @@ def _origin(
     name = f"moves {segments[s]}"
     nothing = np.zeros((len(rows), len(names)))
     x = design.matrix(rows)
-    y = np.array([j for k in range(len(to)) for j, group in enumerate(groups) if k in group])[target]
+    alternative = np.zeros(len(to), dtype=np.int64)
+    for j, group in enumerate(groups):
+        alternative[list(group)] = j
+    y = alternative[target]
     reason = _hopeless(design, labels, x, y, len(names), len(rows))
     if reason:
         return made(no_estimate(name, names, len(rows), reason)), np.zeros(len(names)), nothing, lint
@@ -186,7 +187,9 @@ def _hopeless(
     design: PanelDesign, labels: list[str], x: Numbers, y: Indices, parameters: int, rows: int
 ) -> str:
     """Why a logit has no maximum, as far as counts tell; "" where they do not."""
-    if rows <= parameters or rows == 0:
+    if rows < LEAST_MOVES:
+        return f"{rows} moves are too few"
+    if rows <= parameters:
         return f"{rows} moves are too few for {parameters} parameters"
     if np.linalg.matrix_rank(x) < x.shape[1]:
         return "some columns say the same thing: the data do not tell them apart"
@@ -209,7 +212,9 @@ def _fitted(x: Numbers, y: Indices, size: int) -> tuple[Numbers, Numbers, float]
     at[0], spread[0] = 0.0, 1.0
     scaled = (x - at) / spread
     try:
-        with warnings.catch_warnings():  # what statsmodels would say of it is looked at below, and told by the model
+        with (
+            warnings.catch_warnings()
+        ):  # what statsmodels would say of it is looked at below, and told by the model
             warnings.simplefilter("ignore")
             fit = sm.MNLogit(y, scaled).fit(disp=0, maxiter=100, method="newton", warn_convergence=False)
     except np.linalg.LinAlgError:

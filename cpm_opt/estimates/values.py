@@ -19,6 +19,7 @@ from cpm_opt.estimates.contracts import CONTRACTS, value_contracts
 from cpm_opt.estimates.cost_of_service import ServiceCost, cost_of_service, plan_periods
 from cpm_opt.estimates.equity import equity, shares
 from cpm_opt.estimates.estimate import Estimates
+from cpm_opt.estimates.figures import closed_by
 from cpm_opt.estimates.holdout import Holdout
 from cpm_opt.estimates.ledger_inputs import is_bank, read_inputs, value_rules
 from cpm_opt.estimates.lifetime import counted_periods
@@ -37,7 +38,7 @@ from cpm_opt.estimates.past import (
     with_strangers,
 )
 from cpm_opt.estimates.purchases import value_purchases
-from cpm_opt.estimates.settings import ValueRules, read_rules
+from cpm_opt.estimates.settings import EstimateRules, ValueRules, read_rules
 from cpm_opt.tables import Tables
 
 if TYPE_CHECKING:
@@ -59,10 +60,10 @@ class Values:
     to serve, a bank's after it), present (running contracts), lifetime (with lifetime_low and lifetime_high, 95 %);
     migration, the value along the chain of segments, with its interval; recent, gross profit of the last periods.
     `segments` (and `tiers`): customers, their share, sums of the kinds, mean probability_alive, equity = sum of
-    lifetime values with its interval and its share of all. `equity`: value, low, high. `ranks`: Spearman's correlations
-    of the kinds. The lists `at_risk`, `ready_for_more`, `inactive` and `reversals` have reason and money_at_stake.
-    `models` are those of the calibration, tried in `holdout`; `value_models` those behind the values, fitted to the
-    whole ledger.
+    lifetime values with its interval and its share of all. `equity`: value, low, high. `ranks`: Spearman's
+    correlations of the kinds. The lists `most_valuable`, `at_risk`, `ready_for_more`, `inactive` and `reversals` have
+    money_at_stake, and all but the first a reason. `models` are those of the calibration, tried in `holdout`;
+    `value_models` those behind the values, fitted to the whole ledger.
     """
 
     end: pd.Timestamp
@@ -73,6 +74,7 @@ class Values:
     tiers: pd.DataFrame | None
     equity: Mapping[str, float]
     ranks: pd.DataFrame
+    most_valuable: pd.DataFrame
     at_risk: pd.DataFrame
     ready_for_more: pd.DataFrame
     inactive: pd.DataFrame
@@ -97,7 +99,8 @@ def customer_values(
     period = tables.info.period
     known = Estimates(tables.frames) if estimates is None else estimates
     past = _past(tables, known, statement, profit, end)
-    customers, purchases, lint = past.customers, None, []
+    customers, purchases = past.customers, None
+    lint: list[Lint] = []
     if past.margin_rate is not None and profit is not None:
         purchases = value_purchases(
             profit.transactions, past.margin_rate, rules, value, period, end, past.service
@@ -112,14 +115,20 @@ def customer_values(
         customers = with_strangers(customers, set(contracts.customer))
         if not contracts.model.converged:
             lint.append(_unfitted(contracts.model))
-    customers, valued, doubts = with_lifetime(with_chain(customers, chain), purchases, contracts, chain)
+    customers, valued, doubts = with_lifetime(
+        with_chain(customers, chain),
+        purchases,
+        contracts,
+        chain,
+        closed_by(tables, customers["customer"], end),
+    )
     tiers = None if statement is None else statement.customers["tier"]
     if tiers is not None:
         tier_of = customers["customer"].map(tiers).fillna("").astype(object)
         customers.insert(3, "tier", tier_of)
     models = () if purchases is None else purchases.models
     refitted = () if purchases is None else purchases.value_models
-    of_contracts = () if contracts is None else (contracts.model,)
+    of_contracts = () if contracts is None else (contracts.retention, contracts.model)
     acted = customers if past.margin_rate is None else customers[customers["purchases"] > 0]
     return Values(
         end=end,
@@ -130,6 +139,7 @@ def customer_values(
         tiers=None if tiers is None else shares(customers, valued, "tier"),
         equity=equity(customers["lifetime"], valued, np.ones(len(customers), dtype=bool)),
         ranks=lists.rank_table(customers),
+        most_valuable=lists.most_valuable(customers),
         at_risk=lists.at_risk(customers, value, period),
         ready_for_more=lists.ready_for_more(customers, value, period, past.window),
         inactive=lists.inactive(acted, value),
@@ -169,7 +179,7 @@ def _past(
     value = rules.value
     window = WINDOW if rules.states is None else rules.states.frequency_periods
     if statement is not None and is_bank(tables):
-        return _past_of_bank(tables, estimates, statement, value, end)
+        return _past_of_bank(tables, estimates, statement, rules, value, end)
     if profit is None:
         return _Past(nobody(), GROSS_PROFIT, (), None, None, {}, window)
     past = past_profit(profit.transactions, end, period, value.half_life, window)
@@ -188,13 +198,18 @@ def _past(
             f"values are contribution: the cost to serve of {service.days} is taken off what customers earned, and "
             f"that of a {period} off what they will, for as long as they are expected to stay",
         )
-    return _Past(
-        known_past(past, placed, service), margin, notes, margin_rate(past), service, placed.service, window
-    )
+    customers = known_past(past, placed, service)
+    cost = _of_segments(customers, placed, rules)
+    return _Past(customers, margin, notes, margin_rate(past), service, cost, window)
 
 
 def _past_of_bank(
-    tables: Tables, estimates: Estimates, statement: ProfitStatement, value: ValueRules, end: pd.Timestamp
+    tables: Tables,
+    estimates: Estimates,
+    statement: ProfitStatement,
+    rules: EstimateRules,
+    value: ValueRules,
+    end: pd.Timestamp,
 ) -> _Past:
     period, now = tables.info.period, statement.reporting
     past = past_of_statement(statement, value.margin, end, period, value.half_life)
@@ -206,18 +221,30 @@ def _past_of_bank(
     cost = now.customers["cost_to_serve"] / spans
     first = now.period.first if statement.prior is None else statement.prior.period.first
     notes = (
-        f"values are {value.margin.replace('_', ' ')} of {first:%Y-%m-%d} to {now.period.last:%Y-%m-%d}, interest with "
-        "it; a bank's lifetime values are those along the chain of segments, its margins as in table segments",
+        f"values are {value.margin.replace('_', ' ')} of {first:%Y-%m-%d} to {now.period.last:%Y-%m-%d}, interest "
+        "with it; a bank's lifetime values are those along the chain of segments",
     )
+    customers = known_past(past, placed, None, cost if value.margin != GROSS_PROFIT else cost * np.nan)
     return _Past(
-        known_past(past, placed, None, cost),
+        customers,
         value.margin,
         notes,
         None,
         None,
-        placed.service,
+        _of_segments(customers, placed, rules),
         max(1, round(spans)),
     )
+
+
+def _of_segments(customers: pd.DataFrame, placed: Placed, rules: EstimateRules) -> Mapping[str, float]:
+    """What a customer of each segment costs in a period and its margin does not hold yet: the mean cost to serve where
+    ledgers tell it and margins are gross, else base service."""
+    if customers["cost_to_serve"].isna().all():
+        return placed.service
+    if rules.segments is not None and rules.segments.margin != GROSS_PROFIT:
+        return dict.fromkeys(placed.service, 0.0)
+    means = customers.groupby("segment")["cost_to_serve"].mean()
+    return {name: float(means.get(name, 0.0)) for name in placed.service}
 
 
 def _asked(value: ValueRules) -> str:

@@ -83,7 +83,10 @@ class ModelSpec:
             "horizon": dataclasses.asdict(self.horizon),
             "objective": dataclasses.asdict(self.objective),
             "components": {
-                name: dataclasses.asdict(component) for name, component in self.components.items()
+                name: component.resolved()
+                if hasattr(component, "resolved")
+                else dataclasses.asdict(component)
+                for name, component in self.components.items()
             },
             "solver": dataclasses.asdict(self.solver),
         }

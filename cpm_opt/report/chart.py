@@ -285,24 +285,22 @@ def _draw_steps(axes: Axes, each: Steps) -> None:
     ends = [end for span in (spans[1:-1] or spans) for end in span] + [each.first[1], each.last[1]]
     low, high = min(ends), max(ends)
     room = 0.06 * (high - low) or max(1.0, 0.05 * abs(high))
-    # Totals are drawn from the left edge: beside them the steps would be too small to see.
-    edge = low - room
+    # Where steps are small beside the totals, an axis from 0 on would leave nothing of them to see.
+    edge = low - room if low > 0.6 * high else min(0.0, low - room)
     for row, ((_, change), (begin, end)) in enumerate(zip(rows, spans, strict=True)):
         whole = row in (0, len(rows) - 1)
-        start = edge if whole else min(begin, end)
+        first, last = (max(edge, 0.0), end) if whole else (begin, end)
         colour = WHOLE if whole else UP if change >= 0 else DOWN
-        axes.barh(
-            row, max(begin, end) - start if not whole else end - edge, left=start, height=0.66, color=colour
-        )
+        axes.barh(row, abs(last - first), left=min(first, last), height=0.66, color=colour)
         text = amount(change) if whole else f"{'+' if change > 0 else ''}{amount(change)}"
         axes.annotate(
-            text, (max(start, begin, end), row), (5, 0), textcoords="offset points", va="center", fontsize=9
+            text, (max(first, last), row), (5, 0), textcoords="offset points", va="center", fontsize=9
         )
     axes.set_yticks(range(len(rows)), [_clean(name, LONG_NAME) for name, _ in rows])
     axes.invert_yaxis()
-    axes.set_xlim(edge, high + 3.2 * room)
+    axes.set_xlim(edge, max(high, 0.0 if edge <= 0 else high) + 3.2 * room)
     axes.xaxis.set_major_formatter(_axis_numbers())
-    cut = " (the axis does not begin at 0)" if edge > 0 or high < 0 else ""
+    cut = " (the axis does not begin at 0)" if edge > 0 else ""
     axes.set_xlabel(_clean(each.unit, 60) + cut, color=INK)
     axes.set_axisbelow(True)
     axes.grid(axis="x", color=GRID, linewidth=0.8)

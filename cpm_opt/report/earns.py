@@ -13,9 +13,9 @@ from cpm_opt.runs.record import RunRecord
 SAME = 1e-6
 
 
-def earns(run: RunRecord, units: Units) -> Section:
-    """The section on what the plan earns."""
-    facts = run.facts
+def earns(run: RunRecord, units: Units, greedy: Mapping[str, Any] | None = None) -> Section:
+    """The section on what the plan earns; `greedy` are the greedy plan's figures, else those that the run holds."""
+    facts = run.facts if greedy is None else {**run.facts, "greedy": greedy}
     today, scenarios = facts["today"], facts["scenarios"]
     sentences = [_profit(facts, units)]
     if scenarios:

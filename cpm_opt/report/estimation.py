@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
+from cpm_opt.report.answer_tables import answer_facts, answer_sections
 from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Explanation, Section, Table
+from cpm_opt.report.move_tables import move_facts, move_sections
 from cpm_opt.report.words import Units
 from cpm_opt.tables import PLANNING
 
@@ -19,6 +21,7 @@ if TYPE_CHECKING:
     from cpm_opt.tables import Tables
 
 LISTS = {
+    "most_valuable": "Most valuable: the four kinds of value side by side",
     "at_risk": "At risk: high value, falling probability of being alive",
     "ready_for_more": "Ready for more: below what their segment brings",
     "inactive": "Inactive, and what they are still worth",
@@ -60,6 +63,8 @@ def estimation_facts(tables: Tables, estimates: Estimates) -> dict[str, object]:
         "models": [model.as_dict() for model in (*_purchase_models(estimates), *_answers(estimates))],
         "value_models": [] if values is None else [model.as_dict() for model in values.value_models],
         "holdout": _holdout_facts(_tried(estimates)),
+        **answer_facts(estimates.response),
+        **move_facts(estimates),
         "lint": lint_of(tables, estimates),
         "tables": _tables(tables, estimates),
         "notes": [*estimates.notes, *(() if estimates.response is None else estimates.response.notes)],
@@ -85,6 +90,8 @@ def _value_facts(values: Values) -> dict[str, object]:
     facts: dict[str, object] = {
         "end": f"{values.end:%Y-%m-%d}",
         "customers": len(values.customers),
+        "margin": values.margin,
+        "value_notes": list(values.notes),
         "equity": dict(values.equity),
         "segments": values.segments.to_dict("records"),
         "tiers": None if values.tiers is None else values.tiers.to_dict("records"),
@@ -108,10 +115,10 @@ def estimation(tables: Tables, estimates: Estimates) -> Explanation:
         info = tables.info
         units = Units({**info.model_dump(include={"money_unit", "currency", "period"}), "periods": 1})
         sections = [
-            _models(values),
+            *([_models(values)] if values.models else []),
             *_holdout(values.holdout),
             _worth(values, units),
-            *_lists(values),
+            *_lists(values, units),
             *sections,
         ]
     elif estimates.fitted is not None:
@@ -120,6 +127,8 @@ def estimation(tables: Tables, estimates: Estimates) -> Explanation:
         sections = [models, *_holdout(estimates.fitted.holdout), *sections]
     if _answers(estimates):
         sections.append(_response(estimates))
+    sections += answer_sections(estimates.response, tables.info)
+    sections += move_sections(estimates)
     doubts = tuple(f"{row['code']}: {row['message']}." for row in lint_of(tables, estimates))
     if doubts:
         sections.append(Section("lint", "Doubts", doubts))
@@ -171,13 +180,11 @@ def _planning(tables: Tables, estimates: Estimates) -> Section:
 
 
 def _models(values: Values) -> Section:
-    sentences = (f"Values are at the close of {values.end:%Y-%m-%d}.",)
+    sentences: tuple[str, ...] = ()
     tables = [_model_table("models", values.models)]
     if values.value_models != values.models:
         fitted = "the ones behind the values, fitted to the whole ledger, are below."
-        sentences = (
-            f"{sentences[0]} The first models were fitted up to the end of the calibration; {fitted}",
-        )
+        sentences = (f"The first models were fitted up to the end of the calibration; {fitted}",)
         tables.append(_model_table("value_models", values.value_models))
     return Section("models", "Models, by maximum likelihood", sentences, tuple(tables))
 
@@ -220,7 +227,9 @@ def _worth(values: Values, units: Units) -> Section:
     equity = values.equity
     says = (
         f"Customer equity is {units.worth(equity['value'])} (95 % interval {units.worth(equity['low'])} to "
-        f"{units.worth(equity['high'])}): the lifetime values of {len(values.customers):,} customers, before service.",
+        f"{units.worth(equity['high'])}): the lifetime values of {len(values.customers):,} customers at the close of "
+        f"{values.end:%Y-%m-%d}.",
+        *(f"{note[:1].upper()}{note[1:]}." for note in values.notes),
         "The interval is what the estimates of the parameters leave open; what one customer does spreads wider.",
     )
     shown = [_framed("segments", values.segments)]
@@ -231,12 +240,14 @@ def _worth(values: Values, units: Units) -> Section:
     return Section("values", "What the customers are worth", says, tuple(shown))
 
 
-def _lists(values: Values) -> list[Section]:
+def _lists(values: Values, units: Units) -> list[Section]:
     sections = []
     for name, title in LISTS.items():
         listed: pd.DataFrame = getattr(values, name)
         if len(listed):
-            sections.append(Section(name, f"{title} ({len(listed):,})", (), (_framed(name, listed, SHOWN),)))
+            says = (f"Money at stake in all: {units.worth(float(listed['money_at_stake'].sum()))}.",)
+            table = _framed(name, listed, SHOWN)
+            sections.append(Section(name, f"{title} ({len(listed):,})", says, (table,)))
     return sections
 
 

@@ -2,28 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 from cpm_opt.report.actions import actions
 from cpm_opt.report.earns import earns
 from cpm_opt.report.explanation import NUMBER, SHARE, Column, Explanation, Section, Table
+from cpm_opt.report.flips import flips_section
 from cpm_opt.report.limits import limits
 from cpm_opt.report.waterfall import STEP_WORDS as STEP_WORDS  # told to pages, too
 from cpm_opt.report.waterfall import waterfall_section
 from cpm_opt.report.words import Units, amount, counted, names
 from cpm_opt.runs.record import RUN_FILE, RunRecord
 
+if TYPE_CHECKING:
+    from cpm_opt.study.advice import Advice
+
 ALLOWED = 1e-6
 
 
-def explain(run: RunRecord) -> Explanation:
-    """Explains a run from its folder alone. Raises InputError where the folder is damaged."""
+def explain(
+    run: RunRecord, advice: Advice | None = None, greedy: Mapping[str, Any] | None = None
+) -> Explanation:
+    """Explains a run from its folder alone; with what was looked into by solving again, if that is given: what would
+    change the advice, and the greedy plan's figures. Raises InputError where the folder is damaged."""
     facts = run.facts
     try:
         units = Units(facts["instance"])
         title = _title(facts, units)
-        sections = _plan_sections(run, units) if run.shown else [_no_plan(run)]
+        sections = _plan_sections(run, units, advice, greedy) if run.shown else [_no_plan(run)]
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise run.damaged(RUN_FILE, "lacks a figure or holds a wrong one") from error
     return Explanation(run.id, run.status, title, tuple(sections))
@@ -35,12 +42,16 @@ def _title(facts: Mapping[str, Any], units: Units) -> str:
     return f"{what} for {units.horizon}, model {model['name']}: {instance['title'] or instance['name']}"
 
 
-def _plan_sections(run: RunRecord, units: Units) -> list[Section]:
+def _plan_sections(
+    run: RunRecord, units: Units, advice: Advice | None, greedy: Mapping[str, Any] | None
+) -> list[Section]:
+    scopes = {str(lever["name"]): str(lever["scope"]) for lever in run.facts["portfolio"]["levers"]}
     return [
-        earns(run, units),
+        earns(run, units, greedy),
         *_uncertain(run, units),
         actions(run, units),
         limits(run, units),
+        *([] if advice is None else [flips_section(advice, units, scopes)]),
         waterfall_section(run, units),
         _checked(run, units),
         *_remarks(run),
@@ -97,17 +108,7 @@ def _no_plan(run: RunRecord) -> Section:
     facts = run.facts
     sentences: list[str]
     if run.status == "infeasible":
-        sentences = ["No plan keeps all the rules."]
-        conflict = facts["conflict"]
-        if len(conflict) == 1:
-            sentences.append(f"Not even this one alone can be kept: {conflict[0]}.")
-        elif conflict:
-            sentences.append(f"Among these there is a contradiction: {names(conflict, 20)}.")
-        one = "it" if len(conflict) == 1 else "one of them" if conflict else "a rule"
-        sentences.append(f"Ease {one}, give it a penalty, or allow more capacity.")
-        sentences.append(
-            "`cpm repair` finds the fewest rules that contradict each other and the cheapest changes."
-        )
+        sentences = _infeasible(facts["conflict"], bool(facts.get("irreducible")))
     elif run.status == "unbounded":
         sentences = [
             "The profit can grow without end, so there is no best plan.",
@@ -123,3 +124,24 @@ def _no_plan(run: RunRecord) -> Section:
     if facts["message"] and run.status == "no_solution":
         sentences.append(f"({facts['message']})")
     return Section("no_plan", "Why there is none", tuple(sentences))
+
+
+def _infeasible(conflict: Sequence[str], irreducible: bool) -> list[str]:
+    """Which rules are in the way; `irreducible` where each of them is needed for the contradiction."""
+    sentences = ["No plan keeps all the rules."]
+    if len(conflict) == 1:
+        sentences.append(f"Not even this one alone can be kept: {conflict[0]}.")
+    elif conflict and irreducible:
+        sentences.append(f"These contradict each other: {names(conflict, 20)}.")
+        sentences.append("Each of them is needed for that: without any one of them the others can be kept.")
+    elif conflict:
+        sentences.append(f"Among these there is a contradiction: {names(conflict, 20)}.")
+        sentences.append("The time ran out before it was known which of them are needed for it.")
+    elif irreducible:
+        sentences.append(
+            "No single rule is to blame: what levers offer and hold, and how customers move, do not fit."
+        )
+    one = "it" if len(conflict) == 1 else "one of them" if conflict else "a rule"
+    sentences.append(f"Ease {one}, give it a penalty, or allow more capacity.")
+    sentences.append("`cpm repair` finds the cheapest changes.")
+    return sentences

@@ -42,13 +42,17 @@ class Column:
 
 @dataclass(frozen=True)
 class Table:
-    """Rows under columns; a reader is shown the first `most` of them and told of the rest, which are in `file`."""
+    """Rows under columns; a reader is shown the first `most` of them and told of the rest, which are in `file`.
+
+    `of`: how many rows there are, where only the first ones are given (None: all are).
+    """
 
     name: str
     columns: tuple[Column, ...]
     rows: tuple[tuple[Cell, ...], ...]
     most: int = 40
     file: str = ""
+    of: int | None = None
 
     def as_dict(self) -> dict[str, object]:
         """All rows as JSON-ready fields; a range is the list of its ends."""

@@ -30,10 +30,16 @@ def checked_formats(text: str) -> tuple[str, ...]:
     names = list(dict.fromkeys(word.strip().lower() for word in text.split(",")))
     unknown = [name for name in names if name not in FORMATS]
     if unknown:
-        message, place = f"is not one of {', '.join(FORMATS)}", "--format"
+        message, place = "is no format of a report", "--format"
         raise InputError(
             [
-                Fault(place, message, did_you_mean(name, FORMATS) or "name one of these", value=name, code="call")
+                Fault(
+                    place,
+                    message,
+                    did_you_mean(name, FORMATS),
+                    value=name,
+                    code="call",
+                )
                 for name in unknown
             ]
         )
@@ -53,7 +59,9 @@ def write_report(run: RunRecord, folder: Path, formats: tuple[str, ...], force: 
     there = [path for path in paths.values() if path.exists()]
     if there and not force:
         remedy = "give --force to write over it, or another --out"
-        raise InputError([Fault("--out", "is there already", remedy, value=str(path), code="place") for path in there])
+        raise InputError(
+            [Fault("--out", "is there already", remedy, value=str(path), code="place") for path in there]
+        )
     contents = {form: FORMATS[form](run) for form in formats}
     made = _make(folder)
     try:

@@ -80,7 +80,7 @@ def _rules(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
     """Rules at their limit, and in words those that the plan misses and pays a penalty for."""
     rows: list[tuple[Cell, ...]] = []
     missed = []
-    # A pin is always at its limit; what pins cost is told in words.
+    # A pin or a lock is always at its limit; what they cost is told in words.
     pinned = set((run.facts.get("pins") or {"names": ()})["names"])
     for row in run.table("rules"):
         limit, slack = number(run, "rules", row, "limit"), number(run, "rules", row, "slack")
@@ -95,7 +95,8 @@ def _rules(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
                 f"Rule {subject} is missed by {amount(-slack)} {unit} in {units.when(period, period)}, "
                 f"at a penalty of {units.worth(number(run, 'rules', row, 'penalty'))} a unit."
             )
-        if price > TOLERANCE or (slack <= tolerance and row["rule"] not in pinned):
+        locked = row["rule"] in pinned and row["rule"].startswith("lock ")
+        if (price > TOLERANCE and not locked) or (slack <= tolerance and row["rule"] not in pinned):
             sense = SENSES.get(row["sense"], row["sense"])
             value = number(run, "rules", row, "value")
             holds = _holds(run, "rules", row)
@@ -120,16 +121,18 @@ def _pins(run: RunRecord, units: Units) -> list[str]:
     pins = run.facts.get("pins")
     if not pins:
         return []
+    kinds = {name.partition(" ")[0] == "lock" for name in pins["names"]}
+    what = {frozenset({True}): "locks", frozenset({False}): "pins"}.get(frozenset(kinds), "pins and locks")
     sentences = [f"Pinned: {names(pins['names'])}."]
     if pins["cost"] is None:
-        sentences.append("There was no time left to find out what the pins cost.")
+        sentences.append(f"There was no time left to find out what the {what} cost.")
     elif not pins["biting"]:
-        sentences.append("The pins cost nothing: no better plan was found without them.")
+        sentences.append(f"The {what} cost nothing: no better plan was found without them.")
     else:
         worth = f"{units.worth(pins['cost'])} more, counting all that the plan is judged by"
         verb = "stands" if len(pins["biting"]) == 1 else "stand"
         sentences.append(
-            f"Without the pins a plan is worth {worth}; {names(pins['biting'])} {verb} in its way."
+            f"Without the {what} a plan is worth {worth}; {names(pins['biting'])} {verb} in its way."
         )
     return sentences
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Explanation, Section, Table
@@ -50,7 +51,7 @@ def profit_report(statement: ProfitStatement, info: InstanceInfo, by: tuple[str,
         {"money_unit": info.money_unit, "currency": info.currency, "period": info.period, "periods": 1}
     )
     now = statement.reporting
-    title = f"{info.title}: profit of {counted(len(statement.customers), 'customer')}, {now.period}"
+    title = f"{info.title}: profit of {counted(len(statement.figures), 'customer')}, {now.period}"
     sections = [
         _layers(statement, units),
         _activities(statement, units),
@@ -73,8 +74,8 @@ def _table(name: str, frame: pd.DataFrame, columns: tuple[Column, ...], most: in
     columns = tuple(
         column for column in columns if column.key not in MAY_BE_NOTHING or frame[column.key].fillna(0).any()
     )
-    rows = frame.reset_index()[[column.key for column in columns]].itertuples(index=False)
-    return Table(name, columns, tuple(tuple(map(_cell, row)) for row in rows), most)
+    rows = frame.head(most).reset_index()[[column.key for column in columns]].itertuples(index=False)
+    return Table(name, columns, tuple(tuple(map(_cell, row)) for row in rows), most, of=len(frame))
 
 
 def _cell(value: object) -> Cell:
@@ -228,7 +229,7 @@ def _customers(statement: ProfitStatement, units: Units) -> Section:
         Column("return_on_sales", "return on sales", SHARE),
         _money("break_even_revenue", "break-even revenue", units),
     )
-    customers = statement.customers
+    customers = statement.figures
     best = _table("best", customers[customers["profit"] >= 0].head(SHOWN), columns)
     worst = customers[customers["profit"] < 0].iloc[::-1].head(SHOWN)
     tables = (best,) if worst.empty else (best, _table("worst", worst, columns))
@@ -238,9 +239,10 @@ def _customers(statement: ProfitStatement, units: Units) -> Section:
 
 def _ways_out(statement: ProfitStatement, units: Units) -> Section | None:
     """What unprofitable customers need to break even, where the ledger knows products."""
-    found = statement.ways_out
-    if found.empty or statement.products.empty:
+    losing = len(statement.losing)
+    if not losing or statement.margins.empty:
         return None
+    found = statement.worst_ways_out(SHOWN)
     columns = (
         Column("customer", "customer"),
         _money("loss", "loss", units),
@@ -254,9 +256,8 @@ def _ways_out(statement: ProfitStatement, units: Units) -> Section | None:
         "Two ways to break even: raise the price of what loses money (or stop selling it), or sell more of the product "
         "with the best margin.",
     )
-    return Section(
-        "ways_out", "Ways out for unprofitable customers", told, (_table("ways_out", found, columns),)
-    )
+    table = replace(_table("ways_out", found, columns), of=losing)
+    return Section("ways_out", "Ways out for unprofitable customers", told, (table,))
 
 
 def _dimension(statement: ProfitStatement, name: str, units: Units) -> Section:

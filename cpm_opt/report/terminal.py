@@ -49,9 +49,10 @@ def clean(text: str) -> str:
 
 
 def _rest(table: Table) -> Iterator[str]:
-    if len(table.rows) > table.most:
+    rows = len(table.rows) if table.of is None else table.of
+    if rows > table.most:
         where = f" are in {table.file}" if table.file else ""
-        yield f"... {len(table.rows) - table.most:,} more rows{where}"
+        yield f"... {rows - table.most:,} more rows{where}"
 
 
 def _cells(table: Table) -> list[list[str]]:

@@ -74,6 +74,7 @@ def run_facts(plan: Plan, facts: RunFacts, run_id: str, created: str) -> dict[st
         "prices_from": plan.prices_from,
         "pins": _pins(plan),
         "conflict": list(plan.conflict),
+        "irreducible": plan.irreducible,
         "seconds": dict(plan.seconds),
         "solver": dict(plan.solver),
         "notes": list(facts.notes),

@@ -107,9 +107,10 @@ class Plan:
     `status` is one of `STATUSES`; `decisions`, `recount` and `certificate` are None where there is no plan;
     `shadow_prices` are by the key of a row, `prices_from` says where they come from (`lp`, or `fixed integers`);
     `today` is the recount of doing nothing: everybody stays on what they have, no extra capacity, rules not enforced;
-    `conflict` names rules that contradict each other where the status is infeasible. Under uncertainty, `scenarios`
-    holds every scenario, and `portfolio`, `decisions`, `recount` and the profit of `today` are those of the first, the
-    most probable one; `objective` weighs all. `pins` is there where choices were fixed or forbidden.
+    `conflict` names rules that contradict each other where the status is infeasible; `irreducible`: each of them is
+    needed for that. Under uncertainty, `scenarios` holds every scenario, and `portfolio`, `decisions`, `recount` and
+    the profit of `today` are those of the first, the most probable one; `objective` weighs all. `pins` is there where
+    choices were fixed or forbidden.
     """
 
     portfolio: Portfolio
@@ -130,6 +131,7 @@ class Plan:
     solver: Mapping[str, object] = field(default_factory=dict)
     scenarios: tuple[ScenarioPlan, ...] = ()
     pins: PinEffect | None = None
+    irreducible: bool = False
 
     @property
     def profit(self) -> float | None:

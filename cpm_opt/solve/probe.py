@@ -3,9 +3,9 @@
     value(shift) = max  objective + shift x customers       customers = sum_w p_w sum_t weight d[t] on[s,o,t]
 
 `customers` are those of some segments on one option, discounted and weighed as profit is, so that `shift` is money per
-customer and period by which the effect of the option on margin differs from its estimate. Only the objective is shifted:
-rules about margin and cash keep their figures. Without the component `risk` the value is convex in the shift, and the
-customers of the best plan are its slope.
+customer and period by which the effect of the option on margin differs from its estimate. Only the objective is
+shifted: rules about margin and cash keep their figures. Without the component `risk` the value is convex in the shift,
+and the customers of the best plan are its slope.
 """
 
 from __future__ import annotations

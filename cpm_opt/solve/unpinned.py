@@ -1,4 +1,4 @@
-"""What pins cost: the same problem solved without them, and what its plan does with each."""
+"""What pins and locks cost: the same problem solved without them, and what its plan does with each."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from cpm_opt.formulation.audit import facts_of
 from cpm_opt.formulation.components.pins import Pins
+from cpm_opt.formulation.locked import Locked
 from cpm_opt.formulation.spec import ModelSpec
 from cpm_opt.portfolio.portfolio import Portfolio
 from cpm_opt.portfolio.scenarios import Scenario
@@ -21,23 +22,24 @@ FOUND = ("optimal", "feasible")
 def weighed_pins(
     plan: Plan, portfolio: Portfolio, spec: ModelSpec, started: float, scenarios: Sequence[Scenario] = ()
 ) -> Plan:
-    """The plan with what its pins cost; the plan itself where the model has none.
+    """The plan with what its pins and locks cost; the plan itself where the model has none.
 
-    Solves once more without pins, in what is left of the time limit that began at `started` (on `time.monotonic`'s
+    Solves once more without them, in what is left of the time limit that began at `started` (on `time.monotonic`'s
     clock). Where pins leave no plan but there is one without them, the conflict names the pins in its way.
     """
-    pins = spec.components.get(Pins.name)
-    if not isinstance(pins, Pins) or not (pins.fix or pins.forbid):
+    held = [part for part in spec.components.values() if isinstance(part, Pins | Locked)]
+    names = tuple(name for part in held for name in part.names(portfolio))
+    if not names:
         return plan
-    names = pins.names(portfolio)
     asked = plan.shown or plan.status == "infeasible"
     if not asked or time.monotonic() - started >= spec.solver.time_limit:
         return replace(plan, pins=PinEffect(names))
-    rest = {name: component for name, component in spec.components.items() if name != Pins.name}
+    rest = {name: component for name, component in spec.components.items() if component not in held}
     free = solve(portfolio, replace(spec, components=rest), None, started, scenarios)
     if free.status not in FOUND or not free.shown or free.decisions is None or free.objective is None:
         return replace(plan, pins=PinEffect(names))
-    rows = pins.audit(facts_of(free.portfolio, free.decisions)).rows
+    facts = facts_of(free.portfolio, free.decisions)
+    rows = [row for part in held for row in part.audit(facts).rows]
     broken = {row.rule for row in rows if row.slack < -TOLERANCE * max(1.0, abs(row.limit))}
     in_its_way = tuple(name for name in names if name in broken)
     if plan.objective is None:

@@ -3,14 +3,14 @@ worth to know its effect better.
 
 A choice is the option that a group of a `single` lever, or a segment on a `mix` one, is on for most of the time. Its
 nearest alternative is the best plan in which it is on that option in no period. The flip is told of the chosen option's
-effect on margin; where nothing is estimated about that (as of the base), of the effect of the option that would take its
-place. An error shifts the effect of one option for the customers of one group in all periods by the same money.
+effect on margin; where nothing is estimated about that (as of the base), of the effect of the option that would take
+its place. An error shifts the effect of one option for the customers of one group in all periods by the same money.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -28,6 +28,8 @@ from cpm_opt.study.flip import Curve, Point, first_change, flip, worth_of_knowin
 TIGHT_GAP = 1e-9
 # Solves that the value of knowing one effect may take beyond those of its flip.
 MOST_SOLVES = 12
+# For so many times the choices that are looked into, the nearest alternative is found first.
+PREVIEWED = 2
 
 
 @dataclass(frozen=True)
@@ -36,10 +38,10 @@ class Choice:
 
     `lever`, `who` (a group, or a segment) and `option`; `periods` in which it stands (1-based). `alternative` is the
     option that most of its customers take in the best plan without it, and `cost` what that plan is worth less (None:
-    no plan does without it). `about` is the option whose effect the flip tells of: `effect` is its estimate, `error` its
-    standard error (0: none stated), `flip` the effect at which the choice is gone (None: not known), `begins` the one at
-    which it begins to shrink. `worth_knowing` is what knowing that effect exactly is worth at most, `worth_at_least` at
-    least; None without a standard error. `money` is what the ranking went by.
+    no plan does without it). `about` is the option whose effect the flip tells of: `effect` is its estimate, `error`
+    its standard error (0: none stated), `flip` the effect at which the choice is gone (None: not known), `begins` the
+    one at which it begins to shrink. `worth_knowing` is what knowing that effect exactly is worth at most,
+    `worth_at_least` at least; None without a standard error. `money` is what the ranking went by.
     """
 
     lever: str
@@ -90,24 +92,21 @@ def advice(problem: Problem, decisions: Decisions, objective: float, most: int, 
         case = _Case(p, spec, probe, decisions, best.value, flips)
         if objective < best.value - case.tolerance:  # the plan is not the best one: tangents are that one's
             case = replace(case, decisions=best.decisions)
-        for unit, money in units[:most]:
-            try:
-                found.append(_looked_into(case, unit, money))
-            except OutOfTime:
-                out_of_time = True
-                break
-    return Advice(tuple(_ranked(found)), len(units) - len(found), out_of_time, best.value, flips)
+        try:
+            # What is at stake is a guess; the nearest alternative tells which choices matter most.
+            beside = [_with_alternative(case, unit, money) for unit, money in units[: PREVIEWED * most]]
+            beside.sort(key=lambda each: (each.choice.cost is None, -(each.choice.cost or 0.0)))
+            for each in beside[:most]:
+                found.append(each.choice if each.other is None else _looked_into(case, each, each.other))
+        except OutOfTime:
+            out_of_time = True
+    return Advice(tuple(found), len(units) - len(found), out_of_time, best.value, flips)
 
 
 def _tight(spec: ModelSpec) -> ModelSpec:
     """Differences of plans are small beside the plans: the search goes on until they can be told."""
     gap = TIGHT_GAP if spec.solver.mip_gap <= 1e-6 else spec.solver.mip_gap
     return replace(spec, solver=replace(spec.solver, mip_gap=gap))
-
-
-def _ranked(found: Sequence[Choice]) -> list[Choice]:
-    """Those that no plan does without last; else by what the nearest alternative costs."""
-    return sorted(found, key=lambda each: (each.cost is None, -(each.cost or 0.0)))
 
 
 def _nobody() -> Unit:
@@ -165,7 +164,16 @@ class _Case:
         return np.asarray(values @ (1.0 + self.spec.horizon.discount_rate) ** -np.arange(self.p.periods))
 
 
-def _looked_into(case: _Case, unit: Unit, money: float) -> Choice:
+@dataclass(frozen=True)
+class _Beside:
+    """A choice with the best plan that does without it (None: there is none)."""
+
+    unit: Unit
+    choice: Choice
+    other: Found | None
+
+
+def _with_alternative(case: _Case, unit: Unit, money: float) -> _Beside:
     p, lever = case.p, case.p.levers[unit.lever]
     who = lever.groups[unit.group] if unit.group >= 0 else p.segments[int(unit.segments[0])]
     there = case.decisions.customers_on[unit.segments, unit.option].sum(axis=0) > 1e-9
@@ -173,12 +181,19 @@ def _looked_into(case: _Case, unit: Unit, money: float) -> Choice:
     choice = Choice(lever.name, who, p.options[unit.option], periods, money)
     other = case.probe.best(unit, without=True)
     if other is None:
-        return choice
+        return _Beside(unit, choice, None)
     takes = _most_taken(case, unit, other)
     cost = max(0.0, case.value - other.value)
     choice = replace(choice, alternative=p.options[takes] if takes >= 0 else "", cost=cost)
+    return _Beside(unit, choice, other)
+
+
+def _looked_into(case: _Case, beside: _Beside, other: Found) -> Choice:
+    """The choice with its flip, where the model allows to tell it."""
+    p, unit, choice = case.p, beside.unit, beside.choice
     if not case.flips:
         return choice
+    takes = _most_taken(case, unit, other)
     estimated = (
         bool(np.any(p.flows["margin"].per_option[unit.segments, unit.option])) or _error(case, unit) > 0.0
     )

@@ -10,8 +10,8 @@ If the error of the estimate is normal with standard error s, then deciding afte
 
     E[value(error)] - value(0)
 
-more than deciding now (the plan of now earns value(0) on average, as its own worth is linear in the error): the expected
-value of perfect information (Raiffa and Schlaifer 1961). Tangents bound it from below, chords from above.
+more than deciding now (the plan of now earns value(0) on average, as its own worth is linear in the error): the
+expected value of perfect information (Raiffa and Schlaifer 1961). Tangents bound it from below, chords from above.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 # An error beyond so many standard errors is left to the bound of the tails.
 REACH = 5.0
@@ -58,8 +59,8 @@ class Curve:
 
 
 def flip(curve: Curve, start: Point, without: float) -> float:
-    """The shift up to which nobody is on the option and above which somebody is. `start` is a plan with customers on it,
-    the best one at its shift or not.
+    """The shift up to which nobody is on the option and above which somebody is. `start` is a plan with customers on
+    it, the best one at its shift or not.
 
     Newton's steps: where the last plan is worth no more than a plan without the option, look for a better one.
     """
@@ -106,11 +107,17 @@ def worth_of_knowing(
         known = _nodes(curve, now, without, gone)
         low, high = _lower(known, error), _upper(known, now, gone, error, most)
         if high - low <= CLOSE * high or high <= curve.tolerance or curve.solves >= solves:
-            return max(0.0, low), max(0.0, high)
-        shift = _widest(known, error)
-        if shift is None or shift in curve.points:
-            return max(0.0, low), max(0.0, high)
-        curve(shift)
+            return _ordered(low, high)
+        widest = _widest(known, error)
+        if widest is None or widest in curve.points:
+            return _ordered(low, high)
+        curve(widest)
+
+
+def _ordered(low: float, high: float) -> tuple[float, float]:
+    """The two bounds without what rounding makes of them."""
+    high = max(0.0, high)
+    return min(max(0.0, low), high), high
 
 
 def _nodes(curve: Curve, now: Point, without: float, gone: float) -> list[Point]:
@@ -175,7 +182,7 @@ def _widest(known: Sequence[Point], error: float) -> float | None:
 
 
 def _pairs(known: Sequence[Point]) -> Iterable[tuple[Point, Point]]:
-    return zip(known, known[1:], strict=False)
+    return pairwise(known)
 
 
 def _mean(line: Point, start: float, end: float, error: float) -> float:

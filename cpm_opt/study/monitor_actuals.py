@@ -58,7 +58,9 @@ class Actuals:
     hashes: Mapping[str, str]
 
 
-def read_actuals(folder: Path, portfolio: Portfolio, info: InstanceInfo, period: int | None = None) -> Actuals:
+def read_actuals(
+    folder: Path, portfolio: Portfolio, info: InstanceInfo, period: int | None = None
+) -> Actuals:
     """Reads a folder of actuals for the portfolio that was planned; rows without a period are of `period`, else of the
     first. Raises InputError with every fault of the folder at once."""
     tables = actual_tables(info.measures)
@@ -134,7 +136,7 @@ class _Layout:
             self.faults.append(Fault("--period", message, remedy, value=str(period), code="period"))
 
     def placed(self, table: Table, frame: pd.DataFrame) -> pd.DataFrame:
-        """The frame with every period filled in; unknown names and periods, and rows that now repeat a key, are told."""
+        """The frame with every period filled in; unknown names and periods, and keys that now repeat, are told."""
         frame = frame.assign(period=frame["period"].where(frame["period"] > 0, self.blank_period))
         p = self.portfolio
         late = frame["period"] > p.periods
@@ -181,7 +183,13 @@ class _Layout:
             )
 
     def _tell(
-        self, table: Table, frame: pd.DataFrame, where: pd.Series[bool], column: str, message: str, remedy: str
+        self,
+        table: Table,
+        frame: pd.DataFrame,
+        where: pd.Series[bool],
+        column: str,
+        message: str,
+        remedy: str,
     ) -> None:
         for row in frame[where].to_dict("records"):
             value = str(row[column])
@@ -204,11 +212,19 @@ class _Layout:
         measures = [name for name in (*MONEY, *p.measure_units) if name in frames.get("actual_results", ())]
         return ActualPeriod(
             period=t,
-            **{name: column("actual_customers", name, segments, "segment") for name in ("start", "end", "arrivals")},
+            **{
+                name: column("actual_customers", name, segments, "segment")
+                for name in ("start", "end", "arrivals")
+            },
             moves=self._moves(of.get("actual_moves", ()), segments),
             on=self._on(of.get("actual_choices", ()), segments),
-            results={name: column("actual_results", name, segments, "segment") for name in dict.fromkeys(measures)},
-            **{name: column("actual_use", name, resources, "resource") for name in ("use", "capacity", "extra", "cost")},
+            results={
+                name: column("actual_results", name, segments, "segment") for name in dict.fromkeys(measures)
+            },
+            **{
+                name: column("actual_use", name, resources, "resource")
+                for name in ("use", "capacity", "extra", "cost")
+            },
             costs={(row["cost"], row["item"]): float(row["amount"]) for row in of.get("actual_costs", ())},
         )
 

@@ -1,6 +1,6 @@
 """Steps from one set of figures to another in whole cents, so that they add up exactly along rows and columns.
 
-    start[k] + sum_j step[j, k] = end[k]        for each part k of the firm, in cents
+start[k] + sum_j step[j, k] = end[k]        for each part k of the firm, in cents
 """
 
 from __future__ import annotations

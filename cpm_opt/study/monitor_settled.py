@@ -1,9 +1,9 @@
 """Actuals beside the plan, period by period: what was delivered, completed by what follows from it, and checked.
 
-    start      as delivered, else the end of the period before, else as planned
-    on         as delivered, else the planned shares of those who were there
-    end        as delivered, else the next period's start, else moves and arrivals
-    arrivals   as delivered, else what the end has more than the moves bring
+start      as delivered, else the end of the period before, else as planned
+on         as delivered, else the planned shares of those who were there
+end        as delivered, else the next period's start, else moves and arrivals
+arrivals   as delivered, else what the end has more than the moves bring
 """
 
 from __future__ import annotations
@@ -115,10 +115,9 @@ def _settled(
     if following is not None:
         end = np.where(np.isnan(end), following.start, end)
     arrivals, end = _ends(p, actual, start, end, faults)
+    before = p.current if t == 0 else plan.decisions.customers_on[:, :, t - 1]
     if last is not None:
         before = last.on
-    else:
-        before = p.current if t == 0 else plan.decisions.customers_on[:, :, t - 1]
     return SettledPeriod(
         t=t,
         planned=planned,

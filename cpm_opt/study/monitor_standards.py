@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -43,8 +43,9 @@ class Standard:
     @property
     def contribution(self) -> Numbers:
         """`[S]`, money per customer."""
-        margin = self.flows["margin"]
-        return margin - self.unit_cost @ self.use - self.change.sum(axis=1)
+        cost = self.unit_cost @ self.use + self.change.sum(axis=1)
+        each: Numbers = self.flows["margin"] - cost
+        return each
 
 
 def standard(plan: PlannedRun, t: int, portfolio: Portfolio | None = None) -> Standard:
@@ -131,12 +132,11 @@ def move_errors(plan: PlannedRun, share: Numbers) -> Numbers:
     return root
 
 
-def _rows(frame: DataFrame | None) -> list[dict[str, object]]:  # type: ignore[type-arg, unused-ignore]
+def _rows(frame: DataFrame | None) -> list[dict[Any, Any]]:
     """Rows with a stated standard error."""
     if frame is None or "se" not in frame:
         return []
-    rows: list[dict[str, object]] = frame[frame["se"] > 0.0].to_dict("records")  # type: ignore[assignment]
-    return rows
+    return frame[frame["se"] > 0.0].to_dict("records")
 
 
 def worth(plan: PlannedRun, standards: list[Standard]) -> Numbers:

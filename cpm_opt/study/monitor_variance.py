@@ -2,16 +2,16 @@
 
 The terms are those of management accounting (flexible budget, sales-quantity and sales-mix variance, price, efficiency,
 spending and capacity variance: Horngren, Datar and Rajan, Cost Accounting). c[s] is the standard contribution of a
-customer (margin less use at unit_cost and cost of changing), n planned and a actual customers of s at the start, N and A
-their totals over active segments, b[s] the customers that there would be if those who came had moved at planned rates:
+customer (margin less use at unit_cost and cost of changing), n[s] planned and a[s] actual customers at the start, b[s]
+those whom there would be if those who came had moved at planned rates, N and B the totals over active segments:
 
     volume        (B / N - 1) n[s] c[s]
     mix           (b[s] - n[s] B / N) c[s]
     migration     (a[s] - b[s]) c[s]
-    choices       standard margin, use, change and fixed cost of the options that customers were on - those planned for a[s]
-                  ------ the flexible budget: what those who were there, on what they were on, should have brought
-    purchases     (U - U_std) M_std / U_std                 with a measure U that counts what is bought (--volume)
-    price         R - U R_std / U_std                       actual revenue - standard revenue (without --volume: R - R_std)
+    choices       standard margin, use, change and fixed cost of the options that customers were on, less those of the
+                  options planned for them; here stands the flexible budget: what those who were there should bring
+    purchases     (U - U_std) M_std / U_std              with a measure U that counts what is bought (--volume)
+    price         R - U R_std / U_std                    actual less standard revenue (without --volume: R - R_std)
     product cost  what the margin misses beside these
     margin        M - M_std, where revenue is not delivered: price and product cost together
     efficiency    -unit_cost (use - standard use)
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cpm_opt.portfolio.portfolio import Numbers
+from cpm_opt.portfolio.portfolio import Flags, Numbers
 from cpm_opt.study.monitor_actuals import ActualPeriod
 from cpm_opt.study.monitor_money import Bridge, bridge
 from cpm_opt.study.monitor_plan import PlannedRun
@@ -75,10 +75,14 @@ class _Steps:
 
 
 def variance(
-    plan: PlannedRun, settled: SettledPeriod, standard: Standard, moved: Numbers | None, volume: str | None = None
+    plan: PlannedRun,
+    settled: SettledPeriod,
+    standard: Standard,
+    moved: Numbers | None,
+    volume: str | None = None,
 ) -> Variance:
     """The variances of one period. `moved[S]` are the customers that there would be at its start if those who came had
-    moved at the planned rates; None where the period before was not delivered. `volume` is a measure of the instance."""
+    moved at planned rates; None where the period before was not delivered. `volume` is a measure of the instance."""
     steps = _Steps(len(plan.portfolio.segments))
     planned = _planned(plan, settled, standard)
     _customers(plan, settled, standard, moved, steps)
@@ -92,6 +96,8 @@ def variance(
         del ordered["purchases"]
     if ordered["margin"] is None:
         del ordered["margin"]
+    if not plan.has("capacity") or not plan.portfolio.resources.names:
+        del ordered["efficiency"], ordered["capacity"]
     found = bridge(planned, ordered, actual, plan.portfolio.money_unit)
     first = [found.start, *(found.steps[name] or () for name in BEFORE_FLEXIBLE)]
     budget = tuple(sum(parts) for parts in zip(*(each for each in first if each), strict=True))
@@ -125,9 +131,11 @@ def _customers(
 
 def _choices(plan: PlannedRun, settled: SettledPeriod, standard: Standard, steps: _Steps) -> None:
     p, t, a = plan.portfolio, settled.t, settled.start
+    if not p.levers:
+        steps.segments("choices", np.zeros(len(a)))
+        return
     if not settled.known.any():
-        if len(p.levers):
-            steps.assumed.append("options: customers were on what was planned for them")
+        steps.assumed.append("options: customers were on what was planned for them")
         return
     brought = flow_of(p, "margin", t, a, settled.on)
     served = standard.unit_cost @ use_of(p, t, a, settled.on)
@@ -167,7 +175,9 @@ def _results(plan: PlannedRun, settled: SettledPeriod, steps: _Steps, volume: st
         bought, sold = more * should["margin"], more * should["revenue"]
         if countable.any():
             steps.segments("purchases", bought)
-        _tell_missing(p.segments, needed & ~countable, f"{volume}, or what it is measured by", steps, "purchases: ")
+        _tell_missing(
+            p.segments, needed & ~countable, f"{volume}, or what it is measured by", steps, "purchases: "
+        )
     priced = ~np.isnan(revenue)
     price = np.where(priced, np.nan_to_num(revenue) - should["revenue"] - sold, 0.0)
     if priced.any():
@@ -185,7 +195,7 @@ def _delivered(actual: ActualPeriod, measure: str, segments: tuple[str, ...]) ->
 
 
 def _tell_missing(
-    segments: tuple[str, ...], missing: Numbers, what: str, steps: _Steps, prefix: str = ""
+    segments: tuple[str, ...], missing: Flags, what: str, steps: _Steps, prefix: str = ""
 ) -> None:
     names = [name for name, gone in zip(segments, missing.tolist(), strict=True) if gone]
     if names:
@@ -204,7 +214,8 @@ def _resources(plan: PlannedRun, settled: SettledPeriod, steps: _Steps) -> None:
         steps.firm("efficiency", -float(r.unit_cost[:, t] @ (use - should)))
     planned_extra = plan.decisions.extra[:, t]
     there = np.where(np.isfinite(r.capacity[:, t]), r.capacity[:, t], 0.0)
-    if not (np.isnan(actual.capacity).all() and np.isnan(actual.extra).all()):
+    told = (actual.use, actual.capacity, actual.extra, actual.cost)
+    if not all(np.isnan(each).all() for each in told):
         more = r.capacity_cost[:, t] * (capacity - there) + r.extra_cost[:, t] * (extra - planned_extra)
         steps.firm("capacity", -float(more.sum()))
     usual = r.unit_cost[:, t] * use + r.capacity_cost[:, t] * capacity + r.extra_cost[:, t] * extra
@@ -214,7 +225,9 @@ def _resources(plan: PlannedRun, settled: SettledPeriod, steps: _Steps) -> None:
     for what, gone in (("use", np.isnan(actual.use)), ("cost", np.isnan(actual.cost))):
         names = [name for name, absent in zip(r.names, (gone & costly).tolist(), strict=True) if absent]
         if names:
-            steps.assumed.append(f"{what} of {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}: at the standard")
+            steps.assumed.append(
+                f"{what} of {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}: at the standard"
+            )
 
 
 def _resource_figures(
@@ -250,6 +263,8 @@ def _other_costs(plan: PlannedRun, settled: SettledPeriod, standard: Standard, s
     if plan.has("switching"):
         changed = _change_cost(plan, settled, standard).sum(axis=0)
         should |= {(CHANGE, lever.name): float(cost) for lever, cost in zip(p.levers, changed, strict=True)}
+    if paid:
+        steps.firm("other", 0.0)
     for key in sorted(paid):
         name = "other" if key[0] == OTHER or key not in should else "spending"
         steps.firm(name, -(paid[key] - should.get(key, 0.0)))
@@ -276,12 +291,16 @@ def _actual(plan: PlannedRun, settled: SettledPeriod, standard: Standard, steps:
         figures = _resource_figures(plan, settled, use.sum(axis=1))
         r = p.resources
         prices = (r.unit_cost[:, t], r.capacity_cost[:, t], r.extra_cost[:, t])
-        usual = sum((price * figure for price, figure in zip(prices, figures, strict=True)), np.zeros(len(r.names)))
+        usual = sum(
+            (price * figure for price, figure in zip(prices, figures, strict=True)), np.zeros(len(r.names))
+        )
         firm -= float(np.where(np.isnan(actual.cost), usual, actual.cost).sum())
         firm += float((standard.unit_cost @ use).sum())
     costs = {**_budgeted_costs(plan, settled)}
     if plan.has("switching"):
-        costs |= {(CHANGE, lever.name): float(c) for lever, c in zip(p.levers, changed.sum(axis=0), strict=True)}
+        costs |= {
+            (CHANGE, lever.name): float(c) for lever, c in zip(p.levers, changed.sum(axis=0), strict=True)
+        }
     firm += float(changed.sum()) - sum({**costs, **actual.costs}.values())
     firm += _unaccounted(plan, settled)
     return np.append(own, firm)

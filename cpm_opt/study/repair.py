@@ -25,11 +25,11 @@ from cpm_opt.pipeline import Problem
 from cpm_opt.portfolio import build_portfolio
 from cpm_opt.portfolio.portfolio import BalanceRule, Numbers, Portfolio
 from cpm_opt.portfolio.scenarios import build_scenarios
+from cpm_opt.solve.elastic import Case, Elastic, Label, composed, irreducible, sides_of
 from cpm_opt.solve.engine import OutOfTime
 from cpm_opt.solve.plan import Plan
 from cpm_opt.solve.recount import doing_nothing
 from cpm_opt.solve.solve import solve
-from cpm_opt.study.elastic import Case, Elastic, Label, composed, irreducible, sides_of
 
 FEASIBLE, REPAIRED, BEYOND, OUT_OF_TIME = "feasible", "repaired", "not_repairable", "no_solution"
 BY_COST, BY_COUNT = "repair_cost", "rules"

@@ -1,4 +1,4 @@
-"""Reading and checking an instance: in comes a folder with instance.toml and CSV tables, out comes `Tables`."""
+"""Reading and checking an instance: in comes a folder with instance.toml and its tables, out comes `Tables`."""
 
 from __future__ import annotations
 

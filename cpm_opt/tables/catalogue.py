@@ -22,7 +22,10 @@ PLANNING: Mapping[str, Table] = MappingProxyType(
     {table.name: table for table in (*catalogue_planning.TABLES, *catalogue_rules.TABLES)}
 )
 RAW: Mapping[str, Table] = MappingProxyType(
-    {table.name: table for table in (*catalogue_raw.TABLES, *catalogue_response.TABLES, *catalogue_portfolios.TABLES)}
+    {
+        table.name: table
+        for table in (*catalogue_raw.TABLES, *catalogue_response.TABLES, *catalogue_portfolios.TABLES)
+    }
 )
 ALL: Mapping[str, Table] = MappingProxyType({**PLANNING, **RAW})
 

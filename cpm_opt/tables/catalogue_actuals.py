@@ -36,8 +36,15 @@ CUSTOMERS = Table(
     (
         reference("segment", "segment of the plan"),
         _PERIOD,
-        _amount("start", "customers at the start of the period", "customers", "as the period before ended, or planned"),
-        Column("end", "number", "customers at its end", "customers", True, nan, low=0.0, blank="not delivered"),
+        _amount(
+            "start",
+            "customers at the start of the period",
+            "customers",
+            "as the period before ended, or planned",
+        ),
+        Column(
+            "end", "number", "customers at its end", "customers", True, nan, low=0.0, blank="not delivered"
+        ),
         _amount("arrivals", "customers who came from outside during it", "customers", "not delivered"),
     ),
     key=("segment", "period"),
@@ -138,6 +145,8 @@ def actual_tables(measures: Iterable[str]) -> dict[str, Table]:
         for measure in measures
     )
     return {
-        table.name: Table(table.name, table.meaning, table.columns + (added if table is RESULTS else ()), table.key)
+        table.name: Table(
+            table.name, table.meaning, table.columns + (added if table is RESULTS else ()), table.key
+        )
         for table in TABLES
     }

@@ -48,7 +48,9 @@ EFFORTS = Table(
     "efforts",
     "what effort was made and what it brought, a row for each observation, such as a customer's period",
     (
-        Column("effort", "number", "effort made, such as calls or money spent", "of the effort", True, low=0.0),
+        Column(
+            "effort", "number", "effort made, such as calls or money spent", "of the effort", True, low=0.0
+        ),
         Column("result", "number", "what it brought", "of the result, per customer and period", True),
         optional_reference("segment", "segment that it was made for", "one for all"),
         optional_reference("lever", "lever whose options are amounts of it", "the only one"),

@@ -71,8 +71,9 @@ def cell_text(cell: object, spelling: Spelling) -> str:
 def _number(number: float | decimal.Decimal) -> str:
     if not math.isfinite(number):
         return str(number).lower()
-    if abs(number) < EXACT and number == int(number):
-        return str(int(number))
+    whole = int(number)
+    if number == whole and abs(whole) < EXACT:
+        return str(whole)
     return repr(number) if isinstance(number, float) else format(number, "f")
 
 

@@ -31,6 +31,7 @@ MAX_SECONDS = 300
 CONNECT_SECONDS = 10
 _CHUNK = 10_000
 
+_READS = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
 _SKIPPED = re.compile(
     r"""--[^\n]*|/\*.*?\*/|[eE]'(?:[^'\\]|\\.|'')*'|'(?:[^']|'')*'|"(?:[^"]|"")*"|\$(\w*)\$.*?\$\1\$""", re.S
 )
@@ -62,9 +63,17 @@ def read_query(
 
     try:
         with _engine(source, table) as engine, engine.connect() as connection:
+            before = source.path.stat() if source.path is not None else None
             header, rows = _rows(connection, source, table)
     except SQLAlchemyError as error:
         raise Unreadable(_told(error, source, table)) from error
+    if (
+        source.path is not None
+        and before is not None
+        and before.st_mtime_ns != source.path.stat().st_mtime_ns
+    ):
+        message = f"{source.path.name} changed while it was read"
+        raise Unreadable(Fault(table, message, "run again when it is complete", code="changed_while_read"))
     if not rows:
         return None, [Fault(table, "the query gives no rows", "correct the query", code="empty_table")], ""
     records, faults = _records(header, rows, source, table, used)
@@ -99,26 +108,34 @@ def _engine(source: Source, table: str) -> Iterator[Engine]:
 
 def _opened(path: Path) -> sqlite3.Connection:
     """An SQLite file, for reading alone and for so long."""
-    connection = sqlite3.connect(
-        f"file:{quote(str(path.resolve()))}?mode=ro", uri=True, timeout=CONNECT_SECONDS
-    )
+    way = "immutable=1" if _quiet(path) else "mode=ro"
+    place = f"file:{quote(str(path.resolve()))}?{way}"
+    connection = sqlite3.connect(place, uri=True, timeout=CONNECT_SECONDS)
     connection.execute("pragma query_only = on")
-    allowed = (sqlite3.SQLITE_SELECT, sqlite3.SQLITE_READ, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE)
-    connection.set_authorizer(
-        lambda action, *_: sqlite3.SQLITE_OK if action in allowed else sqlite3.SQLITE_DENY
-    )
     end = time.monotonic() + MAX_SECONDS
     connection.set_progress_handler(lambda: time.monotonic() > end, 100_000)
     return connection
 
 
+def _quiet(path: Path) -> bool:
+    """Whether a file keeps a write-ahead log (bytes 18 and 19 of its header are 2) that nobody has open: SQLite would
+    leave two files beside it even where it only reads."""
+    with path.open("rb") as stream:
+        return stream.read(20)[18:] == b"\x02\x02" and not path.with_name(f"{path.name}-wal").exists()
+
+
 def _rows(connection: Connection, source: Source, table: str) -> tuple[list[str], list[Sequence[Any]]]:
     if source.path is None:
         connection.exec_driver_sql("set transaction read only")
-        connection.exec_driver_sql(f"set local statement_timeout = {MAX_SECONDS * 1000}")
+        connection.exec_driver_sql(f"set local statement_timeout = {round(MAX_SECONDS * 1000)}")
         # From the first query on, nothing can make the transaction writable again.
         connection.exec_driver_sql("select 1")
         connection = connection.execution_options(stream_results=True, max_row_buffer=_CHUNK)
+    else:
+        opened: Any = connection.connection.dbapi_connection
+        opened.set_authorizer(
+            lambda action, *_: sqlite3.SQLITE_OK if action in _READS else sqlite3.SQLITE_DENY
+        )
     end = time.monotonic() + MAX_SECONDS
     result = connection.execution_options(no_parameters=True).exec_driver_sql(source.query or "")
     header = [str(column[0]) for column in result.cursor.description] if result.cursor is not None else []
@@ -131,7 +148,6 @@ def _rows(connection: Connection, source: Source, table: str) -> tuple[list[str]
         if time.monotonic() > end:
             raise Unreadable(_too_long(table))
     result.close()
-    connection.rollback()
     return header, rows
 
 
@@ -147,7 +163,7 @@ def _records(
     faults = []
     names = tuple(label.strip() for label in header)
     for label, cells in zip(names, zip(*rows, strict=True), strict=True):
-        texts, strange = [""] * len(rows), []
+        texts, strange = [""] * len(rows), list[Odd]()
         if used is None or label in used:
             try:
                 texts, strange = column_texts(cells, source.spelling)
@@ -194,6 +210,8 @@ def _told(error: Any, source: Source, table: str) -> Fault:
     if "not authorized" in said or "prohibited" in said:
         return Fault(table, "the query does more than read", _REMEDIES["25006"], code="query")
     said = _without_password(said.splitlines()[0], source)
+    if "is locked" in said:
+        return Fault(table, f"another program holds it: {said}", "try again when that is done", code="locked")
     reached = state is not None or source.path is not None
     if not reached or state in ("28P01", "28000", "3D000"):
         remedy = _REMEDIES.get(state or "", "start the server, or correct host, port and user in the url")

@@ -54,7 +54,7 @@ def read_text(path: Path, table: str, encoding: str = "utf-8", limit: int = MAX_
     A byte-order mark counts for more than `encoding`, which says what a file without one is in.
     """
     data = read_bytes(path, table, limit)
-    text = _decode(data, table, path.name, encoding)
+    text = decode(data, table, path.name, encoding)
     digest = hashlib.sha256(data).hexdigest()
     if "\r" in text:
         text = text.replace("\r\n", "\n").replace("\r", "\n")
@@ -142,7 +142,8 @@ def _cannot_open(path: Path, table: str, error: OSError | ValueError) -> Fault:
     )
 
 
-def _decode(data: bytes, table: str, name: str, stated: str) -> str:
+def decode(data: bytes, table: str, name: str, stated: str) -> str:
+    """The text of bytes, with the line breaks that they have; raises `Unreadable`. `stated` is the encoding without a mark."""
     if not data:
         raise Unreadable(
             Fault(table, f"{name} has 0 bytes", "write a header and rows, or delete it", code="empty_file")

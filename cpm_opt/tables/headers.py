@@ -1,4 +1,4 @@
-"""From the names of a file's columns to those of the catalogue: which are the user's own, which are missing or unknown."""
+"""From the names of a file's columns to those of the catalogue: the user's own ones, the missing, the unknown."""
 
 from __future__ import annotations
 

@@ -15,9 +15,9 @@ from cpm_opt.tables.catalogue import ALL, RAW
 from cpm_opt.tables.check import check_records
 from cpm_opt.tables.column import Table
 from cpm_opt.tables.info import FILE, Described, InstanceInfo, read_info
+from cpm_opt.tables.ledgers import LargeTable, open_large, too_long_for_a_frame
 from cpm_opt.tables.reading import read_source
 from cpm_opt.tables.source import BESIDE, OTHER_SUFFIXES, Source
-
 
 if TYPE_CHECKING:
     from cpm_opt.tables.workbook import Book
@@ -31,6 +31,9 @@ class Tables:
     the instance, and `line`, on which each record starts. Names are text of dtype object ("" where blank), numbers
     float64, integers int64, flags bool, days datetime64[ns]. A table whose file could not be cut into a frame has
     faults and no frame. `hashes` maps each file that was read to the sha256 of its bytes.
+
+    `large` holds the ledgers that are too long for a frame, by name: they are asked for sums (see tables/ledgers), and
+    checked when they are, or by `LargeTable.check`.
     """
 
     folder: Path
@@ -38,6 +41,15 @@ class Tables:
     frames: Mapping[str, pd.DataFrame] = field(repr=False)
     faults: tuple[Fault, ...]
     hashes: Mapping[str, str] = field(repr=False)
+    large: Mapping[str, LargeTable] = field(default_factory=dict, repr=False)
+
+    def has(self, name: str) -> bool:
+        """Whether a table is there, as a frame or as a large table."""
+        return name in self.frames or name in self.large
+
+    def count(self, name: str) -> int:
+        """How many rows a table has."""
+        return self.large[name].count() if name in self.large else len(self.frames[name])
 
 
 def read_instance(folder: Path) -> Tables:
@@ -50,7 +62,14 @@ def read_instance(folder: Path) -> Tables:
     hashes = {FILE: described.sha256} if described.sha256 else {}
     frames: dict[str, pd.DataFrame] = {}
     books: dict[Path, Book] = {}
+    large: dict[str, LargeTable] = {}
     for name, source in described.sources.items():
+        if too_long_for_a_frame(ALL[name], source):
+            ledger, wrong = open_large(ALL[name], source, described.info, described.parsed, described.file)
+            faults += wrong
+            if ledger is not None:
+                large[name] = ledger
+            continue
         frame, wrong, sha256 = _read_table(ALL[name], source, described, books)
         faults += wrong
         if frame is not None:
@@ -63,7 +82,7 @@ def read_instance(folder: Path) -> Tables:
     ):
         message = "the table is missing, and there are no raw tables to estimate it from"
         faults.append(Fault("segments", message, "add segments.csv", code="missing_table"))
-    return Tables(folder, described.info, frames, tuple(faults), hashes)
+    return Tables(folder, described.info, frames, tuple(faults), hashes, large)
 
 
 def _refuse_no_instance(folder: Path) -> None:

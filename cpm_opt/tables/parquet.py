@@ -71,7 +71,7 @@ def _read(
                 message = "is an empty table: it has columns and no rows"
                 return None, [Fault(table, message, "delete the file or add a row", code="empty_table")]
             chosen = ", ".join(_selected(label, types[label]) for label in wanted) or "1"
-            rows = database.execute(f"select {chosen} from read_parquet(?)", place).fetchall()  # noqa: S608
+            rows = database.execute(f"select {chosen} from read_parquet(?)", place).fetchall()
     except (duckdb.Error, ValueError, OverflowError) as error:
         message = f"{name} is damaged, or no Parquet that can be read"
         raise Unreadable(Fault(table, message, "write it again as Parquet", code="damaged")) from error

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from cpm_opt.faults import Fault, did_you_mean, shown
 from cpm_opt.tables.column import Column
 from cpm_opt.tables.files import Unreadable, read_text
-from cpm_opt.tables.records import Records, header_faults, parse
+from cpm_opt.tables.records import Records, header_faults, is_the_header, no_header, parse
 from cpm_opt.tables.source import Source
 from cpm_opt.toml_file import TomlFile
 
@@ -36,17 +36,21 @@ def read_source(
     mapped = frozenset(source.columns.values())
     used = mapped | set(labels.values()) if mapped else None
     try:
-        records, faults, sha256 = _raw(source, table, list(labels.values()), used, books)
+        records, faults, sha256 = _raw(
+            source, table, [*labels.values(), *mapped - set(labels.values())], used, books
+        )
     except Unreadable as error:
         return None, [error.fault], ""
     if records is None:
         return None, faults, sha256
     if source.kind != "csv":
         wrong = header_faults(records.header, table, records.head, used)
+        if not mapped and not is_the_header(records.header, list(labels)):
+            wrong = [no_header(table, list(labels), records.head)]
         if wrong:
             return None, faults + wrong, sha256
     if mapped:
-        records, told = _renamed(records, source, table, labels, file)
+        records, told = renamed(records, source, table, labels, file)
         faults += told
     return records, faults, sha256
 
@@ -79,7 +83,7 @@ def _raw(
     return records, faults, read.sha256
 
 
-def _renamed(
+def renamed(
     records: Records, source: Source, table: str, labels: Mapping[str, str], file: TomlFile | None
 ) -> tuple[Records | None, list[Fault]]:
     """The records under the catalogue's names by the column map, and one warning for the columns left out."""

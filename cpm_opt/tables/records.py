@@ -125,7 +125,7 @@ def _not_the_header(
     header: tuple[str, ...], line: str, table: str, names: tuple[str, ...], delimiter: str, mapped: bool
 ) -> list[Fault]:
     """The fault where the first line names no column of the table, by what it seems to be."""
-    if len(header) > MAX_COLUMNS or any(misspelt(cell, names) for cell in header) or set(header) & set(names):
+    if len(header) > MAX_COLUMNS or is_the_header(header, names):
         return []
     for mark, called in _DELIMITERS.items():
         cells = [cell.strip().strip('"').casefold() for cell in line.split(mark)]
@@ -136,8 +136,18 @@ def _not_the_header(
             return [Fault(table, message, remedy, row=1, code="delimiter")]
     if mapped:
         return []  # The columns that the map names and the file has not are told one by one.
+    return [no_header(table, names, 1)]
+
+
+def is_the_header(header: Sequence[str], names: Sequence[str]) -> bool:
+    """Whether these are the names of a table's columns: one of them at least, perhaps misspelt."""
+    return bool(set(header) & set(names)) or any(misspelt(cell, names) for cell in header)
+
+
+def no_header(table: str, names: Sequence[str], row: int | None) -> Fault:
+    """The fault of a table whose first row names none of its columns."""
     message = "its first line names none of the table's columns, so it has no header or is another table"
-    return [Fault(table, message, f"begin with {','.join(names[:4])},...", row=1, code="no_header")]
+    return Fault(table, message, f"begin with {','.join(names[:4])},...", row=row, code="no_header")
 
 
 def header_faults(

@@ -108,7 +108,7 @@ def source_of(
 
 
 def _file(file: TomlFile, folder: Path, table: str, section: Section) -> tuple[dict[str, Any], list[Fault]]:
-    at = ("tables", table)
+    at: tuple[str, ...] = ("tables", table)
     if section.path is None:
         there = beside(folder, table)
         if not there:
@@ -149,8 +149,8 @@ def _database(
 
 
 def _sqlite_path(folder: Path, rest: str) -> Path | None:
-    """The file of `sqlite:FILE`. Of `sqlite:///FILE` it is the one beside instance.toml, as SQLAlchemy has it, or, where
-    that is not there, the one from the root, as other programs have it."""
+    """The file of `sqlite:FILE`. Of `sqlite:///FILE` it is the one beside instance.toml, as SQLAlchemy has it, or,
+    where that is not there, the one from the root, as other programs have it."""
     if rest.startswith("///"):
         rest = rest[3:]
         from_root = Path("/" + rest)

@@ -9,7 +9,8 @@ from __future__ import annotations
 import hashlib
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -54,13 +55,27 @@ def open_book(path: Path, table: str) -> Book:
     """Open a workbook; raises `Unreadable`, whose fault has the place `table`."""
     data = read_bytes(path, table)
     package = open_package(data, path.name, table)
-    from python_calamine import CalamineError, CalamineWorkbook
+    from python_calamine import CalamineWorkbook
+
+    with _reading(path.name, table):
+        workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
+    return Book(package, workbook, path.name, hashlib.sha256(data).hexdigest())
+
+
+@contextmanager
+def _reading(name: str, table: str) -> Iterator[None]:
+    """Whatever calamine says of a workbook that it cannot read becomes `Unreadable`."""
+    from python_calamine import CalamineError
 
     try:
-        workbook = CalamineWorkbook.from_filelike(io.BytesIO(data))
+        yield
     except (CalamineError, OSError, ValueError) as error:
-        raise Unreadable(_damaged(path.name, table)) from error
-    return Book(package, workbook, path.name, hashlib.sha256(data).hexdigest())
+        raise Unreadable(_damaged(name, table)) from error
+    except BaseException as error:
+        # A panic of its Rust is no Exception.
+        if type(error).__name__ != "PanicException":
+            raise
+        raise Unreadable(_damaged(name, table)) from error
 
 
 def read_sheet(
@@ -120,13 +135,9 @@ def read_sheet(
 def _rows(
     book: Book, name: str, table: str
 ) -> tuple[list[list[Any]], tuple[int, int], Sequence[tuple[tuple[int, int], tuple[int, int]]]]:
-    from python_calamine import CalamineError
-
-    try:
+    with _reading(book.name, table):
         sheet = book.workbook.get_sheet_by_name(name)
         return sheet.to_python(), sheet.start or (0, 0), sheet.merged_cell_ranges or ()
-    except (CalamineError, OSError, ValueError) as error:
-        raise Unreadable(_damaged(book.name, table)) from error
 
 
 def _is_filled(cell: object) -> bool:
@@ -138,7 +149,10 @@ def _header_text(cell: Any) -> str:
 
 
 def _sheet_name(book: Book, stated: str | None, table: str) -> tuple[str | None, list[Fault]]:
-    names = [sheet.name for sheet in book.workbook.sheets_metadata if sheet.typ.name == "WorkSheet"]
+    from python_calamine import SheetTypeEnum
+
+    sheets = book.workbook.sheets_metadata
+    names = [sheet.name for sheet in sheets if sheet.typ == SheetTypeEnum.WorkSheet]
     if stated is None:
         if len(names) == 1:
             return names[0], []
@@ -160,7 +174,7 @@ def _part_of(package: Package, sheet: str) -> str | None:
     try:
         sheets = ElementTree.fromstring(listed or b"").iter()
         targets = {at.get("Id"): at.get("Target", "") for at in ElementTree.fromstring(relations or b"")}
-    except ElementTree.ParseError:
+    except (ElementTree.ParseError, LookupError, ValueError):
         return None
     for element in sheets:
         if element.tag.endswith("}sheet") and element.get("name") == sheet:
@@ -246,8 +260,8 @@ def _hidden(found: _Found, body: Sequence[int], first_row: int, table: str, book
     rows = [row + first_row + 1 for row in body if row + first_row + 1 in found.hidden]
     if not rows:
         return []
-    many = "a row is" if len(rows) == 1 else f"{len(rows):,} rows are"
-    message = f"{many} hidden in {book.name}, and it does not show whether they count"
+    many = "a row is hidden" if len(rows) == 1 else f"{len(rows):,} rows are hidden"
+    message = f"{many} in {book.name}, and it is not said whether that counts"
     remedy = "show them (clear the filter), or delete them"
     return [Fault(table, message, remedy, row=rows[0], code="hidden_rows")]
 

@@ -63,3 +63,57 @@ def shop(folder: Path, segments: str = '[estimates.segments]\nby = "tier"\n', **
         "activity_counts": "activity,customer,count,date\n" + "\n".join(visits) + "\n",
     }
     return instance(folder, sales, SHOP_RULES + segments, "year", {**ledgers, **tables})
+
+
+BANK_RULES = """
+[estimates.value]
+discount_rate = 0.1
+periods = 5
+[estimates.profit]
+first_day = 2025-01-01
+last_day = 2025-12-31
+[estimates.profit.bank]
+transfer_price = 0.10
+"""
+
+BANK_SEGMENTS = """
+[estimates.segments]
+by = "rules"
+margin = "gross_profit"
+other = "small"
+[[estimates.segments.rules]]
+segment = "large-depositor"
+where = { deposits = { at_least = 1000 }, group = "holding" }
+[[estimates.segments.rules]]
+segment = "depositor"
+where = { deposits = { at_least = 1000 } }
+"""
+
+# Customer, mean deposits of 2024 and of 2025; each earns 10 % less 4 % paid, that is 6 %.
+BANK = {
+    "h1": (2000, 3000),
+    "h2": (1500, 900),
+    "h3": (400, 1000),
+    "p1": (1200, 1200),
+    "p2": (5000, 100),
+    "p3": (300, 300),
+    "p4": (200, 1800),
+}
+
+
+def bank(folder: Path, segments: str = BANK_SEGMENTS, **tables: str) -> Tables:
+    """The bank, an instance by year; h1 to h3 belong to the holding. A statement costs 2."""
+    balances = [
+        f"{name},{year}-06-30,{money}"
+        for name, both in BANK.items()
+        for year, money in zip((2024, 2025), both, strict=True)
+    ]
+    ledgers = {
+        "customers": "customer,group\n" + "".join(f"{n},{'holding' if n < 'i' else ''}\n" for n in BANK),
+        "accounts": "account,customer,rate\n" + "".join(f"{name},{name},0.04\n" for name in BANK),
+        "balances": "account,date,balance\n" + "\n".join(balances) + "\n",
+        "activities": "activity,transaction_rate\nstatement,2\n",
+        "activity_counts": "activity,customer,count,date\n"
+        + "".join(f"statement,{name},12,{year}-06-30\n" for name in BANK for year in (2024, 2025)),
+    }
+    return instance(folder, None, BANK_RULES + segments, "year", {**ledgers, **tables})

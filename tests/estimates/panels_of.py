@@ -90,7 +90,9 @@ TABLES: Mapping[str, str] = {
 
 def instance(folder: Path, panel: pd.DataFrame, settings: str, **tables: str) -> Path:
     """An instance with a raw panel, levers tariff and care, and these settings after `[instance]`."""
-    head = '[instance]\nname = "moves"\ntitle = "Moves"\ncurrency = "EUR"\nperiod = "month"\nsource = "made"\n'
+    head = (
+        '[instance]\nname = "moves"\ntitle = "Moves"\ncurrency = "EUR"\nperiod = "month"\nsource = "made"\n'
+    )
     folder.mkdir(exist_ok=True)
     (folder / "instance.toml").write_text(f'{head}licence = "none"\n{settings}', "utf-8")
     for name, text in {**TABLES, **tables}.items():

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cpm_opt.estimates import sbg
+from cpm_opt.estimates import retention, sbg
 from cpm_opt.estimates.contracts import value_contracts
 from cpm_opt.estimates.retention import margin_multiple
 
@@ -119,3 +119,23 @@ def test_without_a_model_only_what_is_sure_counts() -> None:
     assert not found.model.converged
     assert found.lifetime.value.tolist() == found.present.tolist()
     assert found.present == pytest.approx([5.0, -4.0], abs=0.05)  # half a year is two quarters
+
+
+def test_one_rate_beside_the_rising_one() -> None:
+    """The cohort of Fader and Hardie 2007, 1000, 631, 468, 382, 326: 1807 renewals and 674 leavers."""
+    lost, kept = np.array([0.0, 369, 163, 86, 56]), np.array([0.0, 0, 0, 0, 326])
+    found = retention.fit(lost, kept, 0.1)
+    rate = 1807 / 2481
+    assert found.parameters == pytest.approx({"r": rate, "multiple": rate / (1.1 - rate)})
+    assert found.standard_errors["r"] == pytest.approx((rate * (1 - rate) / 2481) ** 0.5)
+    up, down = ((rate + step) / (1.1 - rate - step) for step in (1e-6, -1e-6))
+    assert found.standard_errors["multiple"] == pytest.approx(found.standard_errors["r"] * (up - down) / 2e-6)
+    # Geometric likelihood, customer by customer; the sBG fits this cohort better.
+    each = [rate ** (t - 1) * (1 - rate) for t in range(1, 5)]
+    expected = sum(n * np.log(p) for n, p in zip((369, 163, 86, 56), each, strict=True)) + 326 * np.log(
+        rate**4
+    )
+    assert found.log_likelihood == pytest.approx(expected)
+    assert sbg.fit(lost, kept).log_likelihood > found.log_likelihood + 20
+    assert not retention.fit(np.zeros(3), np.array([0.0, 5, 0]), 0.1).converged
+    assert not retention.fit(np.array([0.0, 5, 0]), np.zeros(3), 0.1).converged

@@ -12,9 +12,10 @@ import statsmodels.formula.api as smf
 
 from cpm_opt.estimates.elasticity import fit_elasticities
 from cpm_opt.estimates.estimate import estimate, with_response
-from cpm_opt.estimates.estimate_lint import lint_elasticities, lint_tables
+from cpm_opt.estimates.estimate_lint import lint_elasticities
 from cpm_opt.estimates.hazard import fit_hazard
 from cpm_opt.estimates.moves import count_moves
+from cpm_opt.estimates.planning_lint import lint_tables
 from cpm_opt.estimates.response import Response
 from cpm_opt.estimates.trials import arm_effects
 from cpm_opt.tables import read_instance
@@ -114,7 +115,8 @@ def test_moves_are_counted_and_smoothed() -> None:
     data = pd.DataFrame(
         [("a", 1, "x", 0), ("a", 2, "y", 0), ("a", 3, "y", 1),  # x to y, y to y, y out
          ("b", 1, "x", 0), ("b", 2, "x", 0),  # x to x; nobody knows what came after
-         ("c", 1, "x", 0), ("c", 3, "y", 0)],  # a gap is no move
+         ("c", 1, "x", 0), ("c", 3, "y", 0),  # a gap is no move
+         ("d", 4, "x", 1), ("e", 4, "x", 0)],  # the last period: who stays has no next row, so nobody counts
         columns=["customer", "period", "segment", "left"],
     )  # fmt: skip
     own = count_moves(data)

@@ -6,6 +6,7 @@ import doctest
 import re
 from pathlib import Path
 
+from cpm_opt.estimates.lever_rules import LeverRules
 from cpm_opt.estimates.settings import ResponseRules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -20,11 +21,10 @@ def test_the_worked_examples_run() -> None:
 
 def test_every_lint_and_key_is_described() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    sources = "".join(
-        (ROOT / "cpm_opt" / "estimates" / name).read_text(encoding="utf-8")
-        for name in ("estimate_lint.py", "response.py")
-    )
+    names = ("estimate_lint.py", "planning_lint.py", "response.py")
+    sources = "".join((ROOT / "cpm_opt" / "estimates" / name).read_text(encoding="utf-8") for name in names)
     codes = set(re.findall(r'Lint\(\s*"([a-z-]+)"', sources))
     assert len(codes) >= 8
     assert {code for code in codes if f"`{code}`" not in text} == set()
-    assert {key for key in ResponseRules.model_fields if key not in text} == set()
+    keys = {*ResponseRules.model_fields, *LeverRules.model_fields} - {"source"}  # written `from`
+    assert {key for key in keys if key not in text} == set()

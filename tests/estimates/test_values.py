@@ -14,6 +14,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cpm_opt.costing import cost_and_profit
 from cpm_opt.estimates import bg_nbd, estimate, gamma_gamma, with_values
 from cpm_opt.estimates.histories import WEEKS, build_histories
 from cpm_opt.estimates.lifetime import (
@@ -289,7 +290,12 @@ def test_a_model_that_does_not_converge_is_told_and_the_chain_stands_in(tmp_path
     assert customers["lifetime"].tolist() == customers["migration"].tolist()
     assert (customers["lifetime_low"] <= customers["lifetime"]).all()
     assert found.equity["value"] == pytest.approx(customers["migration"].sum())
-    assert np.isnan(found.equity["low"])
+    # The sum's own interval: the values of a state's customers err together.
+    assert found.equity["low"] <= found.equity["value"] <= found.equity["high"]
+    shares = found.segments.set_index("segment")
+    one = customers.drop_duplicates("segment").set_index("segment")
+    for name, row in shares.iterrows():
+        assert row["equity_high"] == pytest.approx(row["customers"] * one.loc[name, "lifetime_high"])
 
 
 def test_contracts_stand_beside_purchases(tmp_path: Path) -> None:
@@ -322,14 +328,14 @@ def test_contracts_stand_beside_purchases(tmp_path: Path) -> None:
 
 
 def test_tiers_share_the_equity(tables: Tables, cdnow: Values) -> None:
-    top = set(cdnow.customers.nlargest(236, "historical")["customer"])
-    tiers = {name: "top" if name in top else "base" for name in cdnow.customers["customer"]}
-    found = customer_values(tables, estimate(tables), tiers)
+    statement = cost_and_profit(tables)
+    found = customer_values(tables, estimate(tables), statement)
     assert found.tiers is not None
     shares = found.tiers.set_index("tier")
-    assert shares["customers"].to_dict() == {"top": 236, "base": 2121}
-    assert shares.loc["top", "equity_share"] > 0.4
+    assert shares["customers"].to_dict() == {"platinum": 118, "gold": 354, "bronze": 707, "wood": 1178}
+    assert shares.loc["platinum", "equity_share"] > 0.4
     assert shares["equity"].sum() == pytest.approx(cdnow.equity["value"])
+    assert shares["customers"].to_dict() == statement.customers.groupby("tier").size().to_dict()
 
 
 @pytest.mark.parametrize(

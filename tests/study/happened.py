@@ -9,10 +9,10 @@ from typing import Any
 
 import numpy as np
 
+from cpm_opt.formulation.audit import newly_chosen
 from cpm_opt.study.monitor_plan import PlannedRun
 from cpm_opt.study.monitor_settled import planned_shares
 from cpm_opt.study.monitor_standards import change_costs, flow_of, moves_of, use_of
-from cpm_opt.formulation.audit import newly_chosen
 
 Rows = list[dict[str, Any]]
 
@@ -34,7 +34,12 @@ def as_planned(plan: PlannedRun, t: int) -> dict[str, Rows]:
             for target in np.flatnonzero(rates[s] > 0.0).tolist()
         ],
         "actual_choices": [
-            {"segment": name, "lever": p.levers[p.lever_of[o]].name, "option": p.options[o], "customers": on[s, o]}
+            {
+                "segment": name,
+                "lever": p.levers[p.lever_of[o]].name,
+                "option": p.options[o],
+                "customers": on[s, o],
+            }
             for s, name in enumerate(p.segments)
             for o in range(len(p.options))
             if on[s, o] > 0.0
@@ -55,7 +60,9 @@ def as_planned(plan: PlannedRun, t: int) -> dict[str, Rows]:
         ]
     before = p.current if t == 0 else plan.decisions.customers_on[:, :, t - 1]
     changed = change_costs(plan, t, before, on).sum(axis=0)
-    costs = [{"cost": "change cost", "item": lever.name, "amount": changed[d]} for d, lever in enumerate(p.levers)]
+    costs = [
+        {"cost": "change cost", "item": lever.name, "amount": changed[d]} for d, lever in enumerate(p.levers)
+    ]
     for source in ("fixed cost", "credit cost"):
         costs += [
             {"cost": source, "item": item, "amount": -flow[t]}
@@ -76,7 +83,9 @@ def written(folder: Path, tables: Mapping[str, Sequence[Mapping[str, Any]]], per
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
             writer = csv.DictWriter(stream, columns, restval="")
             writer.writeheader()
-            writer.writerows({"period": period, **{key: _cell(value) for key, value in row.items()}} for row in rows)
+            writer.writerows(
+                {"period": period, **{key: _cell(value) for key, value in row.items()}} for row in rows
+            )
     return folder
 
 

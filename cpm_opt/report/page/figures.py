@@ -272,7 +272,7 @@ def _prices(run: RunRecord, units: Units) -> Iterator[Figure]:
     if len(dear) > MOST_BARS:
         summary += f" The {MOST_BARS} dearest of {len(dear)} are drawn."
         dear = dear[:MOST_BARS]
-    names = tuple(f"{name}, {units.period} {period} (per {unit})" for _, name, unit, period in dear)
+    names = tuple(f"{units.period} {period}: {name} (per {unit})" for _, name, unit, period in dear)
     series = Series("worth of one more", tuple(each[0] for each in dear), PLAN)
     yield Figure(
         "prices", LIMITS, BARS, "What one unit more of a limit is worth", "limit", f"{units.money} for one unit more",

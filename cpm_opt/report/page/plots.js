@@ -175,8 +175,8 @@
       all = spans.flat().filter((value) => value !== null);
     }
     const room = Math.min(300, Math.max(110, width * 0.36)), right = 30, plot = width - room - right;
-    const label = dots ? 0 : 1.15 * Math.max(...values.flat().map((value) => (value === null ? 0 : wide("+" + told(figure, value))))) / plot;
-    const range = scale(all, Math.max(2, Math.min(6, Math.floor(plot / 85))), steps || dots, dots ? 0.05 : Math.max(0, Math.min(0.5, label - 30 / plot)), !dots);
+    const label = dots ? 0 : Math.min(0.5, Math.max(0, 10 - right + 1.05 * Math.max(...values.flat().map((value) => (value === null ? 0 : wide("+" + told(figure, value)))))) / plot);
+    const range = scale(all, Math.max(2, Math.min(6, Math.floor(plot / 85))), steps || dots, dots ? 0.05 : Math.max(0, label / (1 - label)), !dots);
     const y = nameAxis(figure.categories, room - 10, width < 480 ? 3 : 2), tall = Math.max(...y.shown.map((text) => text.split("\n").length));
     const row = Math.max(tall * LINE + 8, 24), x = valueAxis(figure, range, figure.valueTitle, plot);
     Object.assign(y, { inverse: true });

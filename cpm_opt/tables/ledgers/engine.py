@@ -46,7 +46,6 @@ def start() -> Engine:
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
             "autoload_known_extensions": False,
-            "enable_progress_bar": False,
             # DuckDB takes a CSV file for a short table and would build its hash tables on the ledger's side.
             "disabled_optimizers": "join_order,build_side_probe_side",
         },

@@ -7,7 +7,7 @@ through the checks of small tables, so that the faults are the same.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,6 +18,7 @@ from cpm_opt.tables.info import InstanceInfo
 from cpm_opt.tables.ledgers import expressions as sql
 from cpm_opt.tables.ledgers.engine import Engine
 from cpm_opt.tables.source import Source
+from cpm_opt.toml_file import TomlFile
 
 THRESHOLD = 20_000_000
 CONDENSED = frozenset({"sales"})
@@ -28,11 +29,13 @@ Stamp = tuple[int, int, int]
 
 @dataclass(eq=False)
 class _State:
-    """What was learnt by asking: whether cells need the exact reading, and how many records there are."""
+    """What was learnt by asking: whether cells need the exact reading, how many records there are, and whether each is
+    a line of its own."""
 
     exact: bool = False
     count: int | None = None
-    checked: set[frozenset[str]] = field(default_factory=set)
+    plain_lines: bool | None = None
+    checked: set[str] = field(default_factory=set)
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,39 +77,68 @@ class LargeTable:
         if self.state.exact and self.source.kind == "csv":
             where = f" WHERE NOT ({self._blank()})"
         doubt = " OR ".join(doubts)
-        return f"(SELECT {', '.join(parts)}, ({doubt}) AS {DOUBTFUL} FROM {self.relation}{where})"
+        parts.append(f"({doubt}) AS {DOUBTFUL}")
+        return f"(SELECT {', '.join(parts)} FROM {self.relation}{where})"
 
     def condense(self, needed: Sequence[str], query: str) -> Mapping[str, Any]:
         """The answer of a query, one array a column, over `{rows}`: the needed columns of every record.
 
-        The query returns a column `doubtful`, count_if(doubtful) of each group. Raises InputError with the faults of
-        the records that are no good, as for a small file.
+        The cells are checked by the same scan where the query returns a column `doubtful`, count_if(doubtful) of each
+        group, else by one before it. Raises InputError with the faults of records that are no good, as for a small
+        file.
         """
+        wanted = {label for label in needed if label in self.cells}
+        checked = f" AS {DOUBTFUL}" in query
+        if not checked and not wanted <= self.state.checked:
+            self.condense(needed, f"SELECT count_if({DOUBTFUL}) AS {DOUBTFUL} FROM {{rows}}")
         found = self.ask(query.replace("{rows}", self.rows(needed)))
+        if not checked:
+            return found
+        broken = self._broken()
         if not self.state.exact and int(found[DOUBTFUL].sum()):
-            self._judge(needed)
+            self._judge(needed, broken)
             found = self.ask(query.replace("{rows}", self.rows(needed)))
-        if self.state.exact and int(found[DOUBTFUL].sum()):
-            self._judge(needed)
+        if broken or (self.state.exact and int(found[DOUBTFUL].sum())):
+            self._judge(needed, broken)
+        self.state.checked.update(wanted)
         return found
+
+    def numbers(
+        self, needed: Sequence[str], priced: Callable[[Sequence[str], str], str], where: str, most: int
+    ) -> list[int]:
+        """The numbers of the first `most` records for which a condition holds, over what `priced` makes of the rows."""
+        number = "file_row_number + 1"
+        rows = self.rows(needed)
+        if self.source.kind == "csv":
+            # Counted before records are left out, so that each keeps its number.
+            relation = f"(SELECT *, row_number() OVER () AS n FROM {self.relation})"
+            rows, number = rows.replace(self.relation, relation), "n"
+        rows = rows.replace("(SELECT ", f"(SELECT {number} AS record_number, ", 1)
+        lines = priced([*needed, "record_number"], rows)
+        connection = self.engine.connection
+        connection.execute("SET preserve_insertion_order = true")
+        try:
+            found = self.engine.rows(
+                f"SELECT record_number FROM {lines} WHERE {where} ORDER BY record_number LIMIT {most}"
+            )
+        finally:
+            connection.execute("SET preserve_insertion_order = false")
+        return [int(row[0]) for row in found]
 
     def ask(self, query: str) -> Mapping[str, Any]:
         """The answer of a query, one array a column. Raises InputError where the file cannot be cut into records,
         changed meanwhile, or needs more memory or disk than there is."""
-        from cpm_opt.tables.ledgers.offenders import broken_faults, refusal
+        from cpm_opt.tables.ledgers.offenders import refusal
 
         import duckdb
 
         try:
             found = self.engine.columns(query)
         except duckdb.Error as error:
-            raise InputError([refusal(self, error), *broken_faults(self)]) from error
+            raise InputError([refusal(self, error)]) from error
         if stamp_of(self.path) != self.stamp:
             message, remedy = f"{self.path.name} changed while it was read", "run again when it is complete"
             raise InputError([Fault(self.table.name, message, remedy, code="changed_while_read")])
-        broken = broken_faults(self)
-        if broken:
-            raise InputError(broken)
         return found
 
     def check_names(self, label: str, names: Iterable[str]) -> None:
@@ -119,18 +151,22 @@ class LargeTable:
 
     def check(self) -> list[Fault]:
         """Every fault of the whole table: all its columns, all its names."""
-        from cpm_opt.tables.ledgers.offenders import name_faults, repeated_faults
+        from cpm_opt.tables.ledgers.offenders import broken_faults, name_faults, repeated_faults
 
         labels = list(self.cells)
+        faults: list[Fault] = []
         try:
             self.condense(labels, f"SELECT count_if({DOUBTFUL}) AS {DOUBTFUL} FROM {{rows}}")
-            faults = list(repeated_faults(self))
-            for label in labels:
-                if self.table.column(label).kind == "id" and not faults:
-                    faults += name_faults(self, label, None)
+            faults += repeated_faults(self)
         except InputError as error:
-            return list(error.faults)
-        return faults
+            faults += error.faults
+        if all(fault.code in ("field_count", "more") or fault.column for fault in faults):
+            for label in labels:
+                if self.table.column(label).kind == "id":
+                    faults += name_faults(self, label, None)
+            # A name that is no text is met only when names are read.
+            faults += broken_faults(self)
+        return list(dict.fromkeys(faults))
 
     def count(self) -> int:
         """How many records there are."""
@@ -155,15 +191,25 @@ class LargeTable:
         raw, kind = self.cells[column.name], self.kinds[column.name]
         return sql.cell(column, raw, kind, self.source.spelling, self.state.exact)
 
+    def _broken(self) -> list[Fault]:
+        """The rows of another width so far. Raises InputError where a quote or a byte went astray: cells are not what
+        they were meant to be then."""
+        from cpm_opt.tables.ledgers.offenders import broken_faults
+
+        broken = broken_faults(self)
+        if any(fault.code != "field_count" for fault in broken):
+            raise InputError(broken)
+        return broken
+
     def _blank(self) -> str:
         raws = [sql.name(f"c{at}") for at in range(len(self.header))]
         return " AND ".join(f"trim(coalesce({raw}, ''), {sql.SPACES}) = ''" for raw in raws)
 
-    def _judge(self, needed: Sequence[str]) -> None:
+    def _judge(self, needed: Sequence[str], broken: Sequence[Fault]) -> None:
         """Raises InputError where records in doubt are faulty; else the exact reading is needed from now on."""
         from cpm_opt.tables.ledgers.offenders import cell_faults
 
-        faults = cell_faults(self, needed)
+        faults = [*broken, *cell_faults(self, needed)]
         if faults:
             raise InputError(faults)
         if self.state.exact:
@@ -202,9 +248,9 @@ def _utf8(source: Source) -> bool:
 
 
 def open_large(
-    table: Table, source: Source, info: InstanceInfo, measures_known: bool
+    table: Table, source: Source, info: InstanceInfo, measures_known: bool, file: TomlFile | None
 ) -> tuple[LargeTable | None, list[Fault]]:
-    """The table, and the faults of its header; None where it cannot be used."""
+    """The table, and what is wrong with its header; None where it cannot be used. `file` is instance.toml."""
     from cpm_opt.tables.ledgers.opening import opened
 
-    return opened(table, source, info, measures_known)
+    return opened(table, source, info, measures_known, file)

@@ -9,20 +9,22 @@ from pathlib import Path
 
 from cpm_opt.faults import Fault
 from cpm_opt.tables.column import Table
-from cpm_opt.tables.files import Unreadable, text_of
+from cpm_opt.tables.files import Unreadable, decode
 from cpm_opt.tables.headers import judge_columns
 from cpm_opt.tables.info import InstanceInfo
 from cpm_opt.tables.ledgers import expressions as sql
 from cpm_opt.tables.ledgers.engine import Engine, start
 from cpm_opt.tables.ledgers.large import LargeTable, stamp_of
-from cpm_opt.tables.records import header_faults, parse
+from cpm_opt.tables.reading import renamed
+from cpm_opt.tables.records import Records, header_faults, parse
 from cpm_opt.tables.source import Source
+from cpm_opt.toml_file import TomlFile
 
 HEAD = 1_000_000
 
 
 def opened(
-    table: Table, source: Source, info: InstanceInfo, measures_known: bool
+    table: Table, source: Source, info: InstanceInfo, measures_known: bool, file: TomlFile | None
 ) -> tuple[LargeTable | None, list[Fault]]:
     """See `open_large`."""
     path = source.path
@@ -34,7 +36,7 @@ def opened(
             return None, faults
         engine = start()
         relation = _csv_relation(_plain_path(path, engine), header, source)
-        raws = {label: sql.name(f"c{at}") for at, label in enumerate(header)}
+        raws = {label: sql.name(f"c{at}") for at, label in reversed(list(enumerate(header)))}
         kinds = dict.fromkeys(header, "VARCHAR")
         row: int | None = 1
     else:
@@ -46,22 +48,26 @@ def opened(
         kinds, row = described, None
         header = tuple(kinds)
         raws = {label: sql.name(label) for label in header}
-    cells, types, missing = {}, {}, []
-    of_file = {theirs: ours for ours, theirs in source.columns.items()}
-    for label in header:
-        ours = of_file.get(label, label)
-        if not source.columns or label in of_file or ours in table.names:
-            cells[ours], types[ours] = raws[label], kinds[label]
-    for ours, theirs in source.columns.items():
-        if theirs not in header:
-            message = f"the file has no column '{theirs}', which the map names for {ours}"
-            missing.append(Fault(table.name, message, "correct [tables] in instance.toml", row=row, column=ours))
-    extra, _, faults = judge_columns(
-        table, table.with_measures(info.measures), tuple(cells), measures_known, row
+    stripped = Records(tuple(label.strip() for label in header), [()] * len(header), (), row)
+    labels = {
+        column.name: source.columns.get(column.name, column.name)
+        for column in table.with_measures(info.measures)
+    }
+    named, told = (
+        renamed(stripped, source, table.name, labels, file) if source.columns else (stripped, [])
     )
-    if missing or faults or extra:
-        return None, [*missing, *faults]
-    return LargeTable(table, source, path, info, header, relation, cells, types, stamp, engine), []
+    if named is None:
+        return None, told
+    of_file = {ours: source.columns.get(ours, ours) for ours in named.header}
+    at = {label.strip(): label for label in reversed(header)}
+    cells = {ours: raws[at[theirs]] for ours, theirs in of_file.items()}
+    types = {ours: kinds[at[theirs]] for ours, theirs in of_file.items()}
+    _, _, faults = judge_columns(
+        table, table.with_measures(info.measures), named.header, measures_known, row
+    )
+    if faults:
+        return None, [*told, *faults]
+    return LargeTable(table, source, path, info, header, relation, cells, types, stamp, engine), told
 
 
 def _plain_path(path: Path, engine: Engine) -> str:
@@ -81,12 +87,12 @@ def _csv_header(
         with path.open("rb") as stream:
             start_of_file = stream.read(HEAD)
         line = start_of_file.partition(b"\n")[0].rstrip(b"\r")
-        text = text_of(line + b"\n", table.name, path.name)
+        text = decode(line + b"\n", table.name, path.name, source.encoding)
     except OSError as error:
         return (), [Fault(table.name, f"{path.name} cannot be read: {error.strerror}", "check the path and the disk")]
     except Unreadable as error:
         return (), [error.fault]
-    known = [*source.columns.values(), *(column.name for column in table.with_measures(info.measures))]
+    known = [source.columns.get(column.name, column.name) for column in table.with_measures(info.measures)]
     mapped = frozenset(source.columns.values())
     _, faults = parse(text, table.name, known, source.delimiter, mapped)
     # The header alone is an empty table; that there are rows is plain from the size of the file.

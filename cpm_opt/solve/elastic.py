@@ -29,7 +29,7 @@ from cpm_opt.solve.search import INFEASIBLE, OPTIMAL, Limits, run, solver_for, w
 from cpm_opt.solve.session import GRACE, GRACE_SHARE, loadable
 
 # Rules of tables (and pins) are known by their own names; the others by their component's and what it is about.
-NAMED = ("balance", "price", "options", "pins")
+NAMED = ("balance", "price", "options", "pins", "locked")
 # Parts of a model that limit nothing, and only weigh what a plan earns.
 WEIGHING = ("risk", "robust", "least_change")
 # A sum that no budget reaches, below what the solver refuses.
@@ -203,15 +203,15 @@ class Elastic:
         self._engine.close()
 
 
-def irreducible(elastic: Elastic) -> tuple[Rule, ...]:
+def irreducible(elastic: Elastic, among: tuple[Rule, ...] | None = None) -> tuple[Rule, ...]:
     """Rules that contradict each other and of which each one is needed for that; empty where the frame of the model
-    (customers, choices) alone contradicts itself.
+    (customers, choices) alone contradicts itself. `among` are rules that contradict each other (all of them, else).
 
     By halves (QuickXplain, Junker 2004), then once more one by one: leave a rule out and solve again.
     """
     if not elastic.feasible(()):
         return ()
-    found = list(_halved(elastic, (), elastic.rules, False))
+    found = list(_halved(elastic, (), elastic.rules if among is None else among, False))
     for rule in tuple(found):
         rest = [other for other in found if other != rule]
         if not elastic.feasible(rest):

@@ -163,12 +163,11 @@ def _tiles(run: RunRecord, units: Units) -> tuple[Tile, ...]:
     """The key figures: what it earns, how that compares, how good it is, whether it was checked."""
     facts: Mapping[str, Any] = run.facts
     gain, today = facts["profit"] - facts["today"]["profit"], facts["today"]["profit"]
-    sign = "+" if gain >= 0 else "-"
-    share = (
-        f"{sign}{percent(abs(gain) / today)} of {units.worth(today)}"
-        if today > 0
-        else f"today: {units.worth(today)}"
-    )
+    same = abs(gain) <= EXACT * max(1.0, abs(today))
+    sign = "" if same else "+" if gain > 0 else "-"
+    share = f"today: {units.worth(today)}"
+    if today > 0 and not same:
+        share = f"{sign}{percent(abs(gain) / today)} of {units.worth(today)}"
     gap, certificate = facts["gap"], facts["certificate"]
     if run.status == "optimal":
         proof = Tile(
@@ -186,7 +185,11 @@ def _tiles(run: RunRecord, units: Units) -> tuple[Tile, ...]:
     mean = ", mean over scenarios" if facts["scenarios"] else ""
     return (
         Tile("Profit of the plan", f"{amount(facts['profit'])}", f"{units.money} over {units.horizon}{mean}"),
-        Tile("Against staying as today", f"{sign}{amount(abs(gain))}", f"{units.money}; {share}"),
+        Tile(
+            "Against staying as today",
+            f"{sign}{amount(0.0 if same else abs(gain))}",
+            f"{units.money}; {share}",
+        ),
         proof,
         Tile("Recomputed from the tables", "passed", f"{counted(certificate['checked'], 'condition')} hold"),
     )

@@ -1,0 +1,357 @@
+"""The sales of a ledger too long for memory, condensed by DuckDB where they lie.
+
+The money of a line is computed in floats, as product_cost does, rounded to a millionth of its unit and then added as
+whole numbers: a sum is exact and the same in every run, in whatever order threads meet the lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cpm_opt.costing.periods import Period
+from cpm_opt.costing.product_cost import BY_MARGIN, BY_UNIT_COST, STATED, margin_of, no_margin
+from cpm_opt.costing.sales_lines import MONEY, SUMS, LineTotals
+from cpm_opt.faults import Fault, InputError
+from cpm_opt.tables.ledgers import LargeTable
+from cpm_opt.tables.ledgers.expressions import name, number, text
+
+
+def large_sales(
+    large: LargeTable, products: pd.DataFrame | None, estimates: Mapping[str, Any]
+) -> tuple[LargeSales, list[Fault]]:
+    """The sales, and the fault of a gross margin that is unusable, or missing where every line needs it."""
+    margin, faults = margin_of(estimates)
+    sales = LargeSales(large, margin, products)
+    if margin is None and not faults and not sales.own_costs:
+        faults = [no_margin(0, every=True)]
+    return sales, faults
+
+
+@dataclass(frozen=True, eq=False)
+class LargeSales:
+    """Sales in a `LargeTable`, with table products joined and the declared gross margin (None: there is none).
+
+    `periods` are those that are asked for: one scan condenses the lines by customer for all of them.
+    """
+
+    large: LargeTable
+    margin: float | None
+    products: pd.DataFrame | None = field(repr=False)
+    periods: tuple[Period, ...] = ()
+    cache: dict[str, Any] = field(default_factory=dict, repr=False)
+
+    def divided(self, periods: Sequence[Period]) -> LargeSales:
+        """The same lines, condensed by these periods."""
+        return replace(self, periods=tuple(periods))
+
+    def count(self) -> int:
+        """How many lines there are."""
+        return int(self._condensed.products["lines"].sum()) if self.periods else self.large.count()
+
+    def days(self) -> pd.Series[pd.Timestamp]:
+        """The first and the last day, from a scan that condenses the lines too, in case one period holds them all."""
+        return pd.Series(self._whole.days)
+
+    def before(self, day: pd.Timestamp) -> Collection[str]:
+        """The customers with a line before a day on which a period begins."""
+        bit = 2 * 4 ** [period.first for period in self.periods].index(day)
+        rows = self._condensed.customers
+        return set(rows.loc[(rows["code"] & bit) > 0, "customer"])
+
+    def by_customer(self, period: Period) -> pd.DataFrame:
+        """By customer: lines and the `SUMS`."""
+        rows = self._condensed.customers
+        rows = rows[(rows["code"] & self._bit(period)) > 0].drop(columns="code")
+        if rows["customer"].duplicated().any():
+            return rows.groupby("customer", sort=False).sum()
+        return rows.set_index("customer")
+
+    def orders(self, period: Period) -> pd.Series[int]:
+        """How many orders by customer."""
+        order = 'CASE WHEN "order" = \'\' THEN \'\' ELSE "order" END AS o, CASE WHEN "order" = \'\' THEN date END AS d'
+        pairs = f"SELECT DISTINCT customer, {order} FROM {{lines}} WHERE {_inside(period)}"
+        query = f"SELECT customer, count(*) AS n FROM ({pairs}) GROUP BY customer"
+        found = self._asked(["customer", "date", "order"], query)
+        return pd.Series(found["n"], index=pd.Index(found["customer"], dtype=object)).sort_index()
+
+    def totals(self, period: Period) -> LineTotals:
+        """All lines together, by their product instead of their customer."""
+        rows = self._condensed.products
+        rows = rows[(rows["code"] & self._bit(period)) > 0]
+        money = {label: float(rows[label].sum()) for label in MONEY}
+        return LineTotals(int(rows["lines"].sum()), int(rows["stated"].sum()), **money)
+
+    def by_value(self, period: Period, dimension: str) -> pd.DataFrame:
+        """By value of a dimension."""
+        if dimension == "product":
+            rows = self._condensed.products
+            rows = rows[(rows["code"] & self._bit(period)) > 0]
+            sums = rows.groupby("product")[list(MONEY)].sum()
+            return sums.rename_axis("value").reset_index()
+        value = name(dimension)
+        query = f"SELECT {value} AS value, {self._sums(MONEY)} FROM {{lines}} WHERE {_inside(period)} GROUP BY 1 ORDER BY 1"
+        found = self._asked([*self._money_needs(), "date", dimension], query)
+        self.large.check_names(dimension, _texts(found["value"]))
+        return self._money(found, MONEY).assign(value=_texts(found["value"]))[["value", *MONEY]]
+
+    def cells(self, period: Period, customers: Collection[str] | None = None) -> pd.DataFrame:
+        """By customer and product."""
+        where = _inside(period)
+        if customers is not None:
+            few = ", ".join(text(one) for one in sorted(customers)) or "NULL"
+            where += f" AND customer IN ({few})"
+        query = (
+            f"SELECT customer, product, {self._sums(('revenue', 'product_cost', 'tax'))} FROM {{lines}} WHERE {where} "
+            "GROUP BY 1, 2 ORDER BY 1, 2"
+        )
+        found = self._asked([*self._money_needs(), "customer", "date", "product"], query)
+        money = self._money(found, MONEY)
+        cost = money["product_cost"] + money["tax"]
+        who, what = (_texts(found[label]) for label in ("customer", "product"))
+        return pd.DataFrame({"customer": who, "product": what, "revenue": money["revenue"], "cost": cost})
+
+    def buyers(self, orders: Collection[str]) -> pd.Series[str]:
+        """The customer of each of these orders, where it has one alone."""
+        return self._one_of("order", "customer", orders, "true")
+
+    def agreed(self, period: Period, key: str, dimension: str, values: Collection[str]) -> pd.Series[str]:
+        """The value on which all lines of an order (or product) of the period agree."""
+        return self._one_of(key, dimension, values, _inside(period))
+
+    def traced(self, period: Period, customer: str | None, most: int) -> pd.DataFrame:
+        """By the rule of the product cost."""
+        from cpm_opt.tables.ledgers.offenders import lines_of
+
+        where = _inside(period) + ("" if customer is None else f" AND customer = {text(customer)}")
+        needs = [*self._needs(), "cost"]
+        query = f"SELECT {self._rule()} AS rule, count(*) AS lines, {self._sums(SUMS)} FROM {{lines}} WHERE {where} GROUP BY 1"
+        found = self._asked(needs, query)
+        table = self._money(found, SUMS).set_index(_texts(found["rule"]))
+        numbers = {rule: self._first(needs, where, rule, most) for rule in table.index}
+        table["first"] = pd.Series({rule: lines_of(self.large, found) for rule, found in numbers.items()}, dtype=object)
+        return table.sort_index()
+
+    def transactions(self) -> pd.DataFrame:
+        """By customer and day, sorted by both: lines, quantity, revenue, product_cost."""
+        sums = ("quantity", "revenue", "product_cost")
+        query = f"SELECT customer, date, count(*) AS lines, {self._sums(sums)}, {self._counts()} FROM {{lines}} GROUP BY 1, 2 ORDER BY 1, 2"
+        found = self._asked([*self._money_needs(), "customer", "date", "quantity"], query)
+        self.cache["missing"] = int(found["missing"].sum())
+        self.cache["stated"] = int(found["stated"].sum())
+        # One object a name instead of one a row.
+        code, names = pd.factorize(_texts(found["customer"]))
+        self.large.check_names("customer", names)
+        rows = pd.DataFrame({"customer": np.asarray(names, dtype=object)[code]})
+        rows["date"] = np.asarray(found["date"]).astype("datetime64[ns]")
+        rows["lines"] = np.asarray(found["lines"], dtype=np.int64)
+        return pd.concat([rows, self._money({k: v for k, v in found.items() if k != "lines"}, sums)], axis=1)
+
+    def missing_costs(self) -> int:
+        """How many lines have no product cost, where no gross margin is declared."""
+        if self.margin is not None:
+            return 0
+        if "missing" not in self.cache:
+            found = self._asked(self._money_needs(), f"SELECT {self._counts()} FROM {{lines}}")
+            self.cache["missing"], self.cache["stated"] = int(found["missing"].sum()), int(found["stated"].sum())
+        return int(self.cache["missing"])
+
+    @property
+    def own_costs(self) -> bool:
+        """Whether a line may have a product cost other than by the gross margin."""
+        unit_costs = self.products is not None and bool(self.products["unit_cost"].notna().any())
+        return unit_costs or self.large.has("cost")
+
+    def _bit(self, period: Period) -> int:
+        return 4 ** self.periods.index(period)
+
+    @property
+    def _whole(self) -> _Condensed:
+        if "whole" not in self.cache:
+            self.cache["whole"] = self._scan("1")
+        whole: _Condensed = self.cache["whole"]
+        return whole
+
+    @cached_property
+    def _condensed(self) -> _Condensed:
+        """Lines by period and customer, and by period and product, of one scan."""
+        if "whole" in self.cache:
+            first, last = self._whole.days
+            now, *others = self.periods
+            if now.first <= first and last <= now.last and all(other.last < first for other in others):
+                return self._whole
+        parts = [
+            f"CASE WHEN {_inside(period)} THEN {4**at} ELSE 0 END + "
+            f"CASE WHEN date < {_day(period.first)} THEN {2 * 4**at} ELSE 0 END"
+            for at, period in enumerate(self.periods)
+        ]
+        return self._scan(" + ".join(parts))
+
+    def _scan(self, code: str) -> _Condensed:
+        product = "product" if self.large.has("product") else "''"
+        days = ", min(date) AS first, max(date) AS last" if code == "1" else ""
+        query = (
+            f"SELECT grouping(customer) AS g, code, customer, {product} AS product, count(*) AS lines, "
+            f"{self._sums(SUMS)}{days}, {self._counts()} FROM (SELECT *, CAST({code} AS TINYINT) AS code FROM {{lines}}) "
+            f"GROUP BY GROUPING SETS ((code, customer), (code, {product}))"
+        )
+        found = self._asked([*self._needs(), *(["product"] if self.large.has("product") else [])], query)
+        of_customer = np.asarray(found["g"]) == 0
+        self.cache["missing"] = int(found["missing"][~of_customer].sum())
+        if self.cache["missing"]:
+            raise InputError([no_margin(self.cache["missing"], self.cache["missing"] == int(found["lines"][~of_customer].sum()))])
+        rows = self._money(found, SUMS)
+        rows.insert(0, "code", np.asarray(found["code"], dtype=np.int64))
+        products = rows[~of_customer].assign(
+            product=_texts(found["product"])[~of_customer],
+            stated=np.asarray(found["stated"], dtype=np.int64)[~of_customer],
+        )
+        customers = rows[of_customer].copy()
+        customers.insert(1, "customer", _texts(found["customer"])[of_customer])
+        names = customers["customer"].drop_duplicates()
+        self.large.check_names("customer", names)
+        self.large.check_names("product", products["product"].drop_duplicates())
+        ends = () if code != "1" or rows.empty else (pd.Timestamp(found["first"].min()), pd.Timestamp(found["last"].max()))
+        return _Condensed(customers, products.sort_values(["code", "product"]), ends)
+
+    def _first(self, needs: Sequence[str], where: str, rule: str, most: int) -> list[int]:
+        """The numbers of the first records of a rule."""
+        return self.large.numbers(needs, self._priced, f"{where} AND {self._rule()} = {text(rule)}", most)
+
+    def _rule(self) -> str:
+        """SQL of the rule of a line's product cost."""
+        own = f"WHEN cost IS NOT NULL THEN {text(STATED)} " if self.large.has("cost") else ""
+        unit = f"WHEN unit_cost IS NOT NULL THEN {text(BY_UNIT_COST)} " if self._joined else ""
+        return f"CASE {own}{unit}ELSE {text(BY_MARGIN)} END" if own or unit else text(BY_MARGIN)
+
+    @property
+    def _joined(self) -> bool:
+        """Whether lines are looked up in table products."""
+        return self.products is not None and self.large.has("product")
+
+    def _one_of(self, key: str, of: str, values: Collection[str], where: str) -> pd.Series[str]:
+        wanted = sorted(set(values) - {""})
+        if not wanted or not self.large.has(key):
+            return pd.Series([], dtype=object)
+        self._register("wanted", pd.DataFrame({"k": wanted}, dtype=object))
+        query = (
+            f"SELECT {name(key)} AS k, min({name(of)}) AS one FROM {{lines}} WHERE {where} AND {name(key)} IN "
+            f"(SELECT k FROM wanted) GROUP BY 1 HAVING min({name(of)}) = max({name(of)}) ORDER BY 1"
+        )
+        found = self._asked(["date", *self._money_needs(), key, of], query)
+        return pd.Series(_texts(found["one"]), index=pd.Index(_texts(found["k"]), dtype=object), dtype=object)
+
+    def _needs(self) -> list[str]:
+        return ["customer", "date", *self._money_needs(), *self._there("quantity", "discount", "list_price")]
+
+    def _money_needs(self) -> list[str]:
+        """The columns of revenue, product cost and tax."""
+        needs = ["revenue", *self._there("tax", "cost")]
+        if self._joined:
+            needs += ["product", *self._there("quantity")]
+        return needs
+
+    def _there(self, *labels: str) -> list[str]:
+        return [label for label in labels if self.large.has(label)]
+
+    def _asked(self, needs: Iterable[str], query: str) -> Mapping[str, Any]:
+        """The answer of a query over `{lines}`, the lines with their money."""
+        needed = tuple(dict.fromkeys(needs))
+        if self._joined and "product" in needed and "products" not in self.cache:
+            known = self.products
+            assert known is not None
+            self._register("products", known[["product", "product_group", "unit_cost"]])
+            self.cache["products"] = True
+        return self.large.condense(needed, query.replace("{lines}", self._priced(needed)))
+
+    def _register(self, label: str, frame: pd.DataFrame) -> None:
+        """A small frame as a table of the engine, so that DuckDB knows how small it is."""
+        connection = self.large.engine.connection
+        connection.register("handed_over", frame)
+        connection.execute(f"CREATE OR REPLACE TEMP TABLE {label} AS SELECT * FROM handed_over")
+        connection.unregister("handed_over")
+
+    def _priced(self, needed: Sequence[str], rows: str = "{rows}") -> str:
+        """A subquery of the needed columns with product_cost and list_revenue, by the formulas of product_cost."""
+        columns = [f"r.{name(label)}" for label in needed if label != "product_group"]
+        joined = self._joined and "product" in needed
+        costs = ["r.cost"] if "cost" in needed else []
+        if joined:
+            costs.append(f"p.unit_cost * {'r.quantity' if 'quantity' in needed else '1.0'}")
+            columns.append("p.unit_cost")
+        if self.margin is not None:
+            costs.append(f"r.revenue * {number(1.0 - self.margin)}")
+        if "revenue" in needed:
+            cost = f"coalesce({', '.join(costs)}, CAST(NULL AS DOUBLE))" if costs else "CAST(NULL AS DOUBLE)"
+            columns.append(f"{cost} AS product_cost")
+        if "list_price" in needed:
+            quantity = "r.quantity" if "quantity" in needed else "1.0"
+            discount = "r.discount" if "discount" in needed else "0.0"
+            columns.append(f"coalesce(r.list_price * {quantity}, r.revenue + {discount}) AS list_revenue")
+        if "product_group" in needed:
+            own = "r.product_group"
+            group = f"CASE WHEN {own} <> '' THEN {own} ELSE coalesce(p.product_group, '') END" if joined else own
+            columns.append(f"{group} AS product_group")
+        join = " LEFT JOIN products AS p ON r.product = p.product" if joined else ""
+        return f"(SELECT {', '.join(columns)}, r.doubtful FROM {rows} AS r{join})"
+
+    def _counts(self) -> str:
+        """Lines in doubt, lines without a product cost, and lines with one of their own."""
+        stated = "count(cost)" if self.large.has("cost") else "0"
+        missing = "0" if self.margin is not None else "count(*) - count(product_cost)"
+        return f"count_if(doubtful) AS doubtful, {missing} AS missing, {stated} AS stated"
+
+    def _sums(self, labels: Sequence[str]) -> str:
+        """SQL of the sums that the file has the columns for, in millionths; `_money` knows the others."""
+        return ", ".join(f"sum(CAST({label} * 1e6 AS BIGINT)) AS {label}" for label in labels if self._summed(label))
+
+    def _summed(self, label: str) -> bool:
+        if label == "list_revenue":
+            return self.large.has("list_price")
+        return label in ("revenue", "product_cost") or self.large.has(label)
+
+    def _money(self, found: Mapping[str, Any], labels: Sequence[str]) -> pd.DataFrame:
+        """The sums in the tables' own unit."""
+        size = len(next(iter(found.values())))
+        sums = {
+            label: np.asarray(np.ma.filled(found[label], 0.0), dtype=np.float64) / 1e6
+            for label in labels
+            if self._summed(label)
+        }
+        if "lines" in found:
+            sums["lines"] = np.asarray(found["lines"], dtype=np.int64)  # type: ignore[assignment]
+        if "quantity" in labels and "quantity" not in sums:
+            sums["quantity"] = sums["lines"].astype(np.float64)
+        for label in labels:
+            if label not in sums and label != "list_revenue":
+                sums[label] = np.zeros(size)
+        if "list_revenue" in labels and "list_revenue" not in sums:
+            sums["list_revenue"] = sums["revenue"] + sums["discount"]
+        order = (["lines"] if "lines" in sums else []) + list(labels)
+        return pd.DataFrame({label: sums[label] for label in order})
+
+
+@dataclass(frozen=True)
+class _Condensed:
+    """One scan: by code (of periods) and customer, by code and product, and the first and last day where asked for."""
+
+    customers: pd.DataFrame
+    products: pd.DataFrame
+    days: tuple[pd.Timestamp, ...]
+
+
+def _texts(column: Any) -> Any:
+    return np.asarray(np.ma.filled(column, "") if np.ma.isMaskedArray(column) else column, dtype=object)
+
+
+def _inside(period: Period) -> str:
+    return f"date >= {_day(period.first)} AND date <= {_day(period.last)}"
+
+
+def _day(day: pd.Timestamp) -> str:
+    return f"DATE '{day:%Y-%m-%d}'"

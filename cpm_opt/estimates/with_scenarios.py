@@ -1,0 +1,156 @@
+"""Table scenarios from whatever was estimated, where it is not stated and `[estimates.scenarios]` asks for it.
+
+In: `Tables`, the frames and what they rest on. Out: the checked frame, with doubts and notes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpm_opt.estimates.answer_rules import ScenarioRules
+from cpm_opt.estimates.draws import Draws, joined
+from cpm_opt.estimates.estimate_scenarios import Reduced, scenario_table
+from cpm_opt.estimates.move_draws import move_draws
+from cpm_opt.estimates.panel_tables import PanelTables
+from cpm_opt.estimates.possible_rates import possible
+from cpm_opt.estimates.settings import ResponseRules, rule_fault
+from cpm_opt.faults import Fault, InputError
+from cpm_opt.tables import Tables, check_frame
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+SCENARIOS = "scenarios"
+
+
+@dataclass(frozen=True)
+class ScenarioTable:
+    """The `frame`, `faults` that are warnings, and `notes`; `reduced` is what it was made from."""
+
+    frame: pd.DataFrame
+    faults: tuple[Fault, ...]
+    notes: tuple[str, ...]
+    reduced: Reduced
+
+
+def scenarios_of(
+    tables: Tables,
+    frames: Mapping[str, pd.DataFrame],
+    moved: PanelTables | None,
+    response: ResponseRules,
+    rules: ScenarioRules,
+) -> ScenarioTable:
+    """Scenarios of the estimates that have a joint distribution: moves from a panel, effects and margins from offers.
+
+    Each has draws of its own, independent of the others'. Raises InputError where nothing of the kind was estimated.
+    """
+    parts = _parts(tables, frames, moved, response, rules)
+    if not parts:
+        message = "asks for scenarios, and nothing was estimated whose errors are known together"
+        remedy = "estimate effects from table offers or panel, or leave it out"
+        raise InputError([rule_fault("scenarios", message, remedy)])
+    draws = joined(parts)
+    tables_of = (frames.get("migration"), frames.get("migration_effects"))
+    sound = bool(possible(*tables_of, draws, np.ones((1, len(draws.keys))))[0])
+    kept = (
+        possible(*tables_of, draws, draws.factors) if sound else np.ones(len(draws.factors), dtype=np.bool_)
+    )
+    if kept.sum() < rules.number:
+        message = f"only {kept.sum()} of {rules.draws} draws keep rates in 0 to 1 with every combination of options"
+        remedy = "ask for fewer scenarios, or join the levers that together make impossible rates into one"
+        raise InputError([rule_fault("scenarios.number", message, remedy, rules.number)])
+    usable = draws.only(kept)
+    reduced = scenario_table(
+        usable, rules, lambda factors: possible(*tables_of, draws, factors) | (not sound)
+    )
+    frame, faults = check_frame(SCENARIOS, reduced.frame, tables.info)
+    wrong = [fault for fault in faults if not fault.warning]
+    if wrong:
+        raise InputError(wrong)
+    told = [*faults, *_lost(draws), *_left_out(kept, reduced, rules)]
+    return ScenarioTable(frame, tuple(told), _notes(usable, reduced, rules), reduced)
+
+
+def _parts(
+    tables: Tables,
+    frames: Mapping[str, pd.DataFrame],
+    moved: PanelTables | None,
+    response: ResponseRules,
+    rules: ScenarioRules,
+) -> tuple[Draws, ...]:
+    stated, parts = tables.frames, []
+    if moved is not None and moved.effects is not None:
+        with_base = "migration" not in stated
+        if with_base or moved.effects.entries:
+            own = move_draws(moved.effects, frames["segments"], rules.draws, (rules.seed, 1), with_base)
+            parts.append(own)
+    for place, lever in enumerate(response.of("offers")):
+        if "offers" not in frames or not _estimated(tables, lever.lever):
+            continue
+        from cpm_opt.estimates.offer_draws import offer_draws
+        from cpm_opt.estimates.offer_effects import MEASURES, offer_curves
+
+        fit, plan = offer_curves(frames, lever)
+        measures = ("margin", "revenue", *(name for name in MEASURES if name in tables.info.measures))
+        options = frames["options"][frames["options"]["lever"] == lever.lever]["option"].tolist()
+        seed = (rules.seed, 2, place)
+        with_segments = "segments" not in stated and place == 0
+        parts.append(offer_draws(fit, plan, options, measures, rules.draws, seed, with_segments))
+    return tuple(parts)
+
+
+def _estimated(tables: Tables, lever: str) -> bool:
+    """Whether no stated table has effects of the lever."""
+    effects = tables.frames.get("effects")
+    return effects is None or not bool((effects["lever"] == lever).any())
+
+
+def _lost(draws: Draws) -> list[Fault]:
+    """What is estimated as 0 is not uncertain in the scenarios, because a factor leaves 0 what it is."""
+    remedy = "state scenarios of your own"
+    return [
+        _warning("no-factor", f"{name} is estimated as 0, so no factor of a scenario moves it", remedy)
+        for name in draws.lost
+    ]
+
+
+def _left_out(kept: NDArray[np.bool_], reduced: Reduced, rules: ScenarioRules) -> list[Fault]:
+    """What the bounds of rates, 0 and 1, do to the draws."""
+    told = []
+    if not kept.all():
+        told.append(
+            f"{int((~kept).sum())} of {len(kept)} draws make a rate below 0 or above 1 with some combination of "
+            "options and are left out"
+        )
+    if rules.spread == "matched" and not reduced.matched:
+        told.append(
+            "stretched to the spread of all draws, factors would make a rate below 0 or above 1, so each scenario is a "
+            "draw as it is"
+        )
+    remedy = "the spread is too small; join the levers that together make such rates into one"
+    return [_warning("impossible-draws", message, remedy) for message in told]
+
+
+def _warning(code: str, message: str, remedy: str) -> Fault:
+    return Fault(SCENARIOS, message, remedy, column="factor", code=code, warning=True)
+
+
+def _notes(draws: Draws, reduced: Reduced, rules: ScenarioRules) -> tuple[str, ...]:
+    spread, off = reduced.spread, reduced.off
+    notes = [
+        f"scenarios: {len(reduced.kept)} of {rules.draws} draws with seed {rules.seed}; by themselves they keep "
+        f"{spread[0]:.0%} of the draws' standard deviation in money (median; least {spread[1]:.0%}), and their mean is "
+        f"{off[0]:.2f} of it away (at most {off[1]:.2f})"
+        + ("; factors are moved to the draws' mean and spread" if reduced.matched else "")
+    ]
+    if draws.missed > 0:
+        notes.append(
+            "scenarios: one factor stands for all moves of a segment under an option; it misses a draw's rate by "
+            f"{draws.missed:.2g} (root mean square)"
+        )
+    return tuple(notes)

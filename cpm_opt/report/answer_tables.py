@@ -1,0 +1,97 @@
+"""How customers answer, as tables: price steps beside their break-even, and arms of programmes with their intervals.
+
+In: `Response`. Out: sections of an explanation.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Section, Table
+from cpm_opt.report.words import names
+
+if TYPE_CHECKING:
+    from cpm_opt.estimates.response import Response
+    from cpm_opt.tables import InstanceInfo
+
+BREAK_EVEN = (
+    "Break-even: so much volume may change before a price step loses money, -p / (p + g); p is the change of the "
+    "price, g the gross margin; blank where a unit at that price loses money by itself. Volume is the change that the "
+    "effect on revenue implies. Both take the segment's whole revenue to be at that price (or revenue_share of it)."
+)
+UNTOLD = "{} carry prices, and nothing tells what part of the revenue each of them does: no volume is told for them."
+
+
+def answer_sections(response: Response | None, info: InstanceInfo) -> list[Section]:
+    """The sections that the response has something for."""
+    if response is None:
+        return []
+    sections = []
+    if response.arms:
+        sections.append(_arms(response))
+    if response.price_effects:
+        sections.append(_price_steps(response, info))
+    return sections
+
+
+def answer_facts(response: Response | None) -> dict[str, object]:
+    """The same as JSON: price_effects, programmes and curves."""
+    if response is None:
+        return {"price_effects": [], "programmes": [], "curves": []}
+    return {
+        "price_effects": [effect.as_dict() for effect in response.price_effects],
+        "programmes": [vars(arm) for arm in response.arms],
+        "curves": [curve.as_dict() for curve in response.curves],
+    }
+
+
+def _arms(response: Response) -> Section:
+    columns = (
+        Column("programme", "programme"),
+        Column("arm", "arm"),
+        Column("segment", "segment"),
+        Column("effect", "effect", NUMBER),
+        Column("se", "standard error", NUMBER),
+        Column("low", "from", NUMBER, "95 %"),
+        Column("high", "to", NUMBER, "95 %"),
+        Column("treated", "treated", NUMBER, "customers"),
+        Column("control", "control", NUMBER, "customers"),
+    )
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (arm.programme, arm.arm, arm.segment, *(f"{x:,.4f}" for x in (arm.effect, arm.se, arm.low, arm.high)),
+         arm.treated, arm.control)
+        for arm in response.arms
+    )  # fmt: skip
+    says = ("Mean outcome of an arm less that of the control, in the unit of outcome in table trials.",)
+    return Section("programmes", "What programmes did", says, (Table("programmes", columns, rows),))
+
+
+def _price_steps(response: Response, info: InstanceInfo) -> Section:
+    money = f"{info.currency} per customer and {info.period}"
+    columns = (
+        Column("lever", "lever"),
+        Column("segment", "segment"),
+        Column("option", "option"),
+        Column("price_change", "price", SHARE),
+        Column("volume", "volume", SHARE),
+        Column("break_even", "break-even volume", SHARE),
+        Column("revenue", "revenue", NUMBER, money),
+        Column("margin", "margin", NUMBER, money),
+        Column("margin_se", "its standard error", NUMBER, money),
+        Column("source", "source"),
+    )
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (e.lever, e.segment, e.option, e.price_change, _known(e.volume), _known(e.break_even), e.revenue, e.margin,
+         _known(e.margin_se), e.source)
+        for e in response.price_effects
+    )  # fmt: skip
+    told = {e.lever for e in response.price_effects if not math.isnan(e.break_even)}
+    others = sorted({e.lever for e in response.price_effects} - told)
+    untold = [UNTOLD.format(f"Levers {names(others)}")] if others else []
+    title = "Price steps, all against the base"
+    return Section("price_effects", title, (BREAK_EVEN, *untold), (Table("price_effects", columns, rows),))
+
+
+def _known(value: float) -> Cell:
+    return None if math.isnan(value) else value

@@ -1,0 +1,130 @@
+"""What would change the advice, in words: nearest alternatives, flip points, what knowing better is worth."""
+
+from __future__ import annotations
+
+import math
+from typing import TYPE_CHECKING
+
+from cpm_opt.report.explanation import NUMBER, PERIODS, Cell, Column, Section, Table
+from cpm_opt.report.words import Range, Units, amount, counted
+
+if TYPE_CHECKING:
+    from cpm_opt.study.advice import Advice, Choice
+
+# So many choices are told in sentences; the table has all.
+MOST_SENTENCES = 5
+SAME = 1e-9
+SCENARIOS_NOTE = (
+    "For a plan that weighs scenarios only the nearest alternatives are told, not how far estimates may err."
+)
+
+
+def flips_section(advice: Advice, units: Units, scopes: dict[str, str]) -> Section:
+    """The section; `scopes` gives each lever's scope, by which its groups are named."""
+    sentences = [_sentence(choice, units, scopes) for choice in advice.choices[:MOST_SENTENCES]]
+    if not advice.choices and not advice.left:
+        sentences.append("Nothing is left to choose.")
+    if not advice.flips and advice.choices:
+        sentences.append(SCENARIOS_NOTE)
+    if advice.left:
+        why = "the time ran out" if advice.out_of_time else "--flips N looks into more"
+        sentences.append(
+            f"{counted(advice.left, 'further choice')} with less money at stake not looked into ({why})."
+        )
+    columns = (
+        Column("lever", "decision"),
+        Column("who", "for whom"),
+        Column("option", "on option"),
+        Column("periods", f"{units.period}s", PERIODS),
+        Column("alternative", "next best"),
+        Column("cost", "costs", NUMBER, units.money),
+        Column("about", "flips with effect of"),
+        Column("effect", "estimated", NUMBER, _per(units)),
+        Column("begins", "begins to change at", NUMBER, _per(units)),
+        Column("flip", "flips at", NUMBER, _per(units)),
+        Column("standard_errors", "standard errors away", NUMBER),
+        Column("worth_knowing", "knowing it is worth at most", NUMBER, units.money),
+    )
+    rows = [_row(choice, scopes) for choice in advice.choices]
+    filled = [place for place in range(len(columns)) if any(row[place] not in (None, "") for row in rows)]
+    shown = tuple(tuple(row[place] for place in filled) for row in rows)
+    tables = (Table("flips", tuple(columns[place] for place in filled), shown),) if rows else ()
+    return Section("flips", "What would change the advice", tuple(sentences), tables, brief=False)
+
+
+def _per(units: Units) -> str:
+    return f"{units.money} per customer and {units.period}"
+
+
+def _row(choice: Choice, scopes: dict[str, str]) -> tuple[Cell, ...]:
+    periods = Range(min(choice.periods), max(choice.periods)) if choice.periods else None
+    away = None
+    if choice.flip is not None and choice.error > 0.0:
+        away = abs(choice.flip - choice.effect) / choice.error
+    known = choice.flip is not None
+    return (
+        choice.lever,
+        _who(choice, scopes),
+        choice.option,
+        periods,
+        choice.alternative or ("" if choice.cost is not None else "none possible"),
+        choice.cost,
+        choice.about,
+        choice.effect if known else None,
+        choice.begins,
+        choice.flip,
+        away,
+        None if choice.worth_knowing is None else _rounded_up(choice.worth_knowing),
+    )
+
+
+def _who(choice: Choice, scopes: dict[str, str]) -> str:
+    scope = scopes.get(choice.lever, "segment")
+    if scope == "all":
+        return "everybody"
+    return choice.who if scope == "segment" else f"{scope} {choice.who}"
+
+
+def _sentence(choice: Choice, units: Units, scopes: dict[str, str]) -> str:
+    """One choice: keep it, unless; what else; what knowing is worth."""
+    keep = f"{choice.lever}: keep {_who(choice, scopes)} on {choice.option}"
+    if choice.cost is None:
+        return f"{keep}: no plan that keeps the rules does without it."
+    if choice.cost <= SAME:
+        other = choice.alternative or "doing without it"
+        return f"{choice.lever}: for {_who(choice, scopes)}, {choice.option} and {other} are equally good."
+    parts = [keep + _unless(choice, units)]
+    if choice.alternative:
+        parts.append(f"the next best is {choice.alternative}, which is worth {units.worth(choice.cost)} less")
+    else:
+        parts.append(f"the best plan without it is worth {units.worth(choice.cost)} less")
+    if choice.worth_knowing is not None:
+        worth = _rounded_up(choice.worth_knowing)
+        known = "next to nothing" if worth == 0.0 else f"at most {units.worth(worth)}"
+        parts.append(f"knowing the effect exactly would be worth {known}")
+    return "; ".join(parts) + "."
+
+
+def _unless(choice: Choice, units: Units) -> str:
+    """The flip of the effect, as the end of a sentence; empty where it is not known."""
+    if choice.flip is None:
+        return ""
+    now = f"now {amount(choice.effect)}"
+    if choice.error > 0.0:
+        away = abs(choice.flip - choice.effect) / choice.error
+        now += f"; {amount(round(away, 1))} standard errors away"
+    per = f"{_per(units)} ({now})"
+    if choice.about != choice.option:
+        return f" unless {choice.about} changes margin by more than {amount(choice.flip)} {per}"
+    fewer = ""
+    if choice.begins is not None and abs(choice.begins - choice.flip) > 1e-6 * max(1.0, abs(choice.flip)):
+        fewer = f", with fewer customers on it from {amount(choice.begins)} down"
+    return f" unless its effect on margin is below {amount(choice.flip)} {per}{fewer}"
+
+
+def _rounded_up(value: float) -> float:
+    """A bound with two digits, still a bound; nothing below a hundredth."""
+    if value < 0.01:
+        return 0.0
+    digit = 10.0 ** (math.floor(math.log10(value)) - 1)
+    return math.ceil(value / digit - 1e-9) * digit

@@ -1,0 +1,117 @@
+"""Cells of a workbook: text that stays text, numbers with their formats, formulas with the value they have now."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cpm_opt.faults import DefectError
+from cpm_opt.report.explanation import NUMBER, PERIODS, SHARE, TEXT, Cell, Column
+from cpm_opt.report.terminal import clean
+from cpm_opt.report.words import Range
+
+LONGEST_TEXT = 32_767  # what a cell can hold
+WIDEST, NARROWEST = 48, 9
+# A cell that begins with one of these becomes a formula where somebody edits it, unless it is marked as text.
+FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+AMOUNT, FINE, PERCENT, WHOLE = "#,##0.00", "#,##0.00####", "0.0%", "0"
+HEAD = {"bold": True, "text_wrap": True, "valign": "bottom", "bottom": 1, "bg_color": "#EEF2F6"}
+
+
+@dataclass
+class Book:
+    """An open workbook of xlsxwriter and the formats used so far."""
+
+    workbook: Any
+    formats: dict[tuple[tuple[str, object], ...], Any] = field(default_factory=dict)
+
+    def style(self, **wanted: object) -> Any:
+        """The format with these properties."""
+        key = tuple(sorted(wanted.items()))
+        if key not in self.formats:
+            self.formats[key] = self.workbook.add_format(wanted)
+        return self.formats[key]
+
+    def sheet(self, name: str) -> Sheet:
+        """A new sheet."""
+        inner = self.workbook.add_worksheet(name)
+        inner.set_landscape()
+        inner.set_paper(9)  # A4
+        inner.fit_to_pages(1, 0)
+        return Sheet(self, inner, name)
+
+
+@dataclass
+class Sheet:
+    """One sheet; rows and columns count from 0."""
+
+    book: Book
+    inner: Any
+    name: str
+
+    def text(self, row: int, column: int, text: str, **style: object) -> None:
+        """Writes text, whatever it begins with, as text."""
+        words = clean(text)
+        if len(words) > LONGEST_TEXT:
+            words = words[: LONGEST_TEXT - 1] + "…"
+        if words.startswith(FORMULA_STARTS):
+            style = {**style, "quote_prefix": True}
+        form = self.book.style(**{"num_format": "@", **style})
+        if words and self.inner.write_string(row, column, words, form) != 0:
+            raise DefectError(f"sheet {self.name} does not take the text of row {row + 1}")
+
+    def number(self, row: int, column: int, value: float | None, form: str = AMOUNT, **style: object) -> None:
+        """Writes a number; blank where there is none."""
+        if value is not None:
+            self.inner.write_number(row, column, value, self.book.style(num_format=form, **style))
+
+    def formula(
+        self, row: int, column: int, formula: str, value: float | str, form: str = AMOUNT, **style: object
+    ) -> None:
+        """Writes a formula of ours and the value it has now, for readers that do not reckon."""
+        self.inner.write_formula(row, column, formula, self.book.style(num_format=form, **style), value)
+
+    def cell(self, row: int, column: int, cell: Cell, of: Column) -> None:
+        """Writes a cell of a table as what its column says it is."""
+        align = "right" if of.form in (NUMBER, SHARE) else "left"
+        if isinstance(cell, int | float):
+            self.number(row, column, cell, number_format(of), align=align, valign="top")
+        elif isinstance(cell, Range) or cell:
+            self.text(row, column, of.text(cell), align=align, valign="top", text_wrap=True)
+
+    def heads(self, row: int, columns: Sequence[Column], first: int = 0) -> None:
+        """Writes the headings of columns, with their units."""
+        for at, column in enumerate(columns, start=first):
+            align = "right" if column.form in (NUMBER, SHARE) else "left"
+            self.text(row, at, column.title, align=align, **HEAD)
+
+    def widths(self, columns: Iterable[Iterable[str]]) -> None:
+        """Sets the width of each column from texts in it, the heading first."""
+        for at, texts in enumerate(columns):
+            head, *rest = texts
+            longest = max(map(len, rest), default=0)
+            wide = max(longest + 2, min(len(head) + 2, 16), NARROWEST)
+            self.inner.set_column(at, at, min(wide, WIDEST))
+
+
+def number_format(of: Column) -> str:
+    """The number format of a column's cells."""
+    if of.form == SHARE:
+        return PERCENT
+    if of.form in (PERIODS, TEXT):
+        return WHOLE
+    return FINE if of.key in ("shadow_price", "range_low", "range_high") else AMOUNT
+
+
+def place(row: int, column: int, fixed: bool = True) -> str:
+    """A cell's name, such as `$C$5`."""
+    from xlsxwriter.utility import xl_rowcol_to_cell
+
+    return str(xl_rowcol_to_cell(row, column, row_abs=fixed, col_abs=fixed))
+
+
+def span(first: int, last: int, column: int, sheet: str = "") -> str:
+    """The rows `first` to `last` of a column, such as `segments!$C$5:$C$9`."""
+    cells = f"{place(first, column)}:{place(last, column)}"
+    return f"{sheet}!{cells}" if sheet else cells

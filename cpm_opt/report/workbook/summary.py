@@ -1,0 +1,230 @@
+"""The first sheet: what the plan earns against today, and totals of each period and resource, all of them live."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from cpm_opt.report.explanation import NUMBER, PERIODS, SHARE, Column, Explanation
+from cpm_opt.report.run_facts import Origin
+from cpm_opt.report.words import Units
+from cpm_opt.report.workbook.book import AMOUNT, PERCENT, WHOLE, Sheet, place
+from cpm_opt.report.workbook.tables import Total, Written, added
+
+ACTIVE = "active"
+FLOWS = ("margin", "cash", "revenue")
+
+
+def write_head(sheet: Sheet, told: Explanation, units: Units) -> int:
+    """Writes the headline; the next free row."""
+    sheet.text(0, 0, told.title, bold=True, font_size=14)
+    first = told.sections[0].sentences[:1] if told.sections else ()
+    for row, sentence in enumerate((*first, f"Money is in {units.money}. Run {told.run}."), start=1):
+        sheet.text(row, 0, sentence)
+    sheet.inner.set_column(0, 0, 44)
+    sheet.inner.set_column(1, 12, 17)
+    return 2 + len(first)
+
+
+def write_figures(
+    sheet: Sheet, row: int, facts: Mapping[str, Any], units: Units, profits: tuple[Total, Total] | None
+) -> int:
+    """Writes the figures that the plan is judged by, today's beside it; the next free row.
+
+    `profits` are the cells of the waterfall with today's profit and the plan's, rounded to the cent as it is.
+    """
+    columns = (
+        Column("figure", "figure"),
+        Column("today", "as today", NUMBER, units.money),
+        Column("plan", "plan", NUMBER, units.money),
+        Column("difference", "difference", NUMBER, units.money),
+        Column("share", "difference, of today", SHARE),
+    )
+    sheet.heads(row, columns)
+    today = facts["today"]
+    sheet.text(row + 1, 0, "profit")
+    before, after = (today["profit"], facts["profit"])
+    if profits is None:
+        sheet.number(row + 1, 1, before)
+        sheet.number(row + 1, 2, after)
+    else:
+        before, after = (total.value for total in profits)
+        for column, total in enumerate(profits, start=1):
+            sheet.formula(row + 1, column, f"={total.cell}", total.value)
+    _difference(sheet, row + 1, before, after)
+    lines = (
+        (
+            f"value of the customers after {units.period} {units.periods}",
+            today["end_value"],
+            facts["end_value"],
+        ),
+        ("penalties for missed rules", 0.0, -facts["penalties"]),
+        ("reserve for effects that fall short", -_deductions(today), -_deductions(facts)),
+    )
+    for at, (name, old, new) in enumerate(lines, start=row + 2):
+        sheet.text(at, 0, name)
+        sheet.number(at, 1, old)
+        sheet.number(at, 2, new)
+        _difference(sheet, at, old, new)
+    last = row + 2 + len(lines)
+    sheet.text(last, 0, "all that counts, as the model weighs it", bold=True)
+    _objective(sheet, row + 1, last, facts, after)
+    return last + 2
+
+
+def _deductions(facts: Mapping[str, Any]) -> float:
+    return math.fsum((facts.get("deductions") or {}).values())
+
+
+def _difference(sheet: Sheet, row: int, before: float, after: float) -> None:
+    b, a = place(row, 1, fixed=False), place(row, 2, fixed=False)
+    sheet.formula(row, 3, f"={a}-{b}", after - before)
+    share = (after - before) / before if before > 0 else ""
+    sheet.formula(row, 4, f'=IF({b}>0,({a}-{b})/{b},"")', share, PERCENT)
+
+
+def _objective(sheet: Sheet, first: int, row: int, facts: Mapping[str, Any], profit: float) -> None:
+    """The objective, from the lines above it where it is a sum of them; under risk it is not, and stands as it is."""
+    weights = facts["model"]["objective"]
+    of_profit, of_end = float(weights["profit"]), float(weights["end_value"])
+    rest = -facts["penalties"] - _deductions(facts)
+    exact = of_profit * (facts["profit"] + rest) + of_end * facts["end_value"]
+    # Penalties of today are not in the run, so its total is not reckoned.
+    before, after = facts["today"]["objective"], facts["objective"]
+    sheet.number(row, 1, before, bold=True)
+    if not facts["scenarios"] and math.isclose(exact, after, rel_tol=1e-9, abs_tol=1e-6):
+        p, e, m, d = (place(first + at, 2, fixed=False) for at in range(4))
+        after = of_profit * (profit + rest) + of_end * facts["end_value"]
+        sheet.formula(row, 2, f"={of_profit!r}*({p}+{m}+{d})+{of_end!r}*{e}", after, bold=True)
+    else:
+        sheet.number(row, 2, after, bold=True)
+    _difference(sheet, row, before, after)
+
+
+def write_periods(sheet: Sheet, row: int, segments: Written, units: Units) -> int:
+    """Writes customers and flows of each period, added up from the sheet of segments; the next free row."""
+    flows = [
+        (key, segments.table.columns[at])
+        for key, at in segments.columns.items()
+        if segments.table.columns[at].form == NUMBER and key != "customers"
+    ]
+    heads = [
+        Column("period", units.period, PERIODS),
+        Column("customers", "active customers at the start", NUMBER),
+        *(Column(key, f"{column.heading} of all segments", NUMBER, column.unit) for key, column in flows),
+    ]
+    sheet.heads(row, heads)
+    kinds, periods = segments.values("group:kind"), segments.values("period")
+    numbers = range(1, units.periods + 2)
+    for at, number in enumerate(numbers, start=row + 1):
+        rows = [place for place, each in enumerate(periods) if each == number]
+        sheet.number(at, 0, number, WHOLE, align="left")
+        test = f"{segments.cells('period')},{place(at, 0)}"
+        counts = segments.values("customers")
+        active = added([counts[each] for each in rows if kinds[each] == ACTIVE])
+        kind = f'{segments.cells("group:kind")},"{ACTIVE}"'
+        sheet.formula(at, 1, f"=SUMIFS({segments.cells('customers')},{test},{kind})", active)
+        for column, (key, _) in enumerate(flows, start=2):
+            if number <= units.periods:
+                values = segments.values(key)
+                total = added([values[each] for each in rows])
+                sheet.formula(at, column, f"=SUMIFS({segments.cells(key)},{test})", total)
+    last = row + 1 + units.periods
+    sheet.text(last + 1, 0, f"sum ({units.period} {units.periods + 1} is the end of the plan)", bold=True)
+    for column, (key, _) in enumerate(flows, start=2):
+        if key not in FLOWS:  # a balance or a rate: what it adds up to over periods is nothing
+            continue
+        cells = f"{place(row + 1, column, fixed=False)}:{place(last, column, fixed=False)}"
+        sheet.formula(last + 1, column, f"=SUM({cells})", added(segments.values(key)), bold=True, top=1)
+    return last + 3
+
+
+def write_resources(sheet: Sheet, row: int, resources: Written) -> int:
+    """Writes each resource's use over the horizon and its fullest period; the next free row."""
+    heads = (
+        Column("resource", "resource"),
+        Column("unit", "unit"),
+        Column("use", "use over all periods", NUMBER),
+        Column("extra", "extra bought", NUMBER),
+        Column("used", "most in use", SHARE),
+    )
+    sheet.heads(row, heads)
+    use, limit, extra = (resources.values(key) for key in ("use", "limit", "extra"))
+    at = row
+    for name, unit, rows in _blocks(resources):
+        at += 1
+        first, last = resources.first + rows[0], resources.first + rows[-1]
+        sheet.text(at, 0, name)
+        sheet.text(at, 1, unit)
+        for column, key, values in ((2, "use", use), (3, "extra", extra)):
+            cells = _cells(first, last, resources.columns[key])
+            sheet.formula(at, column, f"=SUM({cells})", added([values[each] for each in rows]), AMOUNT)
+        shares = [
+            u / m
+            for u, m in ((use[each], limit[each]) for each in rows)
+            if isinstance(u, float) and isinstance(m, float) and m > 0.0
+        ]
+        if shares:
+            cells = _cells(first, last, len(resources.table.columns))
+            sheet.formula(at, 4, f"=MAX({cells})", max(shares), PERCENT)
+    return at + 2
+
+
+def _cells(first: int, last: int, column: int) -> str:
+    return f"resources!{place(first, column)}:{place(last, column)}"
+
+
+def _blocks(resources: Written) -> Iterable[tuple[str, str, list[int]]]:
+    """Each resource with its unit and its rows, which stand together."""
+    blocks: dict[str, list[int]] = {}
+    units: dict[str, str] = {}
+    for row, (name, unit) in enumerate(
+        zip(resources.values("resource"), resources.values("unit"), strict=True)
+    ):
+        blocks.setdefault(str(name), []).append(row)
+        units[str(name)] = str(unit)
+    return [(name, units[name], rows) for name, rows in blocks.items()]
+
+
+def write_explanation(sheet: Sheet, told: Explanation) -> None:
+    """Writes every section: its sentences, and its tables with typed cells."""
+    sheet.text(0, 0, told.title, bold=True, font_size=14)
+    row = 2
+    for section in told.sections:
+        sheet.text(row, 0, section.title, bold=True, font_size=12)
+        row += 1
+        for sentence in section.sentences:
+            sheet.text(row, 0, sentence)
+            row += 1
+        for table in section.tables:
+            row += 1
+            sheet.heads(row, table.columns)
+            for cells in table.rows:
+                row += 1
+                for column, cell in enumerate(cells):
+                    sheet.cell(row, column, cell, table.columns[column])
+            row += 1
+        row += 1
+    sheet.inner.set_column(0, 0, 44)
+    sheet.inner.set_column(1, 15, 18)
+
+
+def write_origin(sheet: Sheet, origin: Origin) -> None:
+    """Writes where the run comes from: the check, the model, inputs and programs."""
+    row = 0
+    parts = {
+        "The run": origin.run,
+        "The check": origin.check,
+        "The model, with every setting": origin.model,
+        "Inputs (SHA-256 of each)": origin.inputs,
+        "Programs": origin.programs,
+    }
+    for title, pairs in parts.items():
+        sheet.text(row, 0, title, bold=True, font_size=12)
+        for row, (name, value) in enumerate(pairs, start=row + 1):  # noqa: B020
+            sheet.text(row, 0, name)
+            sheet.text(row, 1, value)
+        row += 2
+    sheet.inner.set_column(0, 0, 34)
+    sheet.inner.set_column(1, 1, 90)

@@ -1,0 +1,91 @@
+"""A run's problem again, from the inputs that it names, if they are still what they were; and its plan as decisions."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from cpm_opt.faults import Fault, InputError
+from cpm_opt.formulation.audit import Decisions
+from cpm_opt.formulation.locked import Locked
+from cpm_opt.pipeline import Problem, read_problem
+from cpm_opt.portfolio.portfolio import Portfolio
+from cpm_opt.runs.record import RUN_FILE, RunRecord
+from cpm_opt.study.lock import locked
+
+# Sections of a resolved model that a model's file may hold.
+SECTIONS = ("horizon", "objective", "solver")
+
+
+def problem_of(run: RunRecord) -> Problem:
+    """The instance and the model of a run, read again; runs that it locks are looked for beside it. Raises InputError
+    where a table is not what it was when the run was made."""
+    facts = run.facts
+    try:
+        instance, model, hashes = facts["instance"], dict(facts["model"]), dict(facts["hashes"])
+        folder = Path(instance["folder"])
+        locks = [str(text) for text in model["components"].get(Locked.name, {"locks": ()})["locks"]]
+        text = toml_of(model)
+    except (KeyError, TypeError, AttributeError) as error:
+        raise run.damaged(RUN_FILE, "lacks its inputs") from error
+    with tempfile.TemporaryDirectory(prefix="cpm-") as place:
+        file = Path(place) / f"{model.get('name', 'model')}.toml"
+        file.write_text(text, "utf-8")
+        problem = read_problem(folder, file)
+        own = {name: value for name, value in problem.hashes.items() if name != file.name}
+    changed = sorted(name for name, value in own.items() if hashes.get(name) != value)
+    # What is left of the run's hashes is the file of the model: that stands whole in the run.
+    gone = sorted(name for name in hashes if name not in own and not name.endswith(".toml"))
+    if changed or gone:
+        message = "is not what it was when the run was made, so the run cannot be looked into further"
+        remedy = "solve again, and explain that run"
+        raise InputError([Fault(name, message, remedy, code="changed") for name in (*changed, *gone)])
+    return locked(problem, locks, run.path.parent)
+
+
+def toml_of(model: Mapping[str, object]) -> str:
+    """A resolved model as the text of a model's file; what is None is left out."""
+    lines = [f"title = {json.dumps(str(model.get('title', '')))}"]
+    tables = {section: model[section] for section in SECTIONS}
+    components = model["components"]
+    assert isinstance(components, Mapping)
+    tables |= {
+        f"components.{json.dumps(name)}": table for name, table in components.items() if name != Locked.name
+    }
+    for name, table in tables.items():
+        assert isinstance(table, Mapping)
+        lines += [
+            f"[{name}]",
+            *(f"{key} = {json.dumps(value)}" for key, value in table.items() if value is not None),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def decisions_of(run: RunRecord, p: Portfolio) -> Decisions:
+    """The decisions of a run's plan (of its first scenario) on its own portfolio, to the 9 decimals of its files."""
+    segments = {name: position for position, name in enumerate(p.segments)}
+    options = {
+        (p.levers[p.lever_of[position]].name, name): position for position, name in enumerate(p.options)
+    }
+    resources = {name: position for position, name in enumerate(p.resources.names)}
+    on = np.zeros((len(p.segments), len(p.options), p.periods))
+    extra = np.zeros((len(p.resources.names), p.periods))
+    chosen = [np.full((len(lever.groups) if lever.single else 0, p.periods), -1) for lever in p.levers]
+    levers = {lever.name: number for number, lever in enumerate(p.levers)}
+    try:
+        for row in run.table("plan"):
+            place = segments[row["segment"]], options[row["lever"], row["option"]], int(row["period"]) - 1
+            on[place] = float(row["customers"])
+        for row in run.table("choices"):
+            number = levers[row["lever"]]
+            group = p.levers[number].groups.index(row["group"])
+            chosen[number][group, int(row["period"]) - 1] = options[row["lever"], row["option"]]
+        for row in run.table("resources"):
+            extra[resources[row["resource"]], int(row["period"]) - 1] = float(row["extra"] or 0.0)
+    except (KeyError, ValueError, IndexError) as error:
+        raise run.damaged("plan.csv", "does not fit the instance") from error
+    return Decisions(on, tuple(chosen), extra)

@@ -1,0 +1,209 @@
+"""Raw tables to effects of levers, through files: against the curves by hand, and as `cpm solve` takes them."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.formula.api as smf
+
+from cpm_opt.estimates.estimate import Estimates, estimate, with_response
+from cpm_opt.estimates.on_request import estimate_instance
+from cpm_opt.estimates.planning_files import write_planning_tables
+from cpm_opt.pipeline import solve_instance
+from cpm_opt.tables import read_instance
+
+HEAD = """[instance]
+name = "levers"
+title = "Levers"
+currency = "EUR"
+period = "month"
+source = "made"
+licence = "none"
+default_model = "tariff-plan"
+[measures]
+volume = { title = "Volume", unit = "units" }
+"""
+FEE = """[[estimates.response.levers]]
+lever = "fee"
+from = "price_points"
+base_price = 10
+gross_margin = 0.5
+revenue_share = 0.8
+"""
+CALLS = """[[estimates.response.levers]]
+lever = "calls"
+from = "efforts"
+options = { few = 2, many = 8 }
+value = 1.5
+"""
+CARE = """[[estimates.response.levers]]
+lever = "care"
+from = "trials"
+options = { call = "phone" }
+measure = "retention"
+"""
+TABLES = {
+    "segments": "segment,customers,margin,revenue,volume,kind\na,100,40,100,10,\nb,50,30,80,8,\ngone,0,0,0,0,lost\n",
+    "migration": "from,to,rate\na,a,0.8\na,gone,0.2\nb,b,0.8\nb,gone,0.2\ngone,gone,1\n",
+    "levers": "lever,choice\nfee,single\ncalls,mix\ncare,mix\n",
+    "options": "lever,option,base,price_change\nfee,now,true,\nfee,up,false,0.1\nfee,down,false,-0.1\n"
+    "calls,none,true,\ncalls,few,false,\ncalls,many,false,\ncare,none,true,\ncare,call,false,\n",
+}
+
+
+def raw(folder: Path) -> dict[str, pd.DataFrame]:
+    rng = np.random.default_rng(1)
+    segment, price = rng.integers(0, 2, 300), rng.uniform(6, 14, 300)
+    log = 3 - np.array([1.2, 2.0])[segment] * np.log(price) + rng.normal(0, 0.2, 300)
+    effort = rng.uniform(0, 10, 200).round(3)
+    arm = rng.choice(["control", "phone"], 600)
+    frames = {
+        "price_points": pd.DataFrame(
+            {"segment": np.array(["a", "b"])[segment], "price": price, "volume": np.exp(log)}
+        ),
+        "efforts": pd.DataFrame({"effort": effort, "result": 5 + 4 * np.log1p(effort / 2) + rng.normal(0, 0.5, 200)}),
+        "trials": pd.DataFrame({"programme": "care", "arm": arm, "segment": rng.choice(["a", "b"], 600),
+                                "outcome": (rng.random(600) < np.where(arm == "phone", 0.92, 0.8)).astype(int)}),
+    }  # fmt: skip
+    for name, frame in frames.items():
+        frame.to_csv(folder / f"{name}.csv", index=False)
+    return frames
+
+
+def estimated(folder: Path, rules: str = FEE + CALLS + CARE, **stated: str) -> Estimates:
+    (folder / "instance.toml").write_text(HEAD + rules, "utf-8")
+    for name, text in {**TABLES, **stated}.items():
+        (folder / f"{name}.csv").write_text(text, "utf-8")
+    tables = read_instance(folder)
+    assert [fault.line() for fault in tables.faults] == []
+    return estimate(tables)
+
+
+def test_a_price_lever_is_evaluated_on_the_curve(tmp_path: Path) -> None:
+    points = raw(tmp_path)["price_points"]
+    found = estimated(tmp_path, FEE + "shrink = false\n")
+    assert found.faults == ()
+    fit = smf.ols("np.log(volume) ~ 0 + segment + segment:np.log(price)", points).fit(cov_type="HC1")
+    effects = found.frames["effects"].set_index(["segment", "option"])
+    for segment, revenue, level in (("a", 80.0, 10.0), ("b", 64.0, 8.0)):
+        name = f"segment[{segment}]:np.log(price)"
+        for option, step in (("up", 0.1), ("down", -0.1)):
+            row, left = effects.loc[(segment, option)], (1 + step) ** fit.params[name]
+            error = left * abs(math.log(1 + step)) * fit.bse[name]
+            assert row["revenue"] == pytest.approx(revenue * ((1 + step) * left - 1))
+            assert row["margin"] == pytest.approx(revenue * ((0.5 + step) * left - 0.5))
+            assert row["volume"] == pytest.approx(level * (left - 1))
+            assert row["margin_se"] == pytest.approx(revenue * (0.5 + step) * error, rel=1e-5)
+            assert row["revenue_se"] == pytest.approx(revenue * (1 + step) * error, rel=1e-5)
+            assert row["source"] == "estimated"
+    assert set(found.frames["effects"]["lever"]) == {"fee"}
+
+
+def test_effort_and_arms_become_effects_and_moves(tmp_path: Path) -> None:
+    frames = raw(tmp_path)
+    found = estimated(tmp_path)
+    assert found.faults == ()
+    told = with_response(read_instance(tmp_path), found).response
+    assert told is not None
+    (effort,) = (model for model in told.models if model.name == "effort")
+    scale, shape = effort.parameters["scale"], effort.parameters["shape"]
+    effects = found.frames["effects"].set_index(["lever", "segment", "option"])
+    for option, amount in (("few", 2.0), ("many", 8.0)):
+        for segment in ("a", "b"):
+            row = effects.loc[("calls", segment, option)]
+            assert row["margin"] == pytest.approx(1.5 * scale * math.log1p(amount / shape))
+    assert any("cutting it costs" in note for note in found.notes)
+    moves = found.frames["migration_effects"].set_index(["from", "to"])
+    for segment in ("a", "b"):
+        own = frames["trials"][frames["trials"]["segment"] == segment]
+        means = own.groupby("arm")["outcome"].agg(["mean", "var", "count"])
+        rate = means.loc["phone", "mean"] - means.loc["control", "mean"]
+        assert moves.loc[(segment, segment), "rate"] == pytest.approx(rate)
+        assert moves.loc[(segment, "gone"), "rate"] == pytest.approx(-rate)
+        assert moves.loc[(segment, segment), "se"] == pytest.approx(
+            math.sqrt((means["var"] / means["count"]).sum())
+        )
+    assert set(found.frames["migration_effects"]["source"]) == {"estimated"}
+
+
+def test_written_tables_solve_as_the_raw_ones_do(tmp_path: Path) -> None:
+    source = tmp_path / "raw"
+    source.mkdir()
+    raw(source)
+    estimated(source)
+    tables, found = estimate_instance(source, tmp_path / "planning")
+    write_planning_tables(tmp_path / "planning", tables.info, found.frames)
+    first, second = solve_instance(source), solve_instance(tmp_path / "planning")
+    assert first.status == second.status == "optimal"
+    assert first.objective == pytest.approx(second.objective, rel=1e-9)
+    assert first.objective != pytest.approx(0.0)
+
+
+def test_stated_effects_stand_and_others_are_added(tmp_path: Path) -> None:
+    raw(tmp_path)
+    found = estimated(
+        tmp_path, FEE + CALLS, effects="segment,lever,option,margin,source\na,fee,up,7,stated\n"
+    )
+    effects = found.frames["effects"]
+    assert found.faults == ()
+    assert effects[effects["lever"] == "fee"][["margin", "source"]].to_numpy().tolist() == [[7.0, "stated"]]
+    assert (effects["lever"] == "calls").sum() == 4
+    assert "lever fee: stated in table effects, and not estimated" in found.notes
+    assert effects["line"].is_unique
+
+
+def test_stated_points_make_stated_effects(tmp_path: Path) -> None:
+    raw(tmp_path)
+    pd.DataFrame({"price": [8, 10, 12], "volume": [130, 100, 60]}).to_csv(
+        tmp_path / "price_points.csv", index=False
+    )
+    found = estimated(tmp_path, FEE + 'curve = "points"\n')
+    effects = found.frames["effects"].set_index(["segment", "option"])
+    assert effects.loc[("a", "up"), "revenue"] == pytest.approx(80 * (1.1 * 0.8 - 1))
+    assert set(effects["source"]) == {"stated"}
+    assert effects["margin_se"].isna().all()
+    (fault,) = estimated(
+        tmp_path, FEE + 'curve = "points"\n', options=TABLES["options"].replace("0.1", "0.3", 1)
+    ).faults
+    assert fault.code == "outside_points"
+
+
+@pytest.mark.parametrize(
+    ("rules", "words"),
+    [
+        (FEE.replace('"fee"', '"fees"'), "did you mean 'fee'?"),
+        (FEE.replace("base_price = 10\n", ""), "of lever fee is missing; write the price"),
+        (CALLS.replace(", many = 8", ""), "the effort of option many is not told"),
+        (CALLS + 'measure = "margins"\n', "did you mean 'margin'?"),
+        (CALLS + 'measure = "retention"\n', "is no figure of an effect"),
+        (CALLS + 'curve = "linear"\n', "is none of effort"),
+        (CARE.replace('"phone"', '"fone"'), "did you mean 'phone'?"),
+        (CARE + 'programme = "cares"\n', "did you mean 'care'?"),
+        (CALLS.replace('"efforts"', '"offers"'), "table offers, which is not there"),
+        (CALLS + CALLS, "from two raw tables"),
+        (FEE.replace("0.8", "80"), "less than or equal to 1"),
+    ],
+)
+def test_a_rule_that_cannot_be_kept_is_told_with_its_line(tmp_path: Path, rules: str, words: str) -> None:
+    raw(tmp_path)
+    (fault,) = estimated(tmp_path, rules).faults
+    assert words in fault.line()
+    assert fault.row is not None
+
+
+def test_break_even_is_shown_beside_each_step(tmp_path: Path) -> None:
+    raw(tmp_path)
+    plan = estimated(tmp_path)
+    found = with_response(read_instance(tmp_path), plan).response
+    assert found is not None
+    steps = {(step.segment, step.option): step for step in found.price_effects}
+    assert steps["a", "up"].break_even == pytest.approx(-0.1 / 0.6)
+    assert steps["a", "down"].break_even == pytest.approx(0.1 / 0.4)
+    (model,) = (model for model in found.models if model.name == "demand_shrunken")
+    assert steps["a", "up"].volume == pytest.approx(1.1 ** model.parameters["elasticity[a]"] - 1)
+    # At the break-even volume margin would not move: R ((g + p)(1 + v) - g) = 0.
+    assert (0.5 + 0.1) * (1 + steps["a", "up"].break_even) - 0.5 == pytest.approx(0.0)

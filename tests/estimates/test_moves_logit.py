@@ -1,0 +1,86 @@
+"""Moves by a multinomial logit: against statsmodels, and what it says where the data do not tell."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+
+from cpm_opt.estimates.moves import destinations
+from cpm_opt.estimates.transitions import fit_transitions
+from tests.estimates.panels_of import moving_panel, read_shape
+
+
+def test_each_segment_is_the_multinomial_logit_of_statsmodels() -> None:
+    panel = read_shape(moving_panel(500, seed=1))
+    fit = fit_transitions(panel)
+    rows, here, target, segments = destinations(panel)
+    groups = rows["customer"].astype("category").cat.codes.to_numpy()
+    for s, origin in enumerate(fit.origins):
+        own = rows[here == s]
+        x = np.column_stack(
+            [np.ones(len(own)), own["service"] == "personal", own["price"], own["price_change"]]
+        ).astype(float)
+        order = [s, *(k for k in range(len(segments) + 1) if k != s)]  # staying is the reference
+        theirs = sm.MNLogit(np.argsort(order)[target[here == s]], x).fit(disp=0, tol=1e-10)
+        found = np.array(origin.model.values)
+        assert found == pytest.approx(theirs.params.T.ravel(), rel=1e-5, abs=1e-6)
+        assert origin.model.log_likelihood == pytest.approx(theirs.llf)
+        assert origin.model.n == len(own)
+        # The sandwich by hand: scores summed by customer, over the customers of the whole panel.
+        scores = (
+            pd.DataFrame(theirs.model.score_obs(theirs.params)).groupby(groups[here == s]).sum().to_numpy()
+        )
+        bread = np.linalg.inv(-theirs.model.hessian(theirs.params))
+        clusters = len(np.unique(groups))
+        sandwich = bread @ scores.T @ scores @ bread * clusters / (clusters - 1)
+        errors = np.array(list(origin.model.standard_errors.values()))
+        assert errors == pytest.approx(np.sqrt(np.diag(sandwich)), rel=1e-4)
+
+
+def test_segments_of_one_customer_err_together() -> None:
+    fit = fit_transitions(read_shape(moving_panel(300, seed=2)))
+    first, second = (origin.part for origin in fit.origins)
+    assert np.abs(fit.covariance[first, second]).max() > 0
+    assert np.linalg.eigvalsh(fit.covariance).min() > 0
+
+
+def test_the_last_period_is_left_out_of_moves() -> None:
+    """Who stays in it has no next row, so leavers alone would be counted."""
+    panel = read_shape(moving_panel(300, seed=3))
+    rows, _, target, _ = destinations(panel)
+    assert rows["period"].max() == panel["period"].max() - 1
+    earlier = panel[panel["period"] < panel["period"].max()]
+    assert len(rows) == len(earlier)
+    assert (target == 2).mean() == pytest.approx(earlier["left"].mean())
+
+
+def test_a_rare_destination_goes_with_the_most_frequent_one() -> None:
+    panel = read_shape(moving_panel(300, seed=4))
+    last = panel["period"] == panel.groupby("customer")["period"].transform("max")
+    stays = (panel["left"] == 0) & last & (panel["period"] > 2)
+    panel.loc[panel.index[stays][:6], "segment"] = "bronze"
+    told = {lint.message.split(":")[0] for lint in fit_transitions(panel).lint}
+    assert told >= {"from gold to bronze"} or told >= {"from silver to bronze"}
+    moves = panel[panel["segment"] != "bronze"]
+    gold = next(origin for origin in fit_transitions(panel).origins if origin.segment == "gold")
+    x = gold.design.matrix(moves[:5])
+    rates = gold.rates(x, np.full(5, 0.2), np.zeros((1, 99)))[0]
+    bronze, own = 0, 1
+    assert rates[bronze] / rates[own] == pytest.approx(gold.counts[bronze] / gold.counts[own])
+
+
+def test_separation_and_thin_segments_are_said() -> None:
+    panel = read_shape(moving_panel(300, seed=5))
+    loyal = panel[~((panel["service"] == "personal") & (panel["left"] == 1))]
+    failed = fit_transitions(loyal).failed
+    assert [origin.segment for origin in failed] == ["gold", "silver"]
+    assert "nobody with service[personal] went to out" in failed[0].model.message
+    few = fit_transitions(panel[panel["customer"].isin(["c1", "c2"])])
+    assert all("too few" in origin.model.message for origin in few.failed)
+    assert few.failed
+    threshold = panel.assign(price=np.where(panel["left"] == 1, 1.5, panel["price"]), price_change=0.0)
+    assert "infinity" in fit_transitions(threshold).failed[0].model.message
+    double = panel.assign(price_change=2 * panel["price"])
+    assert "say the same thing" in fit_transitions(double).failed[0].model.message

@@ -1,0 +1,237 @@
+"""Demand from price points against statsmodels run by hand, and bands of curves against its predictions and draws."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+import statsmodels.api as sm
+import statsmodels.formula.api as smf
+
+from cpm_opt.estimates.effort import fit_effort
+from cpm_opt.estimates.fitted_curves import band, demand_curves, effort_curve, offer_curves
+from cpm_opt.estimates.lever_rules import LeverRules
+from cpm_opt.estimates.offers import fit_offers
+from cpm_opt.estimates.price_points import fit_demand, shrink_demand
+from cpm_opt.estimates.shrinkage import shrink
+from cpm_opt.faults import InputError
+
+
+def rules(**keys: Any) -> LeverRules:
+    return LeverRules(**{"from": "price_points", "lever": "fee", **keys})
+
+
+def made(rows: int = 300, seed: int = 3) -> pd.DataFrame:
+    """Weeks of 45 shops: elasticities -1.2 and -2, an effect of age and of region."""
+    rng = np.random.default_rng(seed)
+    segment, shop = rng.integers(0, 2, rows), rng.integers(0, 45, rows)
+    price, age = rng.uniform(6, 14, rows), rng.normal(40, 8, rows).round(1)
+    region = rng.choice(["east", "north", "south"], rows)
+    log = 3 - np.array([1.2, 2.0])[segment] * np.log(price) + 0.01 * age + 0.3 * (region == "south")
+    volume = np.exp(log + rng.normal(0, 0.1, 45)[shop] + rng.normal(0, 0.2, rows))
+    return pd.DataFrame(
+        {"segment": np.array(["a", "b"])[segment], "price": price, "volume": volume, "potential": 20.0,
+         "stratum": "", "cluster": shop.astype(str), "lever": "", "age": age.astype(str), "region": region}
+    )  # fmt: skip
+
+
+def typed(points: pd.DataFrame) -> pd.DataFrame:
+    return points.assign(age=points["age"].astype(float), shop=points["cluster"].astype("category").cat.codes)
+
+
+def test_elasticities_are_least_squares_with_clustered_errors() -> None:
+    points = made()
+    found = fit_demand(points, rules(covariates=["age", "region"]))
+    data = typed(points)
+    theirs = smf.ols("np.log(volume) ~ 0 + segment + segment:np.log(price) + age + region", data).fit(
+        cov_type="cluster", cov_kwds={"groups": data["shop"]}
+    )
+    names = {"level[a]": "segment[a]", "level[b]": "segment[b]", "elasticity[a]": "segment[a]:np.log(price)",
+             "elasticity[b]": "segment[b]:np.log(price)", "age": "age", "region[north]": "region[T.north]",
+             "region[south]": "region[T.south]"}  # fmt: skip
+    assert found.names == tuple(names)
+    assert found.values == pytest.approx(theirs.params[list(names.values())].to_numpy())
+    errors = np.sqrt(np.diag(found.covariance))
+    assert errors == pytest.approx(theirs.bse[list(names.values())].to_numpy())
+    assert (found.df, found.log_likelihood) == (44, pytest.approx(theirs.llf))
+
+
+@pytest.mark.parametrize(
+    ("keys", "formula", "family", "errors", "slope"),
+    [
+        ({}, "np.log(volume) ~ 0 + segment + np.log(price)", None, "HC1", "np.log(price)"),
+        (
+            {"errors": "classical"},
+            "np.log(volume) ~ 0 + segment + np.log(price)",
+            None,
+            "nonrobust",
+            "np.log(price)",
+        ),
+        ({"curve": "linear"}, "volume ~ 0 + segment + price", None, "HC1", "price"),
+        (
+            {"fit": "poisson"},
+            "volume ~ 0 + segment + np.log(price)",
+            sm.families.Poisson(),
+            "HC0",
+            "np.log(price)",
+        ),
+    ],
+)
+def test_a_slope_that_segments_share(
+    keys: dict[str, Any], formula: str, family: Any, errors: str, slope: str
+) -> None:
+    points = made().assign(cluster="")
+    found = fit_demand(points, rules(by_segment=False, **keys))
+    model = smf.ols(formula, points) if family is None else smf.glm(formula, points, family=family)
+    theirs = model.fit(cov_type=errors)
+    assert found.values[found.slopes] == pytest.approx([theirs.params[slope]] * 2, rel=1e-6)
+    assert np.sqrt(np.diag(found.covariance))[found.slopes] == pytest.approx(
+        [theirs.bse[slope]] * 2, rel=1e-6
+    )
+    assert shrink_demand(found) is found
+
+
+def test_logit_of_volume_out_of_potential() -> None:
+    points = made().assign(volume=lambda d: d["volume"].round().clip(upper=20), cluster="")
+    found = fit_demand(points, rules(curve="logit"))
+    rows = points.assign(missed=points["potential"] - points["volume"])
+    theirs = smf.glm(
+        "volume + missed ~ 0 + segment + segment:price", rows, family=sm.families.Binomial()
+    ).fit(cov_type="HC0")
+    assert found.values == pytest.approx(theirs.params.to_numpy(), rel=1e-6)
+    assert np.sqrt(np.diag(found.covariance)) == pytest.approx(theirs.bse.to_numpy(), rel=1e-6)
+
+
+def test_covariates_as_words_and_logarithms() -> None:
+    rng = np.random.default_rng(8)
+    points = made().assign(rival=rng.uniform(5, 9, 300).astype(str), code=rng.integers(1, 4, 300).astype(str))
+    points.loc[3, "rival"] = ""
+    found = fit_demand(points, rules(covariates=["log(rival)", "C(code)"]))
+    assert found.names[4:] == ("log(rival)", "code[2]", "code[3]")
+    assert (found.n, found.left_out) == (299, 1)
+    data = typed(points)[points["rival"] != ""].assign(rival=lambda d: d["rival"].astype(float))
+    theirs = smf.ols(
+        "np.log(volume) ~ 0 + segment + segment:np.log(price) + np.log(rival) + C(code)", data
+    ).fit(cov_type="cluster", cov_kwds={"groups": data["shop"]})
+    assert found.values[4] == pytest.approx(theirs.params["np.log(rival)"])
+    assert np.sqrt(found.covariance[4, 4]) == pytest.approx(theirs.bse["np.log(rival)"])
+
+
+def test_shrinkage_is_that_of_the_slopes() -> None:
+    found = fit_demand(made(), rules())
+    moved = shrink_demand(found)
+    own = shrink(found.values[found.slopes], np.sqrt(np.diag(found.covariance))[found.slopes])
+    assert moved.values[found.slopes] == pytest.approx(own.values)
+    assert shrink_demand(fit_demand(made(), rules(curve="linear"))).shrunken is None
+
+
+def test_stated_points_are_taken_as_such() -> None:
+    stated = pd.DataFrame(
+        {"segment": "", "price": [12.0, 8, 10], "volume": [60.0, 130, 100], "potential": np.nan, "stratum": "",
+         "cluster": "", "lever": ""}
+    )  # fmt: skip
+    found = fit_demand(stated, rules(curve="points"))
+    assert found.ratio(np.array([8.0, 9, 11, 12]), 10.0)[0] == pytest.approx([1.3, 1.15, 0.8, 0.6])
+    with pytest.raises(ValueError, match=r"12\.5 is outside"):
+        found.volume(np.array([12.5]))
+    (curve,) = demand_curves(found, "demand")
+    assert curve.stated
+    assert (curve.x, curve.estimate, curve.low) == ((8, 10, 12), (130, 100, 60), (130, 100, 60))
+
+
+@pytest.mark.parametrize(
+    ("change", "keys", "code"),
+    [
+        ({"volume": 0.0}, {}, "no_logarithm"),
+        ({"price": 5.0}, {}, "one_price"),
+        ({"price": [8.0, 10.0] * 40}, {"curve": "points"}, "price_twice"),
+        ({"potential": 1.0}, {"curve": "logit"}, "potential"),
+        ({}, {"covariates": ["aeg"]}, "unknown_column"),
+        ({}, {"covariates": ["age", "older"]}, "collinear"),
+        ({}, {"covariates": ["note"]}, "too_many_levels"),
+        ({}, {"covariates": ["log(below)"]}, "no_logarithm"),
+        ({"cluster": "one"}, {}, "one_cluster"),
+        ({"volume": 0.0}, {"curve": "hill"}, "curve"),
+    ],
+)
+def test_what_cannot_be_fitted_is_told(change: dict[str, Any], keys: dict[str, Any], code: str) -> None:
+    points = made(80).assign(
+        older=lambda d: (d["age"].astype(float) + 1).astype(str),
+        note=[f"n{k}" for k in range(80)],
+        below="-1",
+    )
+    with pytest.raises(InputError) as caught:
+        fit_demand(points.assign(**change), rules(**keys))
+    assert {fault.code for fault in caught.value.faults} == {code}
+
+
+def test_the_band_of_demand_is_that_of_statsmodels_predictions() -> None:
+    points = made().assign(segment="", cluster="")
+    for curve, formula in (
+        ("constant_elasticity", "np.log(volume) ~ np.log(price)"),
+        ("linear", "volume ~ price"),
+    ):
+        (found,) = demand_curves(fit_demand(points, rules(curve=curve)), "demand")
+        theirs = smf.ols(formula, points).fit(cov_type="HC1", use_t=True)
+        told = theirs.get_prediction(pd.DataFrame({"price": found.x})).summary_frame()
+        undo = np.exp if curve == "constant_elasticity" else np.asarray
+        for ours, column in (("estimate", "mean"), ("low", "mean_ci_lower"), ("high", "mean_ci_upper")):
+            assert getattr(found, ours) == pytest.approx(undo(told[column].to_numpy()), rel=1e-6)
+    assert sum(found.seen_n) == len(points)
+    assert np.average(found.seen_y, weights=found.seen_n) == pytest.approx(points["volume"].mean())
+
+
+def test_the_band_of_take_up_is_that_of_statsmodels_predictions() -> None:
+    rng = np.random.default_rng(4)
+    price = rng.uniform(2, 10, 900)
+    taken = (rng.random(900) < 1 / (1 + np.exp(0.3 * (price - 6)))).astype(float)
+    offers = pd.DataFrame(
+        {"segment": "s", "stratum": "", "price": price, "accepted": taken, "revenue": taken * price}
+    )
+    fit = fit_offers(offers)
+    accepted, margin = offer_curves(fit, {"s": (price, taken, taken * price)})
+    theirs = smf.glm("accepted ~ price", offers, family=sm.families.Binomial()).fit(cov_type="HC0")
+    told = theirs.get_prediction(pd.DataFrame({"price": accepted.x})).summary_frame()
+    for ours, column in (("estimate", "mean"), ("low", "mean_ci_lower"), ("high", "mean_ci_upper")):
+        assert getattr(accepted, ours) == pytest.approx(told[column].to_numpy(), rel=1e-4)
+    drawn = fit.expected(np.array(margin.x), fit.draw(3000, seed=1))["revenue"][:, 0]
+    half = (np.array(margin.high) - np.array(margin.low)) / 2
+    assert half == pytest.approx(1.96 * drawn.std(axis=0), rel=0.1)
+
+
+def test_the_band_of_effort_is_that_of_draws() -> None:
+    rng = np.random.default_rng(5)
+    effort = rng.uniform(0, 10, 150)
+    result = 2 + 3 * np.log1p(effort / 2) + rng.normal(0, 0.3, 150)
+    fit = fit_effort(effort, result, "log")
+    curve = effort_curve(fit, "effort", effort, result)
+    drawn = np.random.default_rng(6).multivariate_normal(fit.values, fit.covariance / 100, 4000)
+    gains = drawn[:, 1:2] * np.log1p(np.array(curve.x) / drawn[:, 2:3])
+    half = (np.array(curve.high) - np.array(curve.low)) / 2
+    assert half[1:] == pytest.approx(1.96 * 10 * gains.std(axis=0)[1:], rel=0.1)
+    assert (curve.estimate[0], half[0]) == (0.0, 0.0)
+
+
+def test_clustered_errors_of_effort_are_the_sandwich() -> None:
+    """Every row three times in a cluster is worth no more than once: the robust error hardly moves."""
+    rng = np.random.default_rng(7)
+    effort = rng.uniform(0, 10, 100)
+    result = 2 + 3 * np.log1p(effort / 2) + rng.normal(0, 0.3, 100)
+    name = np.array([f"r{k}" for k in range(100)], dtype=object)
+    once = fit_effort(effort, result, "log", name)
+    thrice = fit_effort(np.tile(effort, 3), np.tile(result, 3), "log", np.tile(name, 3))
+    assert thrice.errors == pytest.approx(once.errors, rel=1e-4)
+    jacobian = np.column_stack([np.ones(100), np.log1p(effort / once.values[2]),
+                                -once.values[1] * effort / once.values[2] / (once.values[2] + effort)])  # fmt: skip
+    rest = once.values[0] + once.gain(effort) - result
+    bread, meat = np.linalg.inv(jacobian.T @ jacobian), jacobian.T @ (jacobian * (rest**2)[:, None])
+    assert once.errors == pytest.approx(np.sqrt(np.diag(bread @ meat @ bread) * 100 / 99), rel=1e-3)
+
+
+def test_bands_stay_where_figures_can_be() -> None:
+    low, high = band(np.array([0.01, 0.5]), np.array([0.02, 0.1]), "log_odds")
+    assert (low > 0).all()
+    assert (high < 1).all()
+    assert band(np.array([2.0]), np.array([3.0]), "log")[0] > 0

