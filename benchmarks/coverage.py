@@ -15,13 +15,21 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy.stats import t
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
+from cpm_opt.estimates.effort import fit_effort
 from cpm_opt.estimates.elasticity import fit_elasticities
 from cpm_opt.estimates.hazard import fit_hazard
+from cpm_opt.estimates.lever_rules import LeverRules
+from cpm_opt.estimates.lever_terms import LeverTerms, OptionTerms
+from cpm_opt.estimates.move_effects import leaving_rates, move_effects
 from cpm_opt.estimates.offers import fit_offers
+from cpm_opt.estimates.price_points import fit_demand
 from cpm_opt.estimates.trials import arm_effects
+from tests.estimates.test_move_effects import by_logit
+from tests.estimates.test_move_effects import truth as true_moves
 from tests.estimates.test_offers import made
 from tests.estimates.test_response import panel
 
@@ -37,6 +45,35 @@ def elasticity(seed: int) -> Hits:
     rows = pd.DataFrame({"segment": "all", "price": price, "volume": np.exp(log), "cluster": cluster})
     (found,) = fit_elasticities(rows)
     yield "elasticity", found.interval[0] <= -1.2 <= found.interval[1]
+
+
+def demand(seed: int) -> Hits:
+    """Elasticities of two segments in one design, and a covariate; 60 shops with shocks of their own."""
+    rng = np.random.default_rng(seed)
+    shop, segment = np.repeat(np.arange(60), 6), np.tile([0, 1], 180)
+    price = np.exp(rng.normal(0, 0.1, 60)[shop] + rng.normal(0, 0.15, 360))
+    age = rng.normal(0, 1, 360)
+    log = 1 - np.array([1.2, 2.0])[segment] * np.log(price) + 0.1 * age + rng.normal(0, 0.3, 60)[shop]
+    points = pd.DataFrame(
+        {"segment": np.array(["a", "b"])[segment], "price": price, "volume": np.exp(log + rng.normal(0, 0.3, 360)),
+         "potential": np.nan, "cluster": shop.astype(str), "lever": "", "age": age}
+    )  # fmt: skip
+    fit = fit_demand(points, LeverRules(**{"from": "price_points", "lever": "fee", "covariates": ["age"]}))
+    reach = t.ppf(0.975, fit.df) * np.sqrt(np.diag(fit.covariance))
+    for name, truth in (("elasticity[a]", -1.2), ("elasticity[b]", -2.0), ("age", 0.1)):
+        k = fit.names.index(name)
+        yield f"demand {name}", bool(abs(fit.values[k] - truth) <= reach[k])
+
+
+def effort(seed: int) -> Hits:
+    """What efforts of 2 and of 8 bring, by a logarithmic curve of 200 observations."""
+    rng = np.random.default_rng(seed)
+    made_effort = rng.uniform(0, 10, 200)
+    fit = fit_effort(made_effort, 5 + 4 * np.log1p(made_effort / 2) + rng.normal(0, 1, 200), "log")
+    amounts = np.array([2.0, 8.0])
+    change, error = fit.difference(amounts, 0.0)
+    for hit in np.abs(change - 4 * np.log1p(amounts / 2)) <= 1.96 * error:
+        yield "effort", bool(hit)
 
 
 def take_up(seed: int) -> Hits:
@@ -56,6 +93,31 @@ def churn(seed: int) -> Hits:
         yield f"churn {name}", abs(model.parameters[name] - truth) <= 1.96 * model.standard_errors[name]
 
 
+def leaving_effect(seed: int) -> Hits:
+    """What a price 10 % higher does to leaving, in force and when it comes: means over 300 customers' own terms."""
+    data = panel(300, seed=seed).assign(tenure=np.nan)
+    option = OptionTerms("tariff", "up", {"price": 1.1}, {"price_change": 0.1})
+    terms = LeverTerms({"price": 1.0, "price_change": 0.0}, (option,))
+    found = move_effects(leaving_rates(fit_hazard(data), data, np.eye(2), terms.base), terms)
+    for s, segment in enumerate(("gold", "silver")):
+        own = -2.5 - 0.5 * (data.loc[data["segment"] == segment, "satisfaction"] == 5)
+        base, up, changed = (float((1 / (1 + np.exp(-(own + by)))).mean()) for by in (0.0, 0.4, 0.6))
+        for e, (name, change) in enumerate((("in force", up - base), ("on change", changed - up))):
+            error = 1.96 * found.se[e, s, -1]
+            yield f"leaving, {name}", abs(found.changes[e, s, -1] - change) <= error
+
+
+def moves(seed: int) -> Hits:
+    """Rates of moves and what options do to them, by logits, 400 customers: 24 figures."""
+    found, true = by_logit(400, seed), true_moves()
+    values = np.concatenate([found.base[None], found.changes])
+    errors = np.concatenate([found.base_se[None], found.se])
+    hits = np.abs(values - true) <= 1.96 * errors
+    for name, own in zip(("base", "price in force", "price change", "service"), hits, strict=True):
+        for hit in own.ravel():
+            yield f"moves, {name}", bool(hit)
+
+
 def programme(seed: int) -> Hits:
     """A rate of 30 % that a call lifts by 10 points, 300 customers."""
     rng = np.random.default_rng(seed)
@@ -73,7 +135,16 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--sets", type=int, default=2000)
     sets = parser.parse_args().sets
-    estimators: tuple[Callable[[int], Hits], ...] = (elasticity, take_up, churn, programme)
+    estimators: tuple[Callable[[int], Hits], ...] = (
+        elasticity,
+        demand,
+        effort,
+        take_up,
+        churn,
+        leaving_effect,
+        moves,
+        programme,
+    )
     for estimator in estimators:
         held: dict[str, list[bool]] = {}
         for seed in range(sets):

@@ -141,7 +141,8 @@ def _examine(
     spec = _pinned(spec, fix, forbid)
     estimates = estimate(tables)
     frames, unheld = _held(estimates.frames, spec)
-    told = [*tables.faults, *faults, *estimates.faults, *costing_faults(tables)]
+    # A ledger that was left where it lies is told once, though estimates and costing both met its faults.
+    told = list(dict.fromkeys([*tables.faults, *faults, *estimates.faults, *costing_faults(tables)]))
     # Without a model there is no horizon: one period still shows every fault that does not need it.
     portfolio, found, warnings = _build(frames, tables, 1 if spec is None else spec.horizon.periods, told)
     warnings = [*warnings, *unheld, *(_doubts(tables, estimates.frames) if doubts else ())]
@@ -165,7 +166,7 @@ def _examine(
         doubt = Fault("scenarios", message, remedy, code="no_scenarios", warning=True)
         warnings = [*warnings, doubt]
         portfolio = replace(portfolio, warnings=tuple(warnings))
-    hashes = {**tables.hashes, **_model_hash(model or tables.info.default_model)}
+    hashes = {**tables.hashes, **tables.large_hashes(), **_model_hash(model or tables.info.default_model)}
     seconds = {"read": time.perf_counter() - began}
     made = (folder, tables, spec, portfolio, estimates.notes, hashes, seconds, started, scenarios)
     problem = Problem(*made, frames=frames)

@@ -99,3 +99,6 @@ def test_the_bank_is_checked_and_solved_by_name_from_another_folder(installed: E
     assert answer["status"] == "optimal"
     assert answer["certificate"]["passed"] is True
     assert [path.name for path in installed.elsewhere.iterdir()] == ["results"]
+    reported = installed.run("cpm", "report", "last")  # the page's script and style are in the package too
+    assert reported.returncode == 0, reported.stderr
+    assert sorted(path.suffix for path in installed.elsewhere.iterdir()) == ["", ".html", ".xlsx"]

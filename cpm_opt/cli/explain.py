@@ -58,7 +58,7 @@ def explain(
     check_words(run=run, results=str(results))
     record = find_run(results, run)
     if (deep or flips is not None) and record.shown:
-        explanation = _deep(record, flips or CHOICES, time_limit)
+        explanation = deep_explanation(record, flips or CHOICES, time_limit)
     else:
         explanation = explained(record)
     if json:
@@ -69,7 +69,7 @@ def explain(
     return DONE
 
 
-def _deep(record: RunRecord, choices: int, seconds: float) -> Explanation:
+def deep_explanation(record: RunRecord, choices: int, seconds: float) -> Explanation:
     """The explanation with what solving again tells."""
     from cpm_opt.cli.output import progress
     from cpm_opt.report import explain as explained

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cpm_opt.cli.explain import Run
+from cpm_opt.cli.explain import CHOICES, Deep, DeepLimit, Flips, Run, deep_explanation
 from cpm_opt.cli.options import RESULTS, Json, Results
 
 Out = Annotated[
@@ -24,23 +24,28 @@ def report(
     out: Out = Path(),
     formats: Formats = "html,xlsx",
     force: Force = False,
+    deep: Deep = False,
+    flips: Flips = None,
+    time_limit: DeepLimit = 60.0,
     results: Results = RESULTS,
     json: Json = False,
 ) -> int:
     """Write a run as one HTML page that opens offline and as an Excel workbook, both named by the run's id."""
     from cpm_opt.cli.boundary import DONE
     from cpm_opt.cli.output import check_words, write, write_json
-    from cpm_opt.report.files import checked_formats, write_report
+    from cpm_opt.report.files import checked_formats, checked_paths, write_report
     from cpm_opt.runs import find_run
 
     check_words(run=run, results=str(results), out=str(out), format=formats)
     wanted = checked_formats(formats)
     record = find_run(results, run)
-    written = write_report(record, out, wanted, force)
+    paths = checked_paths(record, out, wanted, force)
+    wished = (deep or flips is not None) and record.shown
+    write_report(record, paths, deep_explanation(record, flips or CHOICES, time_limit) if wished else None)
     if json:
-        files = {form: str(path) for form, path in written.items()}
+        files = {form: str(path) for form, path in paths.items()}
         write_json({"run": record.id, "status": record.status, "path": str(record.path), "files": files})
     else:
-        for path in written.values():
+        for path in paths.values():
             write(str(path))
     return DONE

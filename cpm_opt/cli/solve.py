@@ -158,6 +158,7 @@ def _answer(plan: Plan, run: RunRecord) -> dict[str, object]:
         "today": {name: facts["today"][name] for name in ("profit", "end_value", "objective")},
         "greedy": facts["greedy"],
         **_over(run),
+        "given_up": facts["given_up"],
         "pins": facts["pins"],
         "conflict": facts["conflict"],
         "irreducible": facts["irreducible"],

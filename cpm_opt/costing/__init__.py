@@ -17,12 +17,14 @@ OF_COSTING = {"cost_pools", "activities", "time_drivers", "activity_counts", "ac
 
 
 def costing_faults(tables: Tables) -> tuple[Fault, ...]:
-    """Names in the tables of costing (activities, cost_pools, accounts and so on) that lead to no row of another."""
+    """Names in the tables of costing (activities, cost_pools, accounts and so on) that lead to no row of another, and
+    every fault of the ledgers that were left where they lie."""
+    broken = tuple(fault for ledger in tables.large.values() for fault in ledger.check())
     if OF_COSTING.isdisjoint(tables.frames):
-        return ()
+        return broken
     from cpm_opt.costing.ledger import reference_faults
 
-    return tuple(reference_faults(tables))
+    return (*broken, *reference_faults(tables))
 
 
 def __getattr__(name: str) -> object:

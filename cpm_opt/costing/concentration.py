@@ -47,12 +47,12 @@ class Concentration:
 
 def concentration(profit: pd.Series[float], revenue: pd.Series[float]) -> Concentration:
     """Of customers with these profits and revenues. A share of customers is rounded up to whole ones."""
-    ranked = np.sort(np.asarray(profit, dtype=np.float64))[::-1]
+    ranked = np.sort(profit.to_numpy(dtype=np.float64))[::-1]
     best, worst = ceil(TOP * len(ranked) - 1e-9), ceil(WORST * len(ranked) - 1e-9)
     total = float(ranked.sum())
     top = float(ranked[:best].sum()) / total if total > 0 else nan
     bottom = float(ranked[len(ranked) - worst :].sum())
-    sales = np.asarray(revenue, dtype=np.float64)
+    sales = revenue.to_numpy(dtype=np.float64)
     return Concentration(whale_curve(ranked), top, max(0.0, -bottom) + 0.0, gini(sales), hhi(sales))
 
 
@@ -75,7 +75,7 @@ def large_customers(customers: pd.DataFrame, share: float) -> pd.DataFrame:
     total = float(customers["revenue"].sum())
     found = customers[["revenue", "profit", "return_on_sales"]].copy()
     found.insert(1, "share", found["revenue"] / total if total > 0 else nan)
-    return found[found["share"] >= share - 1e-12].sort_values("revenue", ascending=False, kind="stable")
+    return found[(found["share"] >= share - 1e-12).to_numpy()].sort_values("revenue", ascending=False, kind="stable")
 
 
 def connected_customers(customers: pd.DataFrame) -> pd.DataFrame:

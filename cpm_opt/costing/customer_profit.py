@@ -185,9 +185,13 @@ def _names(
     there = ~(stated["opened"] > period.last) & ~(stated["closed"] < period.first)
     before = ledger.sales.before(period.first)
     left = set(stated.loc[~there, "customer"])
-    names = set(stated.loc[there, "customer"]) | (set(before) - left)
-    names |= {*lines.index, *accounts["customer"].unique(), *served.rows["customer"].unique()}
-    index: pd.Index[str] = pd.Index(sorted(names - {""}), dtype=object, name="customer")
+    others = set(stated.loc[there, "customer"]) | (set(before) - left)
+    others |= {*accounts["customer"].unique(), *served.rows["customer"].unique()}
+    # Those with lines come in order from a long ledger, and what is nearly in order is soon sorted.
+    buying = lines.index.tolist()
+    index: pd.Index[str] = pd.Index(
+        sorted(buying + list(others.difference(buying, {""}))), dtype=object, name="customer"
+    )
     return index
 
 
@@ -221,10 +225,10 @@ def _fill(customers: pd.DataFrame, lines: pd.DataFrame, accounts: pd.DataFrame, 
     at = customers.index.get_indexer(lines.index)
     for column, name in OF_LINES.items():
         sums = np.zeros(len(customers))
-        sums[at] = lines[column]
+        sums[at] = lines[column].to_numpy()
         customers[name] = sums
     counts = np.zeros(len(customers), dtype=np.int64)
-    counts[at] = lines["lines"]
+    counts[at] = lines["lines"].to_numpy()
     customers["lines"] = counts
     parts: dict[str, pd.Series[Any]] = {"cost_to_serve": served.rows.groupby("customer")["cost"].sum()}
     for name in ("transfer_income", "interest_earned", "interest_paid", "funding_cost"):
@@ -233,7 +237,7 @@ def _fill(customers: pd.DataFrame, lines: pd.DataFrame, accounts: pd.DataFrame, 
     parts["deposits"], parts["minimum_deposits"] = deposits["mean"].sum(), deposits["minimum"].sum()
     parts["loans"] = accounts[accounts["kind"] == "loan"].groupby("customer")["mean"].sum()
     for name, values in parts.items():
-        customers[name] = values.reindex(customers.index).fillna(0.0)
+        customers[name] = values.reindex(customers.index).fillna(0.0) if len(values) else 0.0
 
 
 def _add_layers(customers: pd.DataFrame, overhead: pd.Series[float] | float) -> None:

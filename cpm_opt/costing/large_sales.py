@@ -142,24 +142,15 @@ class LargeSales:
         sums = ("quantity", "revenue", "product_cost")
         query = f"SELECT customer, date, count(*) AS lines, {self._sums(sums)}, {self._counts()} FROM {{lines}} GROUP BY 1, 2 ORDER BY 1, 2"
         found = self._asked([*self._money_needs(), "customer", "date", "quantity"], query)
-        self.cache["missing"] = int(found["missing"].sum())
-        self.cache["stated"] = int(found["stated"].sum())
+        missing = int(found["missing"].sum())
+        if missing:
+            raise InputError([no_margin(missing, missing == int(found["lines"].sum()))])
         # One object a name instead of one a row.
         code, names = pd.factorize(_texts(found["customer"]))
         self.large.check_names("customer", names)
         rows = pd.DataFrame({"customer": np.asarray(names, dtype=object)[code]})
         rows["date"] = np.asarray(found["date"]).astype("datetime64[ns]")
-        rows["lines"] = np.asarray(found["lines"], dtype=np.int64)
-        return pd.concat([rows, self._money({k: v for k, v in found.items() if k != "lines"}, sums)], axis=1)
-
-    def missing_costs(self) -> int:
-        """How many lines have no product cost, where no gross margin is declared."""
-        if self.margin is not None:
-            return 0
-        if "missing" not in self.cache:
-            found = self._asked(self._money_needs(), f"SELECT {self._counts()} FROM {{lines}}")
-            self.cache["missing"], self.cache["stated"] = int(found["missing"].sum()), int(found["stated"].sum())
-        return int(self.cache["missing"])
+        return pd.concat([rows, self._money(found, sums)], axis=1)
 
     @property
     def own_costs(self) -> bool:
@@ -198,13 +189,13 @@ class LargeSales:
         query = (
             f"SELECT grouping(customer) AS g, code, customer, {product} AS product, count(*) AS lines, "
             f"{self._sums(SUMS)}{days}, {self._counts()} FROM (SELECT *, CAST({code} AS TINYINT) AS code FROM {{lines}}) "
-            f"GROUP BY GROUPING SETS ((code, customer), (code, {product}))"
+            f"GROUP BY GROUPING SETS ((code, customer), (code, {product})) ORDER BY code, customer"
         )
         found = self._asked([*self._needs(), *(["product"] if self.large.has("product") else [])], query)
         of_customer = np.asarray(found["g"]) == 0
-        self.cache["missing"] = int(found["missing"][~of_customer].sum())
-        if self.cache["missing"]:
-            raise InputError([no_margin(self.cache["missing"], self.cache["missing"] == int(found["lines"][~of_customer].sum()))])
+        missing, every = (int(found[label][~of_customer].sum()) for label in ("missing", "lines"))
+        if missing:
+            raise InputError([no_margin(missing, missing == every)])
         rows = self._money(found, SUMS)
         rows.insert(0, "code", np.asarray(found["code"], dtype=np.int64))
         products = rows[~of_customer].assign(
@@ -213,9 +204,9 @@ class LargeSales:
         )
         customers = rows[of_customer].copy()
         customers.insert(1, "customer", _texts(found["customer"])[of_customer])
-        names = customers["customer"].drop_duplicates()
-        self.large.check_names("customer", names)
-        self.large.check_names("product", products["product"].drop_duplicates())
+        for label, table in (("customer", customers), ("product", products)):
+            names = table[label] if code == "1" else table[label].drop_duplicates()
+            self.large.check_names(label, names.tolist())
         ends = () if code != "1" or rows.empty else (pd.Timestamp(found["first"].min()), pd.Timestamp(found["last"].max()))
         return _Condensed(customers, products.sort_values(["code", "product"]), ends)
 

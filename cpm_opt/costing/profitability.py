@@ -19,6 +19,8 @@ from cpm_opt.tables import Tables
 if TYPE_CHECKING:
     import pandas as pd
 
+    from cpm_opt.costing.large_sales import LargeSales
+
 SALES, PRODUCTS = "sales", "products"
 
 
@@ -62,6 +64,8 @@ def profitability(tables: Tables) -> Profitability:
     Several purchases of one customer on one day are one transaction. Raises InputError where the instance has no
     sales, or no usable gross margin and lines that need it, with both faults at once.
     """
+    if SALES in tables.large:
+        return _of_large(tables)
     faults: list[Fault] = []
     lines = _usable(tables.frames.get(SALES))
     if lines is None:
@@ -82,6 +86,8 @@ def profitability(tables: Tables) -> Profitability:
 def product_cost_faults(tables: Tables) -> list[Fault]:
     """What keeps the product cost of sales from being known: a gross margin unusable, or missing where it is needed."""
     sales, products = tables.frames.get(SALES), tables.frames.get(PRODUCTS)
+    if SALES in tables.large:
+        return _large(tables)[1]
     if sales is not None and own_costs(sales, products):
         return priced_lines(sales, products, tables.info.estimates)[1]
     try:
@@ -89,6 +95,25 @@ def product_cost_faults(tables: Tables) -> list[Fault]:
     except InputError as error:
         return list(error.faults)
     return []
+
+
+def _large(tables: Tables) -> tuple[LargeSales, list[Fault]]:
+    from cpm_opt.costing.large_sales import large_sales
+
+    return large_sales(tables.large[SALES], tables.frames.get(PRODUCTS), tables.info.estimates)
+
+
+def _of_large(tables: Tables) -> Profitability:
+    """The same from sales that lie in their file: DuckDB condenses them to customers and days."""
+    sales, faults = _large(tables)
+    if faults:
+        raise InputError(faults)
+    days = sales.transactions()
+    days["profit"] = days["revenue"] - days["product_cost"]
+    if sales.margin is not None and not sales.own_costs:
+        return Profitability(days, sales.margin)
+    revenue, profit = float(days["revenue"].sum()), float(days["profit"].sum())
+    return Profitability(days, profit / revenue if revenue else 0.0)
 
 
 def declared_gross_margin(estimates: Mapping[str, Any]) -> float:

@@ -91,11 +91,11 @@ class ProfitStatement:
         """Margin of each product (a fraction), the best product first."""
         return product_margins(self.reporting)
 
-    @property
+    @cached_property
     def losing(self) -> pd.Index[str]:
         """The customers who lose money, to the cent, the worst first."""
         profit = self.figures["profit"]
-        return profit[profit.round(2) < 0].sort_index().sort_values(kind="stable").index
+        return profit[(profit.round(2) < 0).to_numpy()].sort_index().sort_values(kind="stable").index
 
     @cached_property
     def ways_out(self) -> pd.DataFrame:

@@ -23,16 +23,17 @@ def tier_names(rules: TierRules) -> tuple[str, ...]:
 def assign_tiers(profit: pd.Series[float], active: pd.Series[bool], rules: TierRules) -> pd.Series[str]:
     """The tier of each customer. Profits are compared to the cent; equal ones are in the same tier, the better one."""
     cents = profit.round(2)
-    tier = pd.Series(rules.inactive, index=profit.index, dtype=object)
-    tier[active & (cents < 0)] = rules.unprofitable
-    working = active & (cents >= 0)
+    tier = np.full(len(profit), rules.inactive, dtype=object)
+    losing = (active & (cents < 0)).to_numpy()
+    tier[losing] = rules.unprofitable
+    working = (active & (cents >= 0)).to_numpy()
     names = np.array(rules.names, dtype=object)
-    profits = np.asarray(cents[working], dtype=np.float64)
+    profits = cents.to_numpy(dtype=np.float64)[working]
     lowest = _lowest(profits, rules)
     # The first tier whose least profit the customer reaches.
     position = np.searchsorted(-lowest, -profits, side="left")
     tier[working] = names[np.minimum(position, len(names) - 1)]
-    return tier
+    return pd.Series(tier, index=profit.index, dtype=object)
 
 
 def _lowest(profits: NDArray[np.float64], rules: TierRules) -> NDArray[np.float64]:

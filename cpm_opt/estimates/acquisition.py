@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from cpm_opt.estimates.answer_rules import AcquisitionRules
 from cpm_opt.estimates.attraction import INTERVENTIONS, Attraction, fit_attraction
+from cpm_opt.estimates.draws import Draws, factors, key, normal_draws
 from cpm_opt.estimates.lever_rules import LeverRules
 from cpm_opt.estimates.settings import ResponseRules, rule_fault
 from cpm_opt.faults import Fault, InputError, did_you_mean, shown
@@ -75,6 +76,57 @@ def new_customers(
     if rules.prospects is None:
         return _arrivals(tables, fit, rules, mix, told)
     return _out_of_prospects(tables, frames, fit, rules, levers, (x, mix, error), told)
+
+
+def mix_draws(
+    frames: Mapping[str, pd.DataFrame],
+    response: ResponseRules,
+    rules: AcquisitionRules,
+    count: int,
+    seed: tuple[int, ...],
+) -> Draws | None:
+    """Joint draws of the mix: `arrivals.customers` by segment, or what options do to moves out of the prospects.
+
+    None without a curve, and with prospects and no lever: table scenarios has no key for where prospects go. Money: new
+    customers times margin.
+    """
+    (fit,) = fit_attraction(frames[ACQUISITIONS][frames[ACQUISITIONS]["firm"] == OWN])
+    levers = response.of(ACQUISITIONS)
+    if not fit.model.converged or (rules.prospects is not None and not levers):
+        return None
+    x = _today(fit, rules, levers, frames)
+    drawn = normal_draws(fit.values.ravel(), fit.covariance, count, seed)
+    mix, mixes = fit.mix(x), fit.mixes(x, drawn)
+    margin = (
+        frames["segments"].set_index("segment")["margin"].reindex(list(fit.types)).to_numpy(dtype=np.float64)
+    )
+    keys: list[Mapping[str, str]] = []
+    found: list[Numbers] = []
+    money: list[Numbers] = []
+    if rules.prospects is None:
+        for k, name in enumerate(fit.types):
+            keys.append(key(f"{ARRIVALS}.customers", name))
+            found.append(mixes[:, k] / mix[k])
+            money.append(rules.customers * mixes[:, k] * margin[k])
+    for lever in levers:
+        for option, there in _settings(fit, x, lever):
+            change, changes = fit.mix(there) - mix, fit.mixes(there, drawn) - mixes
+            keys.append(key(f"{EFFECTS}.rate", str(rules.prospects), lever.lever, option))
+            found.append(factors(changes, change)[0])
+            money.append(rules.customers * changes @ margin)
+    return Draws(tuple(keys), np.column_stack(found), np.column_stack(money)) if keys else None
+
+
+def _settings(fit: Attraction, x: Numbers, lever: LeverRules) -> list[tuple[str, Numbers]]:
+    """Options that set an intervention otherwise than `x`, and all interventions then."""
+    place = fit.interventions.index(str(lever.term))
+    found = []
+    for option, value in lever.options.items():
+        there = x.copy()
+        there[place] = float(value)
+        if (there != x).any():
+            found.append((option, there))
+    return found
 
 
 def _arrivals(
@@ -141,20 +193,16 @@ def _out_of_prospects(
 
 def _changes(fit: Attraction, x: Numbers, lever: LeverRules) -> list[tuple[str, Numbers, Numbers]]:
     """By option, the change of the mix against `x`, and its standard error by the delta method."""
-    place = fit.interventions.index(str(lever.term))
     found = []
-    for option, value in lever.options.items():
-        there = x.copy()
-        there[place] = float(value)
-        if (there != x).any():
-            change = fit.mix(there) - fit.mix(x)
-            found.append(
-                (
-                    option,
-                    change,
-                    _error(fit, lambda values, at=there: fit.mixes(at, values) - fit.mixes(x, values)),
-                )
+    for option, there in _settings(fit, x, lever):
+        change = fit.mix(there) - fit.mix(x)
+        found.append(
+            (
+                option,
+                change,
+                _error(fit, lambda values, at=there: fit.mixes(at, values) - fit.mixes(x, values)),
             )
+        )
     return found
 
 

@@ -75,7 +75,7 @@ def attraction_table(fits: Sequence[Attraction]) -> pd.DataFrame:
     own = table.loc[table["firm"] == "", [*keys, "pull", "pull_se"]]
     joined = table.merge(own, how="left", on=keys, suffixes=("", "_own"))
     rival = joined["firm"] != ""
-    error = np.hypot(joined["pull_se_own"], joined["pull_se"])
+    error = (joined["pull_se_own"] ** 2 + joined["pull_se"] ** 2) ** 0.5
     return table.assign(
         own_less_rival=(joined["pull_own"] - joined["pull"]).where(rival),
         own_less_rival_se=error.where(rival),
@@ -110,16 +110,18 @@ def _one(firm: str, own: pd.DataFrame) -> Attraction:
     scaled = np.column_stack([np.ones(len(x)), (x - at) / spread])
     if np.linalg.matrix_rank(scaled) < scaled.shape[1]:
         return _none(firm, name, names, types, varying, at, len(own), "interventions always moved together")
-    with (
-        warnings.catch_warnings()
-    ):  # what statsmodels would say of it is looked at below, and told by the model
-        warnings.simplefilter("ignore")
-        fit = sm.MNLogit(y, scaled).fit(disp=0, maxiter=200, method="newton", warn_convergence=False)
+    perfect = _none(firm, name, names, types, varying, at, len(own), "an intervention tells a type perfectly")
+    try:
+        with (
+            warnings.catch_warnings()
+        ):  # what statsmodels would say of it is looked at below, and told by the model
+            warnings.simplefilter("ignore")
+            fit = sm.MNLogit(y, scaled).fit(disp=0, maxiter=200, method="newton", warn_convergence=False)
+    except np.linalg.LinAlgError:
+        return perfect
     params = np.asarray(fit.params, dtype=np.float64)
     if not fit.mle_retvals["converged"] or np.abs(params).max() > 15.0:
-        return _none(
-            firm, name, names, types, varying, at, len(own), "an intervention tells a type perfectly"
-        )
+        return perfect
     # Back from standardised columns; both are linear, so the covariance follows.
     back = np.eye(scaled.shape[1])
     back[1:, 1:] = np.diag(1.0 / spread)
@@ -135,14 +137,6 @@ def _one(firm: str, own: pd.DataFrame) -> Attraction:
         n=len(own),
         converged=True,
     )
-    error = np.sqrt(np.diag(covariance))
-    slopes = []
-    for k in range(values.size):
-        step = np.zeros(values.size)
-        step[k] = 1e-4 * error[k]
-        ahead, behind = (_pull(values + sign * step.reshape(values.shape), at) for sign in (1, -1))
-        slopes.append((ahead - behind) / (2.0 * step[k]))
-    variance = np.einsum("kti,kl,lti->ti", np.array(slopes), covariance, np.array(slopes))
     return Attraction(
         firm,
         model,
@@ -151,10 +145,23 @@ def _one(firm: str, own: pd.DataFrame) -> Attraction:
         at,
         _shares(values, at),
         _pull(values, at),
-        np.sqrt(variance),
+        _pull_errors(values, covariance, at),
         values,
         covariance,
     )
+
+
+def _pull_errors(values: Numbers, covariance: Numbers, at: Numbers) -> Numbers:
+    """Standard errors of `_pull` by the delta method, slopes by central differences."""
+    error = np.sqrt(np.diag(covariance))
+    slopes = []
+    for k in range(values.size):
+        step = np.zeros(values.size)
+        step[k] = 1e-4 * error[k]
+        ahead, behind = (_pull(values + sign * step.reshape(values.shape), at) for sign in (1, -1))
+        slopes.append((ahead - behind) / (2.0 * step[k]))
+    variance = np.einsum("kti,kl,lti->ti", np.array(slopes), covariance, np.array(slopes))
+    return np.asarray(np.sqrt(np.maximum(variance, 0.0)), dtype=np.float64)
 
 
 def _shares(values: Numbers, x: Numbers) -> Numbers:

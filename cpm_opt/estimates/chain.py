@@ -1,16 +1,21 @@
 """The Markov chain of the states, counted from the panel.
 
-In: `StatePanel`. Out: `Chain`, rates with their standard errors and the money of the period that follows.
+In: `StatePanel`, or planning tables that state it. Out: `Chain`, rates with their standard errors and the money of the
+period that follows.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cpm_opt.estimates.states import NOT_YET, State, StatePanel
+from cpm_opt.estimates.states import NO_FREQUENCY, NOT_YET, State, StatePanel
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
@@ -38,6 +43,37 @@ class Chain:
     revenue: Numbers
     margin: Numbers
     margin_se: Numbers
+
+
+def stated_chain(segments: pd.DataFrame, migration: pd.DataFrame) -> Chain:
+    """The chain that planning tables state. How many moves their rates rest on is not known: `observed` is 0.
+
+    Moves from or to segments that table segments does not have are left out; a segment without rows loses everybody.
+    """
+    names = [str(name) for name in segments["segment"]]
+    frames = [
+        migration.pivot(index="from", columns="to", values=column).reindex(index=names, columns=names)
+        for column in ("rate", "se")
+    ]
+    rates, errors = (np.nan_to_num(frame.to_numpy(dtype=np.float64)) for frame in frames)
+    unknown = np.zeros(len(names), dtype=np.int64)
+    customers, revenue, margin = (
+        segments[column].to_numpy(dtype=np.float64) for column in ("customers", "revenue", "margin")
+    )
+    return Chain(
+        states=tuple(
+            State(name, "", NO_FREQUENCY, str(kind))
+            for name, kind in zip(names, segments["kind"], strict=True)
+        ),
+        customers=customers,
+        counts=np.zeros((len(names), len(names)), dtype=np.int64),
+        observed=unknown,
+        rates=rates,
+        rate_se=errors,
+        revenue=revenue,
+        margin=margin,
+        margin_se=np.full(len(names), np.nan),
+    )
 
 
 def count_chain(panel: StatePanel) -> Chain:

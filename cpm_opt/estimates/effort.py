@@ -123,8 +123,9 @@ def fit_effort(
     if cluster is not None:
         _, codes = np.unique(cluster.astype(str), return_inverse=True)
         groups = int(codes.max()) + 1
-        if groups < 2:
-            raise _fault("stand in a single cluster", "leave column cluster blank", "one_cluster")
+        if groups <= 3:  # as many as parameters: the sandwich would say that nothing is in doubt
+            message = f"stand in {groups} clusters, too few to tell how clusters differ"
+            raise _fault(message, "name finer clusters, or leave column cluster blank", "few_clusters")
         scores = np.zeros((groups, 3))
         np.add.at(scores, codes.reshape(-1), best.jac * rest(values)[:, None])
         covariance = inverse @ (scores.T @ scores) @ inverse * groups / (groups - 1)

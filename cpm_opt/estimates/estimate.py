@@ -59,25 +59,27 @@ def estimate(tables: Tables) -> Estimates:
     the end of the panel, with margin, revenue and end value per customer) and `migration` (the moves of one period);
     with `[estimates.segments]` both follow from customers' profit instead, by tier or by rules.
     Raw table `offers` gives `segments` and `effects` of the lever in `[estimates.response]`, raw table `panel` gives
-    `migration`. Raw tables offers, price_points, efforts and trials give `effects` and `migration_effects` of the levers
-    in `[[estimates.response.levers]]` that no stated table has rows of.
+    `migration`, and `migration_effects` of its levers. Raw tables offers, price_points, efforts and trials give
+    `effects` and `migration_effects` of the levers in `[[estimates.response.levers]]` that no stated table has rows of.
+    Raw table `acquisitions` gives `arrivals` or moves out of prospects, `[estimates.scenarios]` gives `scenarios`.
     """
     missing = [name for name in ESTIMATED if name not in tables.frames]
     by_profit = "segments" in tables.info.estimates and bool(missing)
-    if not by_profit and (SALES not in tables.frames or not missing):
+    if not by_profit and (not tables.has(SALES) or not missing):
         unread = any(fault.table == SALES and not fault.warning for fault in tables.faults)
-        told = _not_estimated(missing) if unread and SALES not in tables.frames else ()
+        told = _not_estimated(missing) if unread and not tables.has(SALES) else ()
         stated = Estimates(tables.frames, faults=(*_settings_faults(tables), *told))
         found = _with_levers(tables, _with_moves(tables, _with_offers(tables, stated)))
         return _with_scenarios(tables, _with_new_customers(tables, found))
     try:
         found = _from_profit(tables) if by_profit else _from_sales(tables)
     except InputError as error:
-        return Estimates(tables.frames, faults=(*_with_lines(tables, error.faults), *_not_estimated(missing)))
+        told = _not_estimated(missing, "the ledgers" if by_profit else SALES)
+        return Estimates(tables.frames, faults=(*_with_lines(tables, error.faults), *told))
     added = {name: found.frames[name] for name in missing if name in found.frames}
     kept = [f"table {name} is stated and was not estimated" for name in ESTIMATED if name not in missing]
     whole = replace(found, frames={**tables.frames, **added}, notes=(*found.notes, *kept))
-    return _with_scenarios(tables, _with_new_customers(tables, _with_levers(tables, whole)))
+    return _with_scenarios(tables, _with_new_customers(tables, _with_levers(tables, _with_moves(tables, whole))))
 
 
 def _from_sales(tables: Tables) -> Estimates:
@@ -180,7 +182,7 @@ def _with_moves(tables: Tables, estimates: Estimates) -> Estimates:
     frames = estimates.frames
     wrong = any(not fault.warning for fault in estimates.faults)
     if "panel" not in frames or "segments" not in frames or wrong:
-        return estimates
+        return _refused(tables, estimates, "panel", "panel" in frames)
     from cpm_opt.estimates.panel_tables import tables_from_panel
     from cpm_opt.estimates.settings import ResponseRules, read_rules
 
@@ -206,9 +208,9 @@ def _with_new_customers(tables: Tables, estimates: Estimates) -> Estimates:
     frames = estimates.frames
     wrong = any(not fault.warning for fault in estimates.faults)
     if "acquisitions" not in frames or "segments" not in frames or wrong:
-        return estimates
+        return _refused(tables, estimates, "acquisitions", "acquisitions" in frames)
     if "acquisition" not in tables.info.estimates:
-        return estimates
+        return _refused(tables, estimates, "acquisitions", False)
     from cpm_opt.estimates.acquisition import new_customers
     from cpm_opt.estimates.settings import ResponseRules, read_rules
 
@@ -231,21 +233,37 @@ def _with_new_customers(tables: Tables, estimates: Estimates) -> Estimates:
     )
 
 
+def _refused(tables: Tables, estimates: Estimates, source: str, there: bool) -> Estimates:
+    """The estimates, with a fault for each lever that is to come from a raw table (or a part) that is not there."""
+    if there or "response" not in tables.info.estimates or any(not fault.warning for fault in estimates.faults):
+        return estimates
+    from cpm_opt.estimates.lever_rows import refused
+    from cpm_opt.estimates.settings import read_rules
+
+    rules = read_rules(tables.info.estimates)[0]
+    levers = () if rules is None or rules.response is None else rules.response.of(source)
+    needed = "table panel" if source == "panel" else "table acquisitions and [estimates.acquisition]"
+    told = [
+        fault
+        for lever in levers
+        for fault in refused(lever, "from", f"needs {needed}", "add it, or leave the lever out", source).faults
+    ]
+    return replace(estimates, faults=(*estimates.faults, *_with_lines(tables, tuple(told))))
+
+
 def _with_scenarios(tables: Tables, estimates: Estimates) -> Estimates:
     """Table scenarios from the estimates' joint errors, where it is not stated and `[estimates.scenarios]` asks."""
     wrong = any(not fault.warning for fault in estimates.faults)
     if "scenarios" in estimates.frames or "scenarios" not in tables.info.estimates or wrong:
         return estimates
-    from cpm_opt.estimates.settings import ResponseRules, read_rules
+    from cpm_opt.estimates.settings import read_rules
     from cpm_opt.estimates.with_scenarios import scenarios_of
 
     rules = read_rules(tables.info.estimates)[0]
     if rules is None or rules.scenarios is None:
         return estimates
     try:
-        found = scenarios_of(
-            tables, estimates.frames, estimates.moved, rules.response or ResponseRules(), rules.scenarios
-        )
+        found = scenarios_of(tables, estimates.frames, estimates.moved, estimates.chain, rules)
     except InputError as error:
         return replace(estimates, faults=(*estimates.faults, *_with_lines(tables, error.faults)))
     return replace(
@@ -256,18 +274,22 @@ def _with_scenarios(tables: Tables, estimates: Estimates) -> Estimates:
     )
 
 
-def _not_estimated(missing: list[str]) -> tuple[Fault, ...]:
+def _not_estimated(missing: list[str], source: str = SALES) -> tuple[Fault, ...]:
     """Says of table `segments`, without which there is no plan, why it is not there."""
     if "segments" not in missing:
         return ()
-    remedy = f"correct {SALES} and [estimates] in instance.toml first"
-    return (Fault("segments", f"could not be estimated from {SALES}", remedy, code="not-estimated"),)
+    remedy = f"correct {source} and [estimates] in instance.toml first"
+    return (Fault("segments", f"could not be estimated from {source}", remedy, code="not-estimated"),)
 
 
 def _settings_faults(tables: Tables) -> tuple[Fault, ...]:
     """Faults of `[estimates]` where nothing is estimated: its keys are checked all the same."""
     if not tables.info.estimates:
         return ()
+    if set(tables.info.estimates) == {"profit"}:  # a plan need not import the rules of estimates for that
+        from cpm_opt.costing.settings import read_profit_rules
+
+        return _with_lines(tables, read_profit_rules(tables.info.estimates)[1])
     from cpm_opt.estimates.settings import read_rules
 
     return _with_lines(tables, read_rules(tables.info.estimates)[1])

@@ -8,6 +8,7 @@ In: estimates, or planning tables. Out: `Lint`s with these codes:
 - `few-observations`: fewer customers (accepted offers, rows) than parameters;
 - `percent-not-fraction`: a figure that looks like a percent where a fraction or a ratio belongs;
 - `counted-twice`: a cost that stands in the margin and as use of a resource with a unit cost too;
+- `few-clusters`: errors that rest on fewer than 40 clusters;
 - `impossible-rate`: effects that add to a rate of migration below 0 or above 1.
 """
 
@@ -28,6 +29,7 @@ from cpm_opt.estimates.price_points import ELASTICITY, DemandFit
 if TYPE_CHECKING:
     import pandas as pd
 
+CLUSTERS = 40  # below this, errors summed within clusters are known to be too small
 PERCENT = 10.0  # a price against today's, or an elasticity, beyond this is likely in percent
 
 
@@ -79,6 +81,11 @@ def lint_demand(fit: DemandFit, prices: Mapping[str, Sequence[float]] | None = N
     error = np.sqrt(np.diag(fit.covariance))[fit.slopes] if len(fit.values) else value
     parameters = 2 + len(fit.terms)
     elastic = fit.form == ELASTICITY
+    if 0 < fit.clusters < CLUSTERS:
+        text = (
+            f"errors rest on {fit.clusters} clusters, and with fewer than {CLUSTERS} they come out too small"
+        )
+        told.append(Lint("few-clusters", "price_points", "cluster", text))
     what = "elasticity" if elastic else "slope of the price"
     for s, name in enumerate(fit.segments):
         who = f"segment {name}" if name else "all segments"

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
+LEAST_CLUSTERS = 3
 MOST_LEVELS = 50  # a word with more values than this is likely a number with a slip in it, or an id
 
 
@@ -104,6 +105,31 @@ def refuse_collinear(x: Numbers, table: str) -> None:
         message = "some covariates, strata or segments say the same thing: the data do not tell them apart"
         remedy = "leave one of them out, or join strata and segments that hold few rows"
         raise InputError([Fault(table, message, remedy, code="collinear")])
+
+
+def refuse_few_clusters(
+    of_row: Indices, segments: tuple[str, ...], cluster: pd.Series[Any], table: str
+) -> None:
+    """Raises InputError for segments in fewer than three clusters.
+
+    Scores of a segment's level and slope add to 0 over all of its rows, so with one cluster, or two, the sandwich says
+    that nothing is in doubt.
+    """
+    counts = cluster.groupby(of_row).nunique()
+    faults = [
+        Fault(
+            table,
+            f"{f'segment {name} lies' if name else 'all rows lie'} in {counts[s]} clusters, too few to tell how "
+            "clusters differ",
+            "name finer clusters, or leave column cluster blank",
+            column="cluster",
+            code="few_clusters",
+        )
+        for s, name in enumerate(segments)
+        if counts[s] < LEAST_CLUSTERS
+    ]
+    if faults:
+        raise InputError(faults)
 
 
 def shared_slopes(size: int, others: int, by_segment: bool) -> Numbers:

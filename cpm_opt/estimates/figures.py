@@ -22,8 +22,9 @@ from cpm_opt.tables import Tables
 if TYPE_CHECKING:
     from numpy.typing import NDArray
 
+ORDERS = "orders"
 OF_PROFIT = (
-    *MONEY, "return_on_sales", "days", "orders", "quantity", "deposits", "minimum_deposits", "loans", "active",
+    *MONEY, "return_on_sales", "days", ORDERS, "quantity", "deposits", "minimum_deposits", "loans", "active",
     "segment", "group",
 )  # fmt: skip
 OF_VALUE = (
@@ -33,22 +34,27 @@ TIER = "tier"
 CUSTOMERS = "customers"
 
 
-def figures_of(tables: Tables, found: PeriodProfit, values: pd.DataFrame | None = None) -> pd.DataFrame:
+def figures_of(
+    tables: Tables, found: PeriodProfit, values: pd.DataFrame | None = None, orders: bool = False
+) -> pd.DataFrame:
     """One row (index customer) for each customer who is still one after the period's last day.
 
     Columns: the layers of the period's profit and loss and its further figures (`OF_PROFIT`), `tier` by the rules of
     `cpm profit`, the columns of table customers, and those of `values` (index customer; `OF_VALUE`). Names of their own
-    in table customers may not be those of a figure: that is raised as InputError.
+    in table customers may not be those of a figure: that is raised as InputError. How many `orders` each customer had
+    is asked of the ledger only where it is wanted.
     """
     profit = found.customers
     frame = profit[[name for name in OF_PROFIT if name in profit.columns]].copy()
     frame[TIER] = assign_tiers(
         profit["profit"], profit["active"], read_profit_rules(tables.info.estimates)[0].tiers
     )
+    if orders:
+        frame[ORDERS] = found.sales.orders(found.period).reindex(frame.index).fillna(0)
     stated = tables.frames.get(CUSTOMERS)
     if stated is not None:
         own = [name for name in stated.columns if name not in ("customer", "line", "segment", "group")]
-        twice = [name for name in own if name in (*frame.columns, *OF_VALUE)]
+        twice = [name for name in own if name in (*frame.columns, ORDERS, *OF_VALUE)]
         if twice:
             raise InputError([_twice(name) for name in twice])
         rows = stated.set_index("customer").reindex(frame.index)

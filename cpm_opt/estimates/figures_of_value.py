@@ -32,7 +32,7 @@ def value_figures(tables: Tables, periods: Sequence[PeriodProfit]) -> tuple[pd.D
     rules, faults = read_rules(tables.info.estimates)
     if rules is None:
         raise InputError(faults)
-    if SALES not in tables.frames or is_bank(tables):
+    if not tables.has(SALES) or is_bank(tables):
         raise _unknown("needs table sales, and no accounts")
     value, period = value_rules(rules), tables.info.period
     weeks, transactions = WEEKS[period], profitability(tables).transactions

@@ -1,19 +1,24 @@
 """Curves as values, to be plotted: each with its 95 % band and the points that were observed.
 
-In: fits of offers, price points and efforts. Out: `FittedCurve`s.
+In: fits of offers, price points, efforts and leaving. Out: `FittedCurve`s.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cpm_opt.estimates.effort import EffortFit
+from cpm_opt.estimates.hazard import Hazard
 from cpm_opt.estimates.offers import TAKE_UP, OfferFit
+from cpm_opt.estimates.panel_design import usable
 from cpm_opt.estimates.price_points import LOGIT, POINTS, DemandFit
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 Numbers = NDArray[np.float64]
 Scale = Literal["plain", "log", "log_odds"]
@@ -91,15 +96,17 @@ def offer_curves(fit: OfferFit, seen: dict[str, tuple[Numbers, Numbers, Numbers]
     for s, name in enumerate(fit.segments):
         grid = np.linspace(fit.seen[s, 0], fit.seen[s, 1], GRID)
         price, accepted, brought = seen[name]
-        taken, margin = _offer_figures(fit, grid, None, s)
-        size = np.sqrt(np.diag(fit.covariance)) * 1e-4
-        size[size == 0.0] = 1e-4
-        ahead, behind = (_offer_figures(fit, grid, fit.values + side * np.diag(size), s) for side in (1, -1))
-        errors = []
-        for up, down in zip(ahead, behind, strict=True):
-            slope = (up - down) / (2.0 * size[:, None])
-            variance = np.einsum("kp,kl,lp->p", slope, fit.covariance, slope)
-            errors.append(np.sqrt(np.maximum(variance, 0.0)))
+        means, slopes = fit.expected(grid), fit.jacobian(grid, s)
+        figures = []
+        for of in (means, slopes):
+            nothing = np.zeros_like(of[TAKE_UP][s])
+            brought_of = [of[name][s] if name in of else nothing for name in ("revenue", "loss")]
+            figures.append((of[TAKE_UP][s], brought_of[0] - brought_of[1]))
+        (taken, margin), by_parameter = figures
+        errors = [
+            np.sqrt(np.maximum(np.einsum("pk,kl,pl->p", slope, fit.covariance, slope, optimize=True), 0.0))
+            for slope in by_parameter
+        ]
         axis = ("price", "as price in table offers")
         observed = binned(price, accepted, np.ones(len(price)))
         titles = (*axis, "accepted", "fraction of the offers")
@@ -152,10 +159,33 @@ def effort_curve(fit: EffortFit, name: str, effort: Numbers, result: Numbers) ->
     return _curve(name, titles, grid, gain, band(gain, fit.band(grid), "plain"), seen)
 
 
-def _offer_figures(fit: OfferFit, grid: Numbers, values: Numbers | None, s: int) -> tuple[Numbers, Numbers]:
-    found = {key: value[..., s, :] for key, value in fit.expected(grid, values).items()}
-    nothing = np.zeros_like(found[TAKE_UP])
-    return found[TAKE_UP], found.get("revenue", nothing) - found.get("loss", nothing)
+def churn_curves(hazard: Hazard, panel: pd.DataFrame) -> tuple[FittedCurve, ...]:
+    """The rate of leaving by price, and by a change of it, as far as they are terms: the mean over all rows of the
+    panel, each with its other terms as they are."""
+    if not hazard.model.converged:
+        return ()
+    rows = panel[usable(panel)]
+    x, values = hazard.design.matrix(rows), np.array(hazard.model.values)
+    left = rows["left"].to_numpy(dtype=np.float64)
+    made = []
+    for term, unit in (("price", "ratio to today's price"), ("price_change", "fraction of the price before")):
+        if term not in hazard.design.numbers:
+            continue
+        k, seen = hazard.design.names.index(term), rows[term].to_numpy(dtype=np.float64)
+        grid = np.linspace(seen.min(), seen.max(), GRID)
+        rest = x @ values - seen * values[k]
+        rates = 1.0 / (1.0 + np.exp(-(rest[None, :] + values[k] * grid[:, None])))
+        by_index = rates * (1.0 - rates) / len(rows)
+        slopes = by_index @ x
+        slopes[:, k] = by_index.sum(axis=1) * grid
+        error = np.sqrt(np.einsum("pk,kl,pl->p", slopes, hazard.covariance, slopes))
+        mean = rates.mean(axis=1)
+        titles = (term.replace("_", " "), unit, "leaving", "fraction a period")
+        observed = binned(seen, left, np.ones(len(rows)))
+        made.append(
+            _curve(f"churn by {titles[0]}", titles, grid, mean, band(mean, error, "log_odds"), observed)
+        )
+    return tuple(made)
 
 
 def _curve(

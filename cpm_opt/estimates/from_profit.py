@@ -6,7 +6,7 @@ period of `cpm profit`. Both are as long as a period of the plan, so what happen
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -16,10 +16,10 @@ from cpm_opt.costing import ProfitStatement, cost_and_profit
 from cpm_opt.costing.periods import Period, whole_months
 from cpm_opt.costing.settings import TierRules, read_profit_rules
 from cpm_opt.costing.tiers import tier_names
-from cpm_opt.estimates.chain import Chain
+from cpm_opt.estimates.chain import Chain, stated_chain
 from cpm_opt.estimates.customer_segments import merge_small, segment_names, sort_customers
 from cpm_opt.estimates.estimate import Estimates
-from cpm_opt.estimates.figures import asks_for_values, closed_by, figures_of, measures_of
+from cpm_opt.estimates.figures import ORDERS, asks_for_values, closed_by, figures_of, measures_of
 from cpm_opt.estimates.markov import chain_value
 from cpm_opt.estimates.moves import Moves, count_moves
 from cpm_opt.estimates.segment_settings import SegmentRules
@@ -144,7 +144,7 @@ def _sort(tables: Tables, statement: ProfitStatement, rules: SegmentRules) -> _S
 
         told = [*value_figures(tables, periods)]
     sorted_by = [
-        sort_customers(figures_of(tables, found, values), rules)
+        sort_customers(figures_of(tables, found, values, ORDERS in rules.columns), rules)
         for found, values in zip(periods, told, strict=True)
     ]
     lost = frozenset((tiers.inactive,) if rules.by == "tier" and rules.lost is None else rules.lost or ())
@@ -201,11 +201,8 @@ def _chain(
     earned = tuple(np.asarray(money[name], dtype=np.float64) for name in ("revenue", "margin", "margin_se"))
     stated = tables.frames.get("migration")
     if stated is not None:
-        square = stated.pivot(index="from", columns="to", values="rate").reindex(index=names, columns=names)
-        spread = stated.pivot(index="from", columns="to", values="se").reindex(index=names, columns=names)
-        none = np.zeros((len(names), len(names)), dtype=np.int64)
-        rates, rate_se = square.fillna(0.0).to_numpy(), spread.fillna(0.0).to_numpy()
-        return Chain(states, people, none, none.sum(axis=1), rates, rate_se, *earned), None
+        segments = money.assign(segment=names, kind=found.kinds, customers=people)
+        return replace(stated_chain(segments, stated), margin_se=earned[2]), None
     if found.before is None:
         return None, None
     moves = count_moves(_panel(tables, statement, found), rules.smoothing)
@@ -329,6 +326,7 @@ def _notes(
         "profit": "profit, after cost to serve, overhead and tax",
     }[rules.margin]
     notes = [
+        *statement.notes,
         f"segments: {len(found.now)} customers at the close of {now.period.last:%Y-%m-%d}, by "
         f"{'tier' if rules.by == 'tier' else f'{len(rules.rules)} rules'}; margin is {words}",
         *found.notes,

@@ -167,7 +167,7 @@ def _notes(
         else "no base service cost is stated"
     )
     return (
-        f"sales: {len(tables.frames[SALES])} lines are {len(profit.transactions)} transactions (customer and day) of "
+        f"sales: {tables.count(SALES)} lines are {len(profit.transactions)} transactions (customer and day) of "
         f"{profit.customers} customers; revenue {profit.revenue:.2f}, gross profit {profit.profit:.2f} "
         f"at a gross margin of {profit.gross_margin:g}",
         f"panel: {panel.state.shape[0]} customers at the ends of {panel.period_names[0]} to {panel.period_names[-1]}, "

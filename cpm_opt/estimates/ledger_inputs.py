@@ -34,17 +34,18 @@ def read_inputs(tables: Tables, estimates: Estimates | None = None) -> LedgerInp
     rules, faults = read_rules(tables.info.estimates)
     if rules is None:
         raise InputError(faults)
-    sales, contracts = tables.frames.get(SALES), tables.frames.get(CONTRACTS)
+    sales, contracts = tables.has(SALES), tables.frames.get(CONTRACTS)
     bank = is_bank(tables)
-    if sales is None and contracts is None and not bank:
+    if not sales and contracts is None and not bank:
         raise InputError([Fault(SALES, "is missing", "add sales.csv or contracts.csv", code="missing")])
-    profit = None if sales is None or bank else _profit(tables, estimates)
+    profit = _profit(tables, estimates) if sales and not bank else None
     days = [profit.transactions["date"]] if profit is not None else []
     days += [contracts["start"]] if contracts is not None else []
     last_reported = read_profit_rules(tables.info.estimates)[0].last_day
     if bank:  # its periods are those of the statement, and a balance may be of the day after
         stated = [] if last_reported is None else [pd.Series([pd.Timestamp(last_reported)])]
-        days += stated or [tables.frames[BALANCES]["date"]]
+        dated = tables.frames.get(BALANCES)
+        days += stated or ([] if dated is None else [dated["date"]])
     if estimates is not None and estimates.statement is not None:
         days.append(pd.Series([estimates.statement.reporting.period.last]))  # the day of the segments
     last = max(column.max() for column in days)
@@ -61,7 +62,7 @@ def read_inputs(tables: Tables, estimates: Estimates | None = None) -> LedgerInp
 
 def is_bank(tables: Tables) -> bool:
     """Whether customers have accounts with balances: what they earn is interest, and no purchases."""
-    return {ACCOUNTS, BALANCES} <= tables.frames.keys()
+    return tables.has(ACCOUNTS) and tables.has(BALANCES)
 
 
 def value_rules(rules: EstimateRules) -> ValueRules:

@@ -68,11 +68,19 @@ def read_terms(
             read = _price if own.term == PRICE else _word
             setting, options, wrong = read(own, _options(own, frames), design, panel)
             base |= setting
-            found += options if _single(own, frames) else [_standing(option) for option in options]
+            if any(option.on_change for option in options) and not _single(own, frames):
+                options, wrong = [_standing(option) for option in options], [*wrong, _only_standing(own)]
+            found += options
         faults += wrong
     if any(not fault.warning for fault in faults):
         raise InputError(faults)
     return LeverTerms(base, tuple(found)), tuple(faults)
+
+
+def _only_standing(own: LeverRules) -> Fault:
+    message = f"lever {own.lever} has choice mix, which has no answer to a change: price_change is left out"
+    remedy = "give it choice single to have effects on_change"
+    return Fault("levers", message, remedy, column="choice", code="on-change-left-out", warning=True)
 
 
 def _standing(option: OptionTerms) -> OptionTerms:

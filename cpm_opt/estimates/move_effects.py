@@ -87,7 +87,7 @@ class LeavingRates:
         """Mean rates; see `Rates`."""
         found = np.zeros((len(values), len(self.segments), len(self.segments) + 1))
         for s, (rows, weight) in enumerate(zip(self.rows, self.weights, strict=True)):
-            x = self.hazard.design.matrix(rows.assign(**setting))  # type: ignore[arg-type]
+            x = self.hazard.design.matrix(rows.assign(**setting))
             for some in _batches(len(values)):
                 leave = weight @ (1.0 / (1.0 + np.exp(-(x @ values[some].T))))
                 found[some, s, :-1] = (1.0 - leave)[:, None] * self.shares[s]
@@ -126,7 +126,7 @@ class LogitRates:
         """Mean rates; see `Rates`."""
         found = np.zeros((len(values), len(self.segments), len(self.segments) + 1))
         for s, origin in enumerate(self.fit.origins):
-            x = origin.design.matrix(self.rows[s].assign(**setting))  # type: ignore[arg-type]
+            x = origin.design.matrix(self.rows[s].assign(**setting))
             for some in _batches(len(values)):
                 found[some, s] = origin.rates(x, self.weights[s], values[some])
         return found
@@ -235,8 +235,8 @@ def move_effects(curve: Rates, terms: LeverTerms) -> MoveEffects:
     behind = evaluated(curve, terms, entries, told, curve.values - np.diag(size))
     errors = []
     for before, after in zip(behind, ahead, strict=True):
-        slope = (after - before).reshape(len(size), -1) / (2.0 * size[:, None])
-        variance = (slope * (curve.covariance @ slope)).sum(axis=0) if len(size) else np.zeros(slope.shape[1])
+        slope = (after - before).reshape(len(size), int(np.prod(after.shape[1:]))) / (2.0 * size[:, None])
+        variance = (slope * (curve.covariance @ slope)).sum(axis=0)
         errors.append(np.sqrt(np.maximum(variance, 0.0)))
     found = changes[0]
     additivity = _additivity(
@@ -285,7 +285,9 @@ def _additivity(
     entries: tuple[tuple[OptionTerms, str], ...],
 ) -> Additivity:
     """Joint curve less base and single effects, over combinations of levers (of two, where all are too many)."""
-    tellable = told.all(axis=0) if len(told) else np.ones(len(base), dtype=np.bool_)
+    tellable: NDArray[np.bool_] = np.ones(len(base), dtype=np.bool_)
+    for own in told:
+        tellable &= own
     worst, where, total, count = 0.0, "", 0.0, 0
     for chosen in _chosen(terms):
         setting = dict(terms.base)

@@ -20,8 +20,6 @@ if TYPE_CHECKING:
 
 Numbers = NDArray[np.float64]
 
-STEP = 1e-4  # of a standard error, for slopes of the tables by the parameters
-
 
 @dataclass(frozen=True)
 class TariffPlan:
@@ -75,15 +73,17 @@ def changes(fit: OfferFit, plan: TariffPlan, values: Numbers | None = None) -> d
 
 
 def change_errors(fit: OfferFit, plan: TariffPlan) -> dict[str, Numbers]:
-    """Standard errors `[S, P]` of `changes`, by the delta method (slopes by central differences)."""
-    size = np.sqrt(np.diag(fit.covariance)) * STEP
-    size[size == 0.0] = STEP
-    ahead = changes(fit, plan, fit.values + np.diag(size))
-    behind = changes(fit, plan, fit.values - np.diag(size))
+    """Standard errors `[S, P]` of `changes`, by the delta method."""
+    base = plan.prices.index(plan.base)
+    slopes = fit.jacobian(np.array(plan.prices))
+    nothing = np.zeros_like(slopes[TAKE_UP])
+    for name in ("amount", "revenue", "loss"):
+        slopes.setdefault(name, nothing)
+    slopes["margin"] = slopes["revenue"] - plan.loss_share * slopes["loss"]
     errors = {}
-    for name in ahead:
-        slope = (ahead[name] - behind[name]) / (2.0 * size[:, None, None])
-        variance = np.einsum("ksp,kl,lsp->sp", slope, fit.covariance, slope)
+    for name, slope in slopes.items():
+        change = slope - slope[:, base : base + 1]
+        variance = np.einsum("spk,kl,spl->sp", change, fit.covariance, change, optimize=True)
         errors[name] = np.sqrt(np.maximum(variance, 0.0))
     return errors
 

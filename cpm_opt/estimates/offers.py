@@ -16,7 +16,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cpm_opt.estimates.explanatory import profiles, refuse_collinear, shared_slopes, terms
+from cpm_opt.estimates.explanatory import (
+    profiles,
+    refuse_collinear,
+    refuse_few_clusters,
+    shared_slopes,
+    terms,
+)
 from cpm_opt.estimates.shrinkage import Shrunken, shrink_slopes_of
 from cpm_opt.faults import Fault, InputError
 
@@ -111,6 +117,41 @@ class OfferFit:
         index = (level[:, None, :] + slope[:, None, :] * x[None])[:, :, self.profile_of] + rest[:, None, :]
         return 1.0 / (1.0 + np.exp(-index)) if outcome == TAKE_UP else np.exp(index)
 
+    def jacobian(self, prices: Numbers, only: int | None = None) -> dict[str, Numbers]:
+        """By outcome, the slopes `[S, P, K]` of `expected` by the parameters; 0 but for segment `only` where one is."""
+        size, found = len(self.segments), {}
+        for outcome in self.outcomes:
+            slopes = np.zeros((size, len(prices), len(self.values)))
+            for s in range(size) if only is None else (only,):
+                own = self.profile_of == s
+                taken, x = self._own(TAKE_UP, prices, own, s)
+                brought, x_of = (1.0, x) if outcome == TAKE_UP else self._own(outcome, prices, own, s)
+                by_take_up = taken * (1.0 - taken) * brought * self.share[own]
+                self._add(slopes[s], TAKE_UP, by_take_up, x, own, s)
+                if outcome != TAKE_UP:
+                    self._add(slopes[s], outcome, taken * brought * self.share[own], x_of, own, s)
+            found[outcome] = slopes
+        return found
+
+    def _own(self, outcome: str, prices: Numbers, own: NDArray[np.bool_], s: int) -> tuple[Numbers, Numbers]:
+        """The curve of a segment's own profiles `[P, M of it]`, and the price as it stands in it `[P]`."""
+        start = self.outcomes.index(outcome) * self.width
+        x = prices - self.centre[s] if outcome == TAKE_UP else np.log(prices / self.centre[s])
+        rest = self.profiles[own] @ self.values[start + 2 * len(self.segments) : start + self.width]
+        index = self.values[start + s] + self.values[start + len(self.segments) + s] * x[:, None] + rest
+        curve = 1.0 / (1.0 + np.exp(-index)) if outcome == TAKE_UP else np.exp(index)
+        return np.asarray(curve, dtype=np.float64), x
+
+    def _add(
+        self, slopes: Numbers, outcome: str, by_index: Numbers, x: Numbers, own: NDArray[np.bool_], s: int
+    ) -> None:
+        """Adds to slopes `[P, K]` of one segment those by one curve's parameters, from those by its index."""
+        start, size = self.outcomes.index(outcome) * self.width, len(self.segments)
+        whole = by_index.sum(axis=1)
+        slopes[:, start + s] += whole
+        slopes[:, start + size + s] += whole * x
+        slopes[:, start + 2 * size : start + self.width] += by_index @ self.profiles[own]
+
     def draw(self, count: int, seed: int) -> Numbers:
         """`[count, K]` draws of the parameters from their joint normal distribution."""
         # The symmetric root is unique, where a root by factors differs with the signs that a library gives them.
@@ -141,6 +182,7 @@ def fit_offers(offers: pd.DataFrame, covariates: tuple[str, ...] = (), by_segmen
     count = np.bincount(of_row, minlength=size).astype(np.float64)
     accepted = np.asarray(np.bincount(of_row, weights=taken, minlength=size), dtype=np.float64)
     _refuse_thin(segments, accepted, count)
+    _refuse_few_clusters(offers, of_row, segments, by_segment)
     centre = np.bincount(of_row, weights=price, minlength=size) / count
     seen = np.array([[price[of_row == s].min(), price[of_row == s].max()] for s in range(size)])
     held = [name for name in CONDITIONAL if name in offers and float(offers[name].abs().sum()) > 0.0]
@@ -228,6 +270,14 @@ def acceptance_line(offers: pd.DataFrame, controls: tuple[str, ...], clustered: 
     elasticity = slope * float(offers["price"].mean()) / float(accepted.mean())
     clusters = int(offers["cluster"].nunique()) if clustered else 0
     return Line(slope, float(found.bse[1]), elasticity, len(offers), clusters)
+
+
+def _refuse_few_clusters(
+    offers: pd.DataFrame, of_row: Indices, segments: tuple[str, ...], by_segment: bool
+) -> None:
+    if "cluster" in offers:
+        slope_of = of_row if by_segment else np.zeros_like(of_row)
+        refuse_few_clusters(slope_of, segments if by_segment else ("",), offers["cluster"], "offers")
 
 
 def _refuse_thin(segments: tuple[str, ...], accepted: Numbers, count: Numbers) -> None:

@@ -44,7 +44,7 @@ def estimate_instance(
     if out is None and customers is None:
         estimates = _without_plan(tables, estimates)
     faults = [fault for fault in (*tables.faults, *estimates.faults) if not fault.warning] + faults
-    valued = {SALES, CONTRACTS, ACCOUNTS} & tables.frames.keys() and "value" in tables.info.estimates
+    valued = any(map(tables.has, (SALES, CONTRACTS, ACCOUNTS))) and "value" in tables.info.estimates
     if customers is not None and not valued:
         message = (
             "there is nothing to write: customers are valued from sales, contracts or accounts, with "
@@ -61,7 +61,7 @@ def estimate_instance(
 
 def _calibrated(tables: Tables) -> bool:
     """Whether models of purchases are asked for without values: there are sales and a day to fit them up to."""
-    return SALES in tables.frames and "calibration_end" in tables.info.estimates
+    return tables.has(SALES) and "calibration_end" in tables.info.estimates
 
 
 def _without_plan(tables: Tables, estimates: Estimates) -> Estimates:
@@ -82,4 +82,4 @@ def _statement(tables: Tables, estimates: Estimates) -> ProfitStatement | None:
     """What `cpm profit` tells; None without sales or a bank's accounts."""
     if estimates.statement is not None:
         return estimates.statement
-    return cost_and_profit(tables) if {SALES, ACCOUNTS} & tables.frames.keys() else None
+    return cost_and_profit(tables) if any(map(tables.has, (SALES, ACCOUNTS))) else None

@@ -76,3 +76,17 @@ def design_of(rows: pd.DataFrame, words: tuple[str, ...] = WORDS) -> PanelDesign
         numbers=numbers,
         scores=(*asked[1:], *((NOT_ASKED,) if NOT_ASKED in scores and asked else ())),
     )
+
+
+def seen(panel: pd.DataFrame) -> str:
+    """The range of what a panel holds: numbers from to, words with their rows."""
+    parts = []
+    for name in ("price", "price_change"):
+        if panel[name].notna().any():
+            parts.append(f"{name} {panel[name].min():g} to {panel[name].max():g}")
+    for name in ("service", "programme"):
+        counts = panel[name].value_counts().sort_index()
+        if len(counts) > 1:
+            levels = ", ".join(f"{level or '(blank)'} {rows}" for level, rows in counts.items())
+            parts.append(f"{name} in rows: {levels}")
+    return "; ".join(parts) or "nothing varies"

@@ -46,20 +46,20 @@ class PanelTables:
 def tables_from_panel(
     tables: Tables, frames: Mapping[str, pd.DataFrame], rules: ResponseRules
 ) -> PanelTables | None:
-    """What the panel tells of the tables that are not stated; None where its segments are not those of the plan and
+    """What the panel tells of the tables that `frames` lack; None where its segments are not those of the plan and
     nothing in `[estimates.response]` asks for it.
 
-    A lever that a stated table migration_effects has rows of stands as it is stated. The panel has to hold every
+    A lever that table migration_effects has rows of stands as it is. The panel has to hold every
     segment of kind active, and no unknown one. Segments of kind prospect or lost that it does not hold stay where they
     are, unless another table says more. Raises InputError with every fault.
     """
-    panel, segments, stated = frames[PANEL], frames["segments"], tables.frames
-    levers = tuple(own for own in rules.of(PANEL) if not _stated(stated, own.lever))
-    asked = bool(levers) or (rules.migration == "logit" and MIGRATION not in stated)
+    panel, segments, there = frames[PANEL], frames["segments"], MIGRATION in frames
+    levers = tuple(own for own in rules.of(PANEL) if not _stated(frames, own.lever))
+    asked = bool(levers) or (rules.migration == "logit" and not there)
     wrong = _segment_faults(panel, segments)
     if wrong and not asked:
         return None
-    if MIGRATION in stated and not levers:
+    if there and not levers:
         return None
     if wrong:
         raise InputError(wrong)
@@ -70,11 +70,11 @@ def tables_from_panel(
         used = panel[usable(panel)]
         terms, faults = read_terms(levers, frames, design_of(used), used)
     moves = count_moves(panel, rules.smoothing)
-    curve = _curve(panel, moves, fit, terms, stated)
+    curve = _curve(panel, moves, fit, terms, frames.get(MIGRATION))
     effects = None if curve is None else move_effects(curve, terms)
     found: dict[str, pd.DataFrame] = {}
     told = list(faults)
-    if MIGRATION not in stated:
+    if not there:
         made = moves.frame() if fit is None or effects is None else _base_frame(effects)
         found[MIGRATION], wrong = check_frame(MIGRATION, _with_others(made, segments, panel), tables.info)
         told += _warnings(wrong)
@@ -85,11 +85,11 @@ def tables_from_panel(
         told += _warnings(wrong)
         told += impossible_combinations(found.get(MIGRATION, frames.get(MIGRATION)), found[EFFECTS])
         told += untold(effects)
-        told += base_doubts(moves, effects) if fit is None and MIGRATION not in stated else []
+        told += base_doubts(moves, effects) if fit is None and not there else []
     told += last_period_doubts(panel)
     told += [] if fit is None else [_warning(lint.code, lint.column, lint.message) for lint in fit.lint]
     models = () if fit is None else tuple(origin.model for origin in fit.origins)
-    notes = _notes(panel, rules, found, effects, fit)
+    notes = _notes(rules, found, effects, fit)
     return PanelTables(found, tuple(told), notes, models, effects)
 
 
@@ -168,7 +168,7 @@ def _curve(
     moves: Moves,
     fit: Transitions | None,
     terms: LeverTerms,
-    stated: Mapping[str, pd.DataFrame],
+    given: pd.DataFrame | None,
 ) -> Rates | None:
     """The curve on which the options stand; None where moves are counted and no lever is asked for."""
     if fit is not None:
@@ -181,10 +181,10 @@ def _curve(
         raise InputError([Fault(PANEL, message, "join segments or levels, or state the effects", column="left",
                                 code="not-converged")])  # fmt: skip
     rates = moves.rates[:, :-1]
-    if MIGRATION in stated:
+    if given is not None:
         place = {name: k for k, name in enumerate(moves.segments)}
         rates = np.zeros_like(rates)
-        for row in stated[MIGRATION].to_dict("records"):
+        for row in given.to_dict("records"):
             if row["from"] in place and row["to"] in place:
                 rates[place[row["from"]], place[row["to"]]] = row["rate"]
     total = rates.sum(axis=1, keepdims=True)
@@ -210,13 +210,12 @@ def _warnings(faults: list[Fault]) -> list[Fault]:
     return faults
 
 
-def _stated(stated: Mapping[str, pd.DataFrame], lever: str) -> bool:
-    """Whether table migration_effects is a file with rows of the lever, which stand then."""
-    return EFFECTS in stated and bool((stated[EFFECTS]["lever"] == lever).any())
+def _stated(frames: Mapping[str, pd.DataFrame], lever: str) -> bool:
+    """Whether table migration_effects has rows of the lever already, which stand then."""
+    return EFFECTS in frames and bool((frames[EFFECTS]["lever"] == lever).any())
 
 
 def _notes(
-    panel: pd.DataFrame,
     rules: ResponseRules,
     found: Mapping[str, pd.DataFrame],
     effects: MoveEffects | None,
@@ -233,7 +232,6 @@ def _notes(
         how = "logits of moves" if fit is not None else "the hazard of leaving, spread over where stayers go"
         off = effects.additivity
         notes.append(f"migration_effects: {how}, on the curve, mean over the panel's customers of a segment")
-        notes.append(f"range of the data: {seen(panel)}")
         if off.count:
             notes.append(
                 f"effects of several levers added up are off the joint curve by {off.largest:.2g} at most "
@@ -245,20 +243,6 @@ def _notes(
                 f"{off.between:.2g}"
             )
     return tuple(notes)
-
-
-def seen(panel: pd.DataFrame) -> str:
-    """The range of what a panel holds: numbers from to, words with their rows."""
-    parts = []
-    for name in ("price", "price_change"):
-        if panel[name].notna().any():
-            parts.append(f"{name} {panel[name].min():g} to {panel[name].max():g}")
-    for name in ("service", "programme"):
-        counts = panel[name].value_counts().sort_index()
-        if len(counts) > 1:
-            levels = ", ".join(f"{level or '(blank)'} {rows}" for level, rows in counts.items())
-            parts.append(f"{name} in rows: {levels}")
-    return "; ".join(parts) or "nothing varies"
 
 
 def _warning(code: str, column: str, message: str) -> Fault:

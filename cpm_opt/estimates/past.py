@@ -106,7 +106,8 @@ def past_of_statement(
     """The same frame as `past_profit`, from the reporting and the prior period of a statement, for a bank.
 
     Money of `layer` (contribution or gross_profit): historical is that of both periods, current and before those of
-    each per period of the plan, recent that of the reporting period. Days of purchases are not known.
+    each per period of the plan, recent that of the reporting period. Purchases are lines of sales, such as fees; their
+    days are not known.
     """
     now, before = statement.reporting, statement.prior
     names = now.customers.index if before is None else now.customers.index.union(before.customers.index)
@@ -118,7 +119,7 @@ def past_of_statement(
         money = own[layer].fillna(0.0)
         middle = found.period.first + (found.period.last - found.period.first) / 2
         age = max(0.0, (end - middle) / pd.Timedelta(days=1)) / (WEEKS[period] * 7.0)
-        frame["purchases"] += own["orders"].fillna(0.0)
+        frame["purchases"] += own["lines"].fillna(0.0)
         frame["revenue"] += own["revenue"].fillna(0.0)
         frame["historical"] += money
         frame["historical_recent"] += money * 0.5 ** (age / half_life)

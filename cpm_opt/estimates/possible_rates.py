@@ -6,7 +6,7 @@ In: tables migration and migration_effects, draws of factors on them. Out: a fla
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,13 +34,13 @@ def possible(
         (row["target"], row["segment"], row["lever"], row["option"]): r for r, row in enumerate(draws.keys)
     }
 
-    def scaled(rate: float, *keys: str) -> Numbers:
-        r = place.get(keys)  # type: ignore[call-overload]
+    def scaled(rate: float, target: str, segment: str, lever: str = "", option: str = "") -> Numbers:
+        r = place.get((target, segment, lever, option))
         return np.full(len(factors), rate) if r is None else rate * factors[:, r]
 
     base: dict[str, dict[str, Numbers]] = {}
     for row in [] if migration is None else migration.to_dict("records"):
-        rate = scaled(float(row["rate"]), "migration.rate", row["from"], "", "")
+        rate = scaled(float(row["rate"]), "migration.rate", row["from"])
         base.setdefault(row["from"], {})[row["to"]] = rate
     nobody = np.zeros(len(factors))
     for source, own in effects.groupby("from", sort=True):
@@ -58,7 +58,7 @@ def possible(
     return fine
 
 
-def _reach(rows: Sequence[tuple[Mapping[str, object], Numbers]], start: Numbers) -> tuple[Numbers, Numbers]:
+def _reach(rows: Sequence[tuple[Mapping[Any, Any], Numbers]], start: Numbers) -> tuple[Numbers, Numbers]:
     """Least and greatest sum that options can make, lever by lever, the base of each included."""
     low, high = start.copy(), start.copy()
     nothing = np.zeros(len(start))

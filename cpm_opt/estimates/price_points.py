@@ -13,7 +13,14 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cpm_opt.estimates.explanatory import Terms, profiles, refuse_collinear, shared_slopes, terms
+from cpm_opt.estimates.explanatory import (
+    Terms,
+    profiles,
+    refuse_collinear,
+    refuse_few_clusters,
+    shared_slopes,
+    terms,
+)
 from cpm_opt.estimates.lever_rules import LeverRules
 from cpm_opt.estimates.shrinkage import Shrunken, shrink_slopes_of
 from cpm_opt.faults import Fault, InputError
@@ -29,6 +36,7 @@ ELASTICITY, LINEAR, LOGIT, POINTS = "constant_elasticity", "linear", "logit", "p
 COMPARABLE = (ELASTICITY, LOGIT)  # slopes of lines are in each segment's own units, so they are not shrunk
 STEP = 1e-5  # of a standard error, for slopes of the curves by the parameters
 RUNAWAY = 50.0
+LEAST = 3  # observations of a segment with a slope of its own
 
 
 @dataclass(frozen=True)
@@ -44,8 +52,8 @@ class DemandFit:
     their `covariance[K, K]`; both empty for points. `profiles[M, V]` are the different z, of segment `profile_of[M]`,
     with `share[M]` of its observations. `seen[S, 2]` lowest and highest price, `counts[S]` observations, `n` of all,
     `df` degrees of freedom (clusters less 1, else observations less parameters), `least_squares` whether that is what
-    was fitted, `observed` the rows that were used (segment as a number, price, volume, potential). `log_likelihood` is
-    there where the fit has one. `shrunken` is None before `shrink_demand`.
+    was fitted, `clusters` (0: none), `observed` the rows that were used (segment as a number, price, volume,
+    potential). `log_likelihood` is there where the fit has one. `shrunken` is None before `shrink_demand`.
     """
 
     form: str
@@ -65,6 +73,7 @@ class DemandFit:
     by_segment: bool = True
     left_out: int = 0
     least_squares: bool = False
+    clusters: int = 0
     shrunken: Shrunken | None = None
 
     @property
@@ -174,6 +183,10 @@ def shrink_demand(fit: DemandFit) -> DemandFit:
     if len(fit.segments) < 2 or not fit.by_segment or fit.form not in COMPARABLE:
         return fit
     slopes = np.arange(len(fit.values))[fit.slopes]
+    if (
+        np.diag(fit.covariance)[slopes] <= 0.0
+    ).any():  # without errors nothing is in doubt, and nothing to shrink
+        return fit
     moved = shrink_slopes_of(fit.values, fit.covariance, slopes, slopes - len(slopes))
     return replace(fit, values=moved[0], covariance=moved[1], shrunken=moved[2])
 
@@ -202,7 +215,9 @@ def _fitted(held: DemandFit, found: Terms, used: pd.DataFrame, rules: LeverRules
     else:
         model = sm.OLS(np.log(volume) if held.form == ELASTICITY else volume, x)
     least_squares = isinstance(model, sm.OLS)
-    options, df = _errors(used, rules, least_squares)
+    options, df = _errors(
+        used, rules, least_squares, of_row if rules.by_segment else np.zeros_like(of_row), held.segments
+    )
     with warnings.catch_warnings():  # what statsmodels would say is looked at below, and told as a fault
         warnings.simplefilter("ignore")
         fit = model.fit(**options)
@@ -227,24 +242,22 @@ def _fitted(held: DemandFit, found: Terms, used: pd.DataFrame, rules: LeverRules
         share=share,
         df=len(x) - x.shape[1] if df is None else df,
         least_squares=least_squares,
+        clusters=0 if df is None else df + 1,
         log_likelihood=float("nan") if rules.fit == "poisson" and not least_squares else float(fit.llf),
     )
 
 
-def _errors(used: pd.DataFrame, rules: LeverRules, least_squares: bool) -> tuple[dict[str, Any], int | None]:
+def _errors(
+    used: pd.DataFrame, rules: LeverRules, least_squares: bool, slope_of: Indices, segments: tuple[str, ...]
+) -> tuple[dict[str, Any], int | None]:
     """How statsmodels is to fit, and clusters less 1 where errors are summed within clusters."""
     options: dict[str, Any] = {} if least_squares else {"maxiter": 100, "tol": 1e-12}
     if rules.errors == "classical":
         return options, None
     if (used["cluster"] == "").any():
         return {**options, "cov_type": "HC1" if least_squares else "HC0"}, None
+    refuse_few_clusters(slope_of, segments if rules.by_segment else ("",), used["cluster"], TABLE)
     groups = used["cluster"].astype("category").cat.codes.to_numpy()
-    if groups.max() < 1:
-        message, remedy = (
-            "there is a single cluster, so nothing tells how clusters differ",
-            "leave the column blank",
-        )
-        raise InputError([Fault(TABLE, message, remedy, column="cluster", code="one_cluster")])
     return {**options, "cov_type": "cluster", "cov_kwds": {"groups": groups}}, int(groups.max())
 
 
@@ -257,8 +270,8 @@ def _refuse(form: str, rules: LeverRules, segments: tuple[str, ...], observed: N
         wrong.append(
             (text, 'write fit = "poisson", join such rows, or leave them out', "volume", "no_logarithm")
         )
-    if form == LOGIT and not (volume <= potential).all():
-        text = "curve logit needs potential in every row, and no volume above it"
+    if form == LOGIT and not ((volume <= potential) & (potential > 0.0)).all():
+        text = "curve logit needs potential, above 0, in every row, and no volume above it"
         wrong.append(
             (text, "write how many could have bought, or take another curve", "potential", "potential")
         )
@@ -271,6 +284,11 @@ def _refuse(form: str, rules: LeverRules, segments: tuple[str, ...], observed: N
         if len(np.unique(own if rules.by_segment or form == POINTS else price)) < 2:
             text = f"{who} one price alone, so nothing tells what another would do"
             wrong.append((text, "join it with another segment, or leave it out", "price", "one_price"))
+        elif rules.by_segment and form != POINTS and len(own) < LEAST:
+            text = f"{who} {len(own)} observations, and two parameters fit them without error"
+            wrong.append(
+                (text, "join it with another segment, or write by_segment = false", "segment", "too_few")
+            )
     if wrong:
         raise InputError(
             [Fault(TABLE, text, remedy, column=at, code=code) for text, remedy, at, code in wrong]

@@ -22,11 +22,12 @@ from cpm_opt.estimates.answers import (
 from cpm_opt.estimates.attraction import Attraction, fit_attraction
 from cpm_opt.estimates.break_even import PriceEffect, price_effects
 from cpm_opt.estimates.estimate_lint import lint_model, lint_panel
-from cpm_opt.estimates.fitted_curves import FittedCurve
+from cpm_opt.estimates.fitted_curves import FittedCurve, churn_curves
 from cpm_opt.estimates.hazard import Hazard, fit_hazard
 from cpm_opt.estimates.model_estimate import Lint, ModelEstimate
 from cpm_opt.estimates.moves import Moves, count_moves
 from cpm_opt.estimates.offers import OfferFit
+from cpm_opt.estimates.panel_design import seen
 from cpm_opt.estimates.planning_lint import lint_tables
 from cpm_opt.estimates.settings import ResponseRules, read_rules
 from cpm_opt.estimates.trials import ArmEffect, arm_effects
@@ -106,13 +107,14 @@ def _with(found: Response, answer: Answer) -> Response:
 def _panel(found: Response, panel: pd.DataFrame, smoothing: float) -> Response:
     hazard, moves = fit_hazard(panel), count_moves(panel, smoothing)
     counted = f"{moves.counts.sum():.0f} moves between {len(moves.segments)} segments and out"
-    note = f"panel: {panel['customer'].nunique()} customers, {len(panel)} rows, {counted}"
+    note = f"panel: {panel['customer'].nunique()} customers, {len(panel)} rows, {counted}; {seen(panel)}"
     return replace(
         found,
         models=(*found.models, hazard.model),
         lint=(*found.lint, *lint_panel(panel), *lint_model(hazard.model, PANEL)),
         notes=(*found.notes, note),
         hazard=hazard,
+        curves=(*found.curves, *churn_curves(hazard, panel)),
         moves=moves,
     )
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cpm_opt.estimates.hazard import clustered
 from cpm_opt.estimates.model_estimate import Lint, ModelEstimate, no_estimate
 from cpm_opt.estimates.moves import destinations
 from cpm_opt.estimates.panel_design import PanelDesign, design_of, usable
@@ -83,29 +82,31 @@ def fit_transitions(panel: pd.DataFrame) -> Transitions:
     x: intercept, service, programme, price, price_change, complaints, tenure, satisfaction by level, whatever of it
     varies there. The covariance is the sandwich of the scores of all segments together, summed by customer, times
     G / (G - 1). A destination with fewer than 10 moves has no terms of its own: it keeps its share of the moves that
-    it makes up with the most frequent one, taken as known (Lint thin-cell). Not fitted, and its model says why: a segment with fewer
-    moves than parameters (or than 10), or where a term tells a destination perfectly (separation).
+    it makes up with the most frequent one, taken as known (Lint thin-cell). Not fitted, and its model says why: a
+    segment with fewer moves than parameters (or than 10), or where a term tells a destination perfectly (separation).
     """
     used = usable(panel)
     rows, here, target, segments = destinations(panel[used])
     origins: list[OriginLogit] = []
     values: list[Numbers] = []
-    influences: list[Numbers] = []
+    summed: list[Numbers] = []
     lint: list[Lint] = []
     _, customer = np.unique(rows["customer"].to_numpy().astype(str), return_inverse=True)
+    customers = int(customer.max(initial=-1)) + 1
     start = 0
     for s in range(len(segments)):
         mine = here == s
         origin, fitted, influence, told = _origin(segments, s, rows[mine], target[mine], start)
-        whole = np.zeros((len(rows), len(fitted)))
-        whole[mine] = influence
+        # Summed by customer at once: whole rows of all parameters would fill the memory of a large panel.
+        whole = np.zeros((customers, len(fitted)))
+        np.add.at(whole, customer[mine], influence)
         origins.append(origin)
         values.append(fitted)
-        influences.append(whole)
+        summed.append(whole)
         lint += told
         start += len(fitted)
-    joined = np.hstack(influences) if influences else np.zeros((0, 0))
-    covariance = clustered(joined, customer.astype(object)) if len(rows) else np.zeros((start, start))
+    joined = np.hstack(summed) if summed else np.zeros((0, 0))
+    covariance = joined.T @ joined * customers / max(customers - 1, 1)
     fit = Transitions(segments, tuple(origins), np.concatenate(values), covariance, tuple(lint))
     return _with_errors(fit)
 
@@ -119,7 +120,18 @@ def _with_errors(fit: Transitions) -> Transitions:
             own = dict(zip(model.parameters, errors[origin.part].tolist(), strict=True))
             origin = replace(origin, model=replace(model, standard_errors=own))
         origins.append(origin)
-    return replace(fit, origins=tuple(origins))
+    return replace(fit, origins=tuple(origins), lint=(*fit.lint, *_odd_prices(origins)))
+
+
+def _odd_prices(origins: list[OriginLogit]) -> list[Lint]:
+    """Segments that seem to lose fewer customers at a higher price."""
+    return [
+        Lint("positive-price-effect", "panel", name, f"model {origin.model.name}: fewer leave at a higher {name} "
+             f"({value:.4g} in log-odds)")
+        for origin in origins
+        for name in ("price", "price_change")
+        if (value := origin.model.parameters.get(f"{name}[to out]", 0.0)) < 0.0
+    ]  # fmt: skip
 
 
 def _origin(

@@ -14,8 +14,9 @@ import pandas as pd
 
 from cpm_opt.costing.profitability import Profitability
 from cpm_opt.estimates import lists
-from cpm_opt.estimates.combined import chained, with_chain, with_lifetime
-from cpm_opt.estimates.contracts import CONTRACTS, value_contracts
+from cpm_opt.estimates.chain import stated_chain
+from cpm_opt.estimates.combined import Chained, chained, with_chain, with_lifetime
+from cpm_opt.estimates.contracts import CONTRACTS, Contractual, value_contracts
 from cpm_opt.estimates.cost_of_service import ServiceCost, cost_of_service, plan_periods
 from cpm_opt.estimates.equity import equity, shares
 from cpm_opt.estimates.estimate import Estimates
@@ -38,7 +39,8 @@ from cpm_opt.estimates.past import (
     with_strangers,
 )
 from cpm_opt.estimates.purchases import value_purchases
-from cpm_opt.estimates.settings import EstimateRules, ValueRules, read_rules
+from cpm_opt.estimates.settings import EstimateRules, ValueRules, read_rules, rule_fault
+from cpm_opt.faults import InputError
 from cpm_opt.tables import Tables
 
 if TYPE_CHECKING:
@@ -106,15 +108,12 @@ def customer_values(
             profit.transactions, past.margin_rate, rules, value, period, end, past.service
         )
         lint += purchases.lint
-    chain = chained(known.chain, past.base_service, value)
+    chain = _chain(known, past, value)
     lint += _chain_lint(known)
-    contracts = None
-    if CONTRACTS in tables.frames:
-        periods = counted_periods(value.discount_rate, value.periods)
-        contracts = value_contracts(tables.frames[CONTRACTS], end, period, value.discount_rate, periods)
+    contracts = _contracts(tables, value, end)
+    if contracts is not None:
         customers = with_strangers(customers, set(contracts.customer))
-        if not contracts.model.converged:
-            lint.append(_unfitted(contracts.model))
+        lint += [] if contracts.model.converged else [_unfitted(contracts.model)]
     customers, valued, doubts = with_lifetime(
         with_chain(customers, chain),
         purchases,
@@ -122,10 +121,9 @@ def customer_values(
         chain,
         closed_by(tables, customers["customer"], end),
     )
-    tiers = None if statement is None else statement.customers["tier"]
+    tiers = None if statement is None else statement.figures["tier"]
     if tiers is not None:
-        tier_of = customers["customer"].map(tiers).fillna("").astype(object)
-        customers.insert(3, "tier", tier_of)
+        customers.insert(3, "tier", customers["customer"].map(tiers).fillna("").astype(object))
     models = () if purchases is None else purchases.models
     refitted = () if purchases is None else purchases.value_models
     of_contracts = () if contracts is None else (contracts.retention, contracts.model)
@@ -149,6 +147,29 @@ def customer_values(
         holdout=None if purchases is None else purchases.holdout,
         lint=(*lint, *doubts),
     )
+
+
+def _chain(estimates: Estimates, past: _Past, value: ValueRules) -> Chained:
+    """The values along the chain: the counted one, else that of stated tables of the customers' own segments."""
+    chain, frames = estimates.chain, estimates.frames
+    stated = chain is None and "segments" in frames and "migration" in frames
+    if stated and set(past.customers["segment"]) <= set(frames["segments"]["segment"]):
+        chain = stated_chain(frames["segments"], frames["migration"])
+    try:
+        return chained(chain, past.base_service, value)
+    except ValueError as error:
+        remedy = "write a rate above 0, or value.periods"
+        raise InputError(
+            [rule_fault("value.discount_rate", str(error), remedy, value.discount_rate)]
+        ) from None
+
+
+def _contracts(tables: Tables, value: ValueRules, end: pd.Timestamp) -> Contractual | None:
+    """The contracts, valued; None without that table."""
+    if CONTRACTS not in tables.frames:
+        return None
+    periods = counted_periods(value.discount_rate, value.periods)
+    return value_contracts(tables.frames[CONTRACTS], end, tables.info.period, value.discount_rate, periods)
 
 
 @dataclass(frozen=True)
@@ -192,14 +213,16 @@ def _past(
     if statement is not None and value.margin != GROSS_PROFIT:
         service = cost_of_service(statement, past["first"], end, period, value.half_life)
     margin = GROSS_PROFIT if service is None else value.margin
-    notes = (f"values are gross profit, before the cost to serve{_asked(value)}",)
+    counted = f"historical value is that of {_counted(profit, end)}"
+    notes: tuple[str, ...] = (f"values are gross profit, before the cost to serve{_asked(value)}", counted)
     if service is not None:
         notes = (
             f"values are contribution: the cost to serve of {service.days} is taken off what customers earned, and "
             f"that of a {period} off what they will, for as long as they are expected to stay",
+            counted,
         )
     customers = known_past(past, placed, service)
-    cost = _of_segments(customers, placed, rules)
+    cost = _of_segments(customers, placed, rules, estimates)
     return _Past(customers, margin, notes, margin_rate(past), service, cost, window)
 
 
@@ -231,20 +254,32 @@ def _past_of_bank(
         notes,
         None,
         None,
-        _of_segments(customers, placed, rules),
+        _of_segments(customers, placed, rules, estimates),
         max(1, round(spans)),
     )
 
 
-def _of_segments(customers: pd.DataFrame, placed: Placed, rules: EstimateRules) -> Mapping[str, float]:
+def _of_segments(
+    customers: pd.DataFrame, placed: Placed, rules: EstimateRules, estimates: Estimates
+) -> Mapping[str, float]:
     """What a customer of each segment costs in a period and its margin does not hold yet: the mean cost to serve where
-    ledgers tell it and margins are gross, else base service."""
-    if customers["cost_to_serve"].isna().all():
+    ledgers tell it and margins were estimated gross, else base service."""
+    if estimates.chain is None or customers["cost_to_serve"].isna().all():
         return placed.service
     if rules.segments is not None and rules.segments.margin != GROSS_PROFIT:
         return dict.fromkeys(placed.service, 0.0)
     means = customers.groupby("segment")["cost_to_serve"].mean()
     return {name: float(means.get(name, 0.0)) for name in placed.service}
+
+
+def _counted(profit: Profitability, end: pd.Timestamp) -> str:
+    """Which transactions make the past, for whoever traces a figure."""
+    days = profit.transactions["date"]
+    until = int((days <= end).sum())
+    return (
+        f"{until:,} of {len(days):,} transactions (customer and day) of table sales, {days.min():%Y-%m-%d} to "
+        f"{min(days.max(), end):%Y-%m-%d}"
+    )
 
 
 def _asked(value: ValueRules) -> str:

@@ -12,18 +12,22 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cpm_opt.estimates.answer_rules import ScenarioRules
+from cpm_opt.estimates.answer_rules import AcquisitionRules, ScenarioRules
 from cpm_opt.estimates.draws import Draws, joined
 from cpm_opt.estimates.estimate_scenarios import Reduced, scenario_table
+from cpm_opt.estimates.lever_rows import RETENTION
+from cpm_opt.estimates.lever_rules import LeverRules
 from cpm_opt.estimates.move_draws import move_draws
 from cpm_opt.estimates.panel_tables import PanelTables
 from cpm_opt.estimates.possible_rates import possible
-from cpm_opt.estimates.settings import ResponseRules, rule_fault
+from cpm_opt.estimates.settings import EstimateRules, ResponseRules, rule_fault
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.tables import Tables, check_frame
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from cpm_opt.estimates.chain import Chain
 
 SCENARIOS = "scenarios"
 
@@ -42,14 +46,17 @@ def scenarios_of(
     tables: Tables,
     frames: Mapping[str, pd.DataFrame],
     moved: PanelTables | None,
-    response: ResponseRules,
-    rules: ScenarioRules,
+    chain: Chain | None,
+    whole: EstimateRules,
 ) -> ScenarioTable:
-    """Scenarios of the estimates that have a joint distribution: moves from a panel, effects and margins from offers.
+    """Scenarios of the estimates that have a joint distribution: margins and end values from a ledger, moves from a
+    panel, margins and effects from offers, effects of levers from price points, efforts and trials, the mix of new
+    customers.
 
     Each has draws of its own, independent of the others'. Raises InputError where nothing of the kind was estimated.
     """
-    parts = _parts(tables, frames, moved, response, rules)
+    rules = whole.scenarios or ScenarioRules()
+    parts = _parts(tables, frames, moved, chain, whole)
     if not parts:
         message = "asks for scenarios, and nothing was estimated whose errors are known together"
         remedy = "estimate effects from table offers or panel, or leave it out"
@@ -61,7 +68,9 @@ def scenarios_of(
         possible(*tables_of, draws, draws.factors) if sound else np.ones(len(draws.factors), dtype=np.bool_)
     )
     if kept.sum() < rules.number:
-        message = f"only {kept.sum()} of {rules.draws} draws keep rates in 0 to 1 with every combination of options"
+        message = (
+            f"only {kept.sum()} of {rules.draws} draws keep rates in 0 to 1 with every combination of options"
+        )
         remedy = "ask for fewer scenarios, or join the levers that together make impossible rates into one"
         raise InputError([rule_fault("scenarios.number", message, remedy, rules.number)])
     usable = draws.only(kept)
@@ -80,34 +89,68 @@ def _parts(
     tables: Tables,
     frames: Mapping[str, pd.DataFrame],
     moved: PanelTables | None,
-    response: ResponseRules,
-    rules: ScenarioRules,
+    chain: Chain | None,
+    whole: EstimateRules,
 ) -> tuple[Draws, ...]:
-    stated, parts = tables.frames, []
+    parts: list[Draws] = []
+    rules, response = whole.scenarios or ScenarioRules(), whole.response or ResponseRules()
+    if chain is not None and "segments" not in tables.frames:
+        from cpm_opt.estimates.chain_draws import chain_draws
+
+        of_chain = chain_draws(chain, frames["segments"], whole.value, rules.draws, (rules.seed, 5))
+        parts += [] if of_chain is None else [of_chain]
     if moved is not None and moved.effects is not None:
-        with_base = "migration" not in stated
+        with_base = "migration" in moved.frames
         if with_base or moved.effects.entries:
             own = move_draws(moved.effects, frames["segments"], rules.draws, (rules.seed, 1), with_base)
             parts.append(own)
     for place, lever in enumerate(response.of("offers")):
-        if "offers" not in frames or not _estimated(tables, lever.lever):
-            continue
-        from cpm_opt.estimates.offer_draws import offer_draws
-        from cpm_opt.estimates.offer_effects import MEASURES, offer_curves
+        if "offers" in frames and _estimated(tables, lever):
+            parts.append(_of_offers(tables, frames, lever, rules, place))
+    for place, lever in enumerate(response.levers):
+        if lever.source in ("price_points", "efforts", "trials") and _estimated(tables, lever):
+            from cpm_opt.estimates.lever_draws import lever_draws
 
-        fit, plan = offer_curves(frames, lever)
-        measures = ("margin", "revenue", *(name for name in MEASURES if name in tables.info.measures))
-        options = frames["options"][frames["options"]["lever"] == lever.lever]["option"].tolist()
-        seed = (rules.seed, 2, place)
-        with_segments = "segments" not in stated and place == 0
-        parts.append(offer_draws(fit, plan, options, measures, rules.draws, seed, with_segments))
-    return tuple(parts)
+            found = lever_draws(frames, lever, rules.draws, (rules.seed, 3, place))
+            parts += [] if found is None else [found]
+    return (*parts, *_of_new_customers(tables, frames, response, whole.acquisition, rules))
 
 
-def _estimated(tables: Tables, lever: str) -> bool:
-    """Whether no stated table has effects of the lever."""
-    effects = tables.frames.get("effects")
-    return effects is None or not bool((effects["lever"] == lever).any())
+def _of_offers(
+    tables: Tables, frames: Mapping[str, pd.DataFrame], lever: LeverRules, rules: ScenarioRules, place: int
+) -> Draws:
+    from cpm_opt.estimates.offer_draws import offer_draws
+    from cpm_opt.estimates.offer_effects import MEASURES, offer_curves
+
+    fit, plan = offer_curves(frames, lever)
+    measures = ("margin", "revenue", *(name for name in MEASURES if name in tables.info.measures))
+    options = frames["options"][frames["options"]["lever"] == lever.lever]["option"].tolist()
+    with_segments = "segments" not in tables.frames and place == 0
+    return offer_draws(fit, plan, options, measures, rules.draws, (rules.seed, 2, place), with_segments)
+
+
+def _of_new_customers(
+    tables: Tables,
+    frames: Mapping[str, pd.DataFrame],
+    response: ResponseRules,
+    own: AcquisitionRules | None,
+    rules: ScenarioRules,
+) -> tuple[Draws, ...]:
+    if own is None or "acquisitions" not in frames:
+        return ()
+    made = "arrivals" if own.prospects is None else "migration"
+    if made in tables.frames:
+        return ()
+    from cpm_opt.estimates.acquisition import mix_draws
+
+    found = mix_draws(frames, response, own, rules.draws, (rules.seed, 4))
+    return () if found is None else (found,)
+
+
+def _estimated(tables: Tables, lever: LeverRules) -> bool:
+    """Whether no stated table has the lever's effects."""
+    table = tables.frames.get("migration_effects" if lever.measure == RETENTION else "effects")
+    return table is None or not bool((table["lever"] == lever.lever).any())
 
 
 def _lost(draws: Draws) -> list[Fault]:

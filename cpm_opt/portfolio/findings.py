@@ -69,7 +69,12 @@ class Findings:
     def incomplete(self, table: str, *columns: str) -> bool:
         """Whether the table lacks rows, or true values in those columns, that may well be in the file, so that what
         is not in it proves nothing: it should be there, could not be read, or records of it were left out."""
-        told = [fault for fault in self._given if fault.table == table and not fault.warning]
+        section = f"tables.{table}."  # of instance.toml: where it is faulty, the table is not read
+        told = [
+            fault
+            for fault in self._given
+            if (fault.table == table or f"{fault.column}.".startswith(section)) and not fault.warning
+        ]
         if table not in self._present:
             return bool(told) or any(f.table == table and f.code == MISSING_TABLE for f in self._found)
         return any(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cpm_opt.report.explanation import NUMBER, Cell, Column, Section, Table
@@ -27,8 +27,8 @@ def earns(run: RunRecord, units: Units, greedy: Mapping[str, Any] | None = None)
     if rate:
         sentences.append(f"Later money counts less: {percent(rate)} a {units.period}.")
     sentences.append(_proof(run, units))
-    if today["broken"]:
-        sentences.append(f"Leaving all as it is would break {_broken(today['broken'])}.")
+    if broken := _unpinned(facts, today["broken"]):
+        sentences.append(f"Leaving all as it is would break {_broken(broken)}.")
     sentences.extend(_greedy(facts, units))
     return Section("earns", "What it earns", tuple(sentences), (_table(facts, units),))
 
@@ -61,19 +61,24 @@ def _greedy(facts: Mapping[str, Any], units: Units) -> list[str]:
         "year", facts["instance"]["period"]
     )
     gain, size = facts["objective"] - greedy["objective"], max(1.0, abs(facts["objective"]))
-    counting = ", all counted that the plan is judged by" if _weighs_more(facts) else ""
-    broken = f" (and that one breaks {_broken(greedy['broken'])})" if greedy["broken"] else ""
+    counting = "All counted that the plan is judged by, it" if _weighs_more(facts) else "It"
+    missed = _unpinned(facts, greedy["broken"])
+    broken = [f"That one breaks {_broken(missed)}."] if missed else []
     if abs(gain) <= SAME * size:
-        return [f"The greedy plan, {how}, is worth the same{broken}."]
-    if gain < 0.0:
-        why = f", but it breaks {_broken(greedy['broken'])}" if greedy["broken"] else ""
-        return [f"The greedy plan, {how}, would be worth {units.worth(-gain)} more{counting}{why}."]
-    return [f"The plan is worth {units.worth(gain)} more than the greedy plan, {how}{counting}{broken}."]
+        return [f"{counting} is worth as much as the greedy plan, {how}.", *broken]
+    more = f"{units.worth(abs(gain))} {'more' if gain > 0.0 else 'less'}"
+    return [f"{counting} is worth {more} than the greedy plan, {how}.", *broken]
 
 
 def _weighs_more(facts: Mapping[str, Any]) -> bool:
     """Whether the plan is judged by more than its profit."""
     return bool(abs(facts["objective"] - facts["profit"]) > 1e-6 * max(1.0, abs(facts["objective"])))
+
+
+def _unpinned(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """Limits without pins and locks: these say what this plan has to be, not what is allowed."""
+    pinned = set((facts.get("pins") or {"names": ()})["names"])
+    return [row for row in rows if row["rule"] not in pinned]
 
 
 def _broken(rows: list[Mapping[str, Any]]) -> str:
@@ -135,6 +140,13 @@ def _figures(
 
 def _proof(run: RunRecord, units: Units) -> str:
     bound, gap = run.facts["bound"], run.facts["gap"]
+    given_up = run.facts.get("given_up") or 0.0
+    if run.status == "optimal" and given_up > 0.0:
+        share = percent(given_up / max(1.0, abs(run.facts["objective"] + given_up)))
+        return (
+            f"It changes least of all plans that are nearly as good as the best one: for that it gives up "
+            f"{units.worth(given_up)} ({share}) of what the best plan is worth."
+        )
     if run.status == "optimal":
         best = "It is the best plan that the rules allow"
         return f"{best}: proven." if not gap or gap < 1e-9 else f"{best}: proven to within {percent(gap)}."

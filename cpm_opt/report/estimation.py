@@ -93,8 +93,8 @@ def _value_facts(values: Values) -> dict[str, object]:
         "margin": values.margin,
         "value_notes": list(values.notes),
         "equity": dict(values.equity),
-        "segments": values.segments.to_dict("records"),
-        "tiers": None if values.tiers is None else values.tiers.to_dict("records"),
+        "segments": _groups(values.segments),
+        "tiers": None if values.tiers is None else _groups(values.tiers),
         "ranks": values.ranks.to_dict("records"),
     }
     for name in LISTS:
@@ -105,6 +105,14 @@ def _value_facts(values: Values) -> dict[str, object]:
             "rows": listed.head(MOST_LISTED).to_dict("records"),
         }
     return facts
+
+
+def _groups(frame: pd.DataFrame) -> list[dict[str, object]]:
+    """The rows of segments or tiers, with equity under the name of its kind of value too."""
+    return [
+        {**{str(name): cell for name, cell in row.items()}, "lifetime": row["equity"]}
+        for row in frame.to_dict("records")
+    ]
 
 
 def estimation(tables: Tables, estimates: Estimates) -> Explanation:
@@ -160,14 +168,17 @@ def _response(estimates: Estimates) -> Section:
 
 def _tables(tables: Tables, estimates: Estimates) -> list[dict[str, object]]:
     return [
-        {"table": name, "rows": len(estimates.frames[name]), "source": _source(name, tables)}
+        {"table": name, "rows": len(estimates.frames[name]), "source": _source(name, tables, estimates)}
         for name in PLANNING
         if name in estimates.frames
     ]
 
 
-def _source(name: str, tables: Tables) -> str:
-    return "stated" if name in tables.frames else "estimated"
+def _source(name: str, tables: Tables, estimates: Estimates) -> str:
+    if name not in tables.frames:
+        return "estimated"
+    added = len(estimates.frames[name]) > len(tables.frames[name])
+    return "stated, and levers estimated" if added else "stated"
 
 
 def _planning(tables: Tables, estimates: Estimates) -> Section:
@@ -225,12 +236,22 @@ def _holdout(holdout: Holdout | None) -> list[Section]:
 
 def _worth(values: Values, units: Units) -> Section:
     equity = values.equity
+    known = equity["low"] == equity["low"]
+    width = (
+        f"95 % interval {units.worth(equity['low'])} to {units.worth(equity['high'])}"
+        if known
+        else "no interval"
+    )
+    unsure = (
+        "The interval is what the estimates of the parameters leave open; what one customer does spreads wider."
+        if known
+        else "How sure the rates and margins behind the values are is not known: they were stated, or not estimated."
+    )
     says = (
-        f"Customer equity is {units.worth(equity['value'])} (95 % interval {units.worth(equity['low'])} to "
-        f"{units.worth(equity['high'])}): the lifetime values of {len(values.customers):,} customers at the close of "
-        f"{values.end:%Y-%m-%d}.",
+        f"Customer equity is {units.worth(equity['value'])} ({width}): the lifetime values of "
+        f"{len(values.customers):,} customers at the close of {values.end:%Y-%m-%d}.",
         *(f"{note[:1].upper()}{note[1:]}." for note in values.notes),
-        "The interval is what the estimates of the parameters leave open; what one customer does spreads wider.",
+        unsure,
     )
     shown = [_framed("segments", values.segments)]
     if values.tiers is not None:

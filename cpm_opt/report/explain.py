@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cpm_opt.report.actions import actions
 from cpm_opt.report.earns import earns
 from cpm_opt.report.explanation import NUMBER, SHARE, Column, Explanation, Section, Table
-from cpm_opt.report.flips import flips_section
+from cpm_opt.report.flips import FLIPS_TITLE, flips_section
 from cpm_opt.report.limits import limits
 from cpm_opt.report.waterfall import STEP_WORDS as STEP_WORDS  # told to pages, too
 from cpm_opt.report.waterfall import waterfall_section
@@ -51,11 +51,20 @@ def _plan_sections(
         *_uncertain(run, units),
         actions(run, units),
         limits(run, units),
-        *([] if advice is None else [flips_section(advice, units, scopes)]),
+        _unexplored(run) if advice is None else flips_section(advice, units, scopes),
         waterfall_section(run, units),
         _checked(run, units),
         *_remarks(run),
     ]
+
+
+def _unexplored(run: RunRecord) -> Section:
+    """How to find out what only solving again can tell."""
+    how = (
+        f"`cpm explain {run.id} --deep` solves again to tell how far estimates may err before a choice changes, what "
+        "the next best choice is, and what knowing an effect better would be worth."
+    )
+    return Section("flips", FLIPS_TITLE, (how,), brief=False)
 
 
 def _uncertain(run: RunRecord, units: Units) -> list[Section]:

@@ -6,23 +6,24 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from cpm_opt.faults import Fault, InputError, did_you_mean
-from cpm_opt.runs.record import RunRecord
+from cpm_opt.report.explanation import Explanation
+from cpm_opt.runs.record import RUN_FILE, RunRecord
 from cpm_opt.whole_files import replace_file
 
 
-def _html(run: RunRecord) -> bytes:
+def _html(run: RunRecord, told: Explanation | None) -> bytes:
     from cpm_opt.report.page import page
 
-    return page(run).encode("utf-8", errors="backslashreplace")
+    return page(run, told).encode("utf-8", errors="backslashreplace")
 
 
-def _xlsx(run: RunRecord) -> bytes:
+def _xlsx(run: RunRecord, told: Explanation | None) -> bytes:
     from cpm_opt.report.workbook import workbook
 
-    return workbook(run)
+    return workbook(run, told)
 
 
-FORMATS: Mapping[str, Callable[[RunRecord], bytes]] = {"html": _html, "xlsx": _xlsx}
+FORMATS: Mapping[str, Callable[[RunRecord, Explanation | None], bytes]] = {"html": _html, "xlsx": _xlsx}
 
 
 def checked_formats(text: str) -> tuple[str, ...]:
@@ -46,14 +47,14 @@ def checked_formats(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
-def write_report(run: RunRecord, folder: Path, formats: tuple[str, ...], force: bool) -> dict[str, Path]:
-    """Writes the report of a run into `folder`, named by the run's id; where each format went.
+def checked_paths(run: RunRecord, folder: Path, formats: tuple[str, ...], force: bool) -> dict[str, Path]:
+    """Where the report of a run goes, by format: files in `folder`, named by the run's id.
 
-    `folder` is made if only it is missing. Raises InputError where files of these names are there and `force` is not
-    given, where the folder is that of a run, which is never changed, or where it cannot be written.
+    Raises InputError where files of these names are there and `force` is not given, or where the folder is that of a
+    run, which is never changed.
     """
     paths = {form: folder / f"{run.id}.{form}" for form in formats}
-    if (folder / "run.json").exists():
+    if (folder / RUN_FILE).exists():
         remedy = "a run is never changed: name another folder"
         raise InputError([Fault("--out", "is the folder of a run", remedy, value=str(folder), code="place")])
     there = [path for path in paths.values() if path.exists()]
@@ -62,16 +63,23 @@ def write_report(run: RunRecord, folder: Path, formats: tuple[str, ...], force: 
         raise InputError(
             [Fault("--out", "is there already", remedy, value=str(path), code="place") for path in there]
         )
-    contents = {form: FORMATS[form](run) for form in formats}
-    made = _make(folder)
-    try:
-        for form, path in paths.items():
-            replace_file("--out", path, contents[form])
-    except InputError:
-        if made and not any(folder.iterdir()):
-            folder.rmdir()
-        raise
     return paths
+
+
+def write_report(run: RunRecord, paths: Mapping[str, Path], told: Explanation | None = None) -> None:
+    """Writes the report of a run, each format at its path, with its explanation, if one is there already.
+
+    Their folder is made if only it is missing. Raises InputError where it cannot be written; no file is half written.
+    """
+    contents = {form: FORMATS[form](run, told) for form in paths}
+    for form, path in paths.items():
+        made = _make(path.parent)
+        try:
+            replace_file("--out", path, contents[form])
+        except InputError:
+            if made:
+                path.parent.rmdir()
+            raise
 
 
 def _make(folder: Path) -> bool:

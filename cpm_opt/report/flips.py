@@ -14,6 +14,7 @@ if TYPE_CHECKING:
 # So many choices are told in sentences; the table has all.
 MOST_SENTENCES = 5
 SAME = 1e-9
+FLIPS_TITLE = "What would change the advice"
 SCENARIOS_NOTE = (
     "For a plan that weighs scenarios only the nearest alternatives are told, not how far estimates may err."
 )
@@ -26,8 +27,11 @@ def flips_section(advice: Advice, units: Units, scopes: dict[str, str]) -> Secti
         sentences.append("Nothing is left to choose.")
     if not advice.flips and advice.choices:
         sentences.append(SCENARIOS_NOTE)
+    late = advice.out_of_time and any(each.cost is not None and each.flip is None for each in advice.choices)
+    if late and advice.flips:
+        sentences.append("There was no time to find all flip points; --time-limit allows more.")
     if advice.left:
-        why = "the time ran out" if advice.out_of_time else "--flips N looks into more"
+        why = "the time ran out" if advice.out_of_time and not advice.choices else "--flips N looks into more"
         sentences.append(
             f"{counted(advice.left, 'further choice')} with less money at stake not looked into ({why})."
         )
@@ -49,7 +53,7 @@ def flips_section(advice: Advice, units: Units, scopes: dict[str, str]) -> Secti
     filled = [place for place in range(len(columns)) if any(row[place] not in (None, "") for row in rows)]
     shown = tuple(tuple(row[place] for place in filled) for row in rows)
     tables = (Table("flips", tuple(columns[place] for place in filled), shown),) if rows else ()
-    return Section("flips", "What would change the advice", tuple(sentences), tables, brief=False)
+    return Section("flips", FLIPS_TITLE, tuple(sentences), tables, brief=False)
 
 
 def _per(units: Units) -> str:

@@ -7,32 +7,37 @@ from collections.abc import Mapping
 
 from cpm_opt.report.explanation import NUMBER, Cell, Column, Section, Table
 from cpm_opt.report.numbers import number, optional
-from cpm_opt.report.words import Range, Units, amount, names, percent
+from cpm_opt.report.words import Range, Units, amount, names, percent, spans
 from cpm_opt.runs.record import RunRecord
 
 TOLERANCE = 1e-6
 INTEGERS_FIXED = "fixed integers"
 SENSES = {"max": "at most", "min": "at least"}
-PRICES_NOTE = (
-    "What one more unit is worth counts everything that the plan is judged by, in money of today, and holds while the "
-    "limit stays within the range given."
-)
+PRICES_NOTE = "What one more unit is worth counts everything that the plan is judged by, in money of today"
+RANGE_NOTE = "; it holds while the limit stays within the range given."
+NO_RANGE_NOTE = "; how far that holds is not known for this plan."
+# So many of the dearest limits are told in sentences.
+MOST_TOLD = 3
 FIXED_NOTE = "It is reckoned with the plan's yes-or-no choices kept as they are (integers fixed)."
 
 
 def limits(run: RunRecord, units: Units) -> Section:
     """The section on what limits the plan."""
     resources, spare = _resources(run, units)
-    rules, missed = _rules(run, units)
-    sentences = []
+    rules, missed, idle = _rules(run, units)
+    sentences: list[str] = []
     if spare:
         sentences.append(f"Room to spare: {names(spare)}.")
     sentences.extend(missed)
     sentences.extend(_pins(run, units))
-    if not resources.rows and not rules.rows:
+    if idle:
+        sentences.append(f"At their limit, but easing them is worth nothing: {names(idle)}.")
+    if not resources.rows and not rules.rows and not idle:
         sentences.append("No capacity and no rule is at its limit.")
-    elif any(row[-2] for table in (resources, rules) for row in table.rows):
-        sentences.append(PRICES_NOTE)
+    priced = [row for table in (resources, rules) for row in table.rows if row[-2]]
+    if priced:
+        sentences = [*_told(resources, rules, units), *sentences]
+        sentences.append(PRICES_NOTE + (RANGE_NOTE if any(row[-1] for row in priced) else NO_RANGE_NOTE))
         if run.facts["prices_from"] == INTEGERS_FIXED:
             sentences.append(FIXED_NOTE)
     tables = tuple(table for table in (resources, rules) if table.rows)
@@ -76,9 +81,48 @@ def _resources(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
     return Table("resources", columns, tuple(rows), most=20, file="resources.csv"), spare
 
 
-def _rules(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
-    """Rules at their limit, and in words those that the plan misses and pays a penalty for."""
+def _told(resources: Table, rules: Table, units: Units) -> list[str]:
+    """The limits that are worth most to ease, in sentences; each resource and rule once, where it is worth most."""
+    dearest: dict[str, tuple[float, str]] = {}
+    for row in resources.rows:
+        name, period, price = str(row[0]), _number(row[1]), _number(row[-2])
+        if price > dearest.get(name, (0.0, ""))[0]:
+            when = units.when(int(period), int(period))
+            text = f"One more {_one(str(row[6]))} of {name} in {when} is worth {units.worth(price)}"
+            dearest[name] = price, text + _while("its capacity", row[-1])
+    for row in rules.rows:
+        name, period, price = str(row[0]), _number(row[1]), _number(row[-2])
+        if price > dearest.get(f"rule {name}", (0.0, ""))[0]:
+            when = units.when(int(period), int(period))
+            text = f"Easing rule {name} by one {_one(str(row[5]))} in {when} is worth {units.worth(price)}"
+            dearest[f"rule {name}"] = price, text + _while("its limit", row[-1])
+    order = sorted(dearest, key=lambda name: (-dearest[name][0], name))
+    return [f"{dearest[name][1]}." for name in order[:MOST_TOLD]]
+
+
+def _number(cell: Cell) -> float:
+    return float(cell) if isinstance(cell, int | float) else 0.0
+
+
+def _one(unit: str) -> str:
+    """One of a unit: `hour` for hours, `thousand RUB`; other units of several words as they are."""
+    if unit.split(" ")[0] in ("thousand", "million", "billion"):
+        return unit
+    if " " in unit or not unit:
+        return f"unit ({unit})" if unit else "unit"
+    return unit[:-1] if unit.endswith("s") and len(unit) > 3 else unit
+
+
+def _while(what: str, holds: Cell) -> str:
+    """The range in which a price holds, as the end of a sentence."""
+    return f", while {what} is {amount(holds)}" if isinstance(holds, str | Range) else ""
+
+
+def _rules(run: RunRecord, units: Units) -> tuple[Table, list[str], list[str]]:
+    """Rules at their limit; in words those that the plan misses and pays a penalty for; and names of those that are at
+    their limit though easing them is worth nothing."""
     rows: list[tuple[Cell, ...]] = []
+    idle: dict[str, list[int]] = defaultdict(list)
     missed = []
     # A pin or a lock is always at its limit; what they cost is told in words.
     pinned = set((run.facts.get("pins") or {"names": ()})["names"])
@@ -96,7 +140,10 @@ def _rules(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
                 f"at a penalty of {units.worth(number(run, 'rules', row, 'penalty'))} a unit."
             )
         locked = row["rule"] in pinned and row["rule"].startswith("lock ")
-        if (price > TOLERANCE and not locked) or (slack <= tolerance and row["rule"] not in pinned):
+        at_limit = slack <= tolerance and row["rule"] not in pinned
+        if at_limit and told is not None and price <= TOLERANCE and slack >= -tolerance:
+            idle[subject].append(period)
+        elif (price > TOLERANCE and not locked) or at_limit:
             sense = SENSES.get(row["sense"], row["sense"])
             value = number(run, "rules", row, "value")
             holds = _holds(run, "rules", row)
@@ -113,7 +160,12 @@ def _rules(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
     )
     if len(missed) > 5:
         missed = [*missed[:5], f"{len(missed) - 5} more are missed (rules.csv)."]
-    return Table("rules", columns, tuple(rows), most=20, file="rules.csv"), missed
+    told_idle = [f"{subject} ({_periods(periods, units)})" for subject, periods in idle.items()]
+    return Table("rules", columns, tuple(rows), most=20, file="rules.csv"), missed, told_idle
+
+
+def _periods(periods: list[int], units: Units) -> str:
+    return names([units.when(first, last) for first, last in spans(periods)])
 
 
 def _pins(run: RunRecord, units: Units) -> list[str]:
@@ -141,7 +193,8 @@ def _holds(run: RunRecord, table: str, row: Mapping[str, str]) -> Cell:
     """The range of the limit over which its worth holds; text where it is open on a side, None without one."""
     low, high = optional(run, table, row, "range_low"), optional(run, table, row, "range_high")
     if low is not None and high is not None:
-        return Range(low, high)
+        one_point = high - low <= TOLERANCE * max(1.0, abs(high))
+        return f"just {amount(high)}: more or less is worth something else" if one_point else Range(low, high)
     if low is not None:
         return f"{amount(low)} or more"
     return f"{amount(high)} or less" if high is not None else None

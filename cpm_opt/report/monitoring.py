@@ -101,7 +101,9 @@ def _earned(monitoring: Monitoring, units: Units) -> Section:
             "(the flexible budget)."
         )
     if found.assumed:
-        sentences.append(f"Not delivered, so not split: {'; '.join(found.assumed)}.")
+        sentences.append(f"Not delivered, so taken at the standard: {'; '.join(found.assumed)}.")
+    if found.unsplit:
+        sentences.append(f"Not delivered, so not split: {'; '.join(found.unsplit)}.")
     rows: list[tuple[Cell, ...]] = [("", "planned profit", None, planned, "")]
     total = planned
     for name in bridge.steps:

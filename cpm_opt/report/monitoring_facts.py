@@ -67,6 +67,7 @@ def _variance(found: Variance, segments: tuple[str, ...]) -> dict[str, object]:
         "flexible": float(found.profit.money(sum(found.flexible))),
         "complete": found.complete,
         "assumed": list(found.assumed),
+        "unsplit": list(found.unsplit),
     }
 
 

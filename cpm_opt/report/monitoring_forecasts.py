@@ -43,8 +43,8 @@ def again_section(monitoring: Monitoring, units: Units) -> Section:
         )
     elif tested:
         sentences.append(
-            f"None of {counted(len(tested), 'estimate')} that could be tested is contradicted (at {percent(LEVEL)} over "
-            "all of them, Holm)."
+            f"None of {counted(len(tested), 'estimate')} that could be tested is contradicted "
+            f"(at {percent(LEVEL)} over all of them, Holm)."
         )
     else:
         sentences.append(
@@ -54,8 +54,8 @@ def again_section(monitoring: Monitoring, units: Units) -> Section:
     if loose:
         are, spread = ("is", "it spreads") if len(loose) == 1 else ("are", "they spread")
         sentences.append(
-            f"{counted(len(loose), 'more figure')} {are} off by more than {percent(monitoring.material)}, but the tables "
-            f"do not say how far {spread}."
+            f"{counted(len(loose), 'more figure')} {are} off by more than {percent(monitoring.material)}, but the "
+            f"tables do not say how far {spread}."
         )
     sentences += _power(tested, units, len(monitoring.periods))
     columns = (

@@ -230,8 +230,8 @@ def _customers(statement: ProfitStatement, units: Units) -> Section:
         _money("break_even_revenue", "break-even revenue", units),
     )
     customers = statement.figures
-    best = _table("best", customers[customers["profit"] >= 0].head(SHOWN), columns)
-    worst = customers[customers["profit"] < 0].iloc[::-1].head(SHOWN)
+    best = _table("best", customers[(customers["profit"] >= 0).to_numpy()].head(SHOWN), columns)
+    worst = customers[(customers["profit"] < 0).to_numpy()].iloc[::-1].head(SHOWN)
     tables = (best,) if worst.empty else (best, _table("worst", worst, columns))
     words = "The most profitable customers" if worst.empty else "The most and the least profitable customers"
     return Section("customers", words, (), tables)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from cpm_opt.portfolio.portfolio import Lever, Portfolio
-    from cpm_opt.solve.plan import Certificate, Plan, Recount, ScenarioPlan
+    from cpm_opt.solve.plan import Certificate, Plan, Recount, RuleRow, ScenarioPlan
 
 FORMAT = 1
 PACKAGES = ("cpm_opt", "pyomo", "highspy", "pandas", "numpy")
@@ -72,6 +72,7 @@ def run_facts(plan: Plan, facts: RunFacts, run_id: str, created: str) -> dict[st
         "scenarios": scenario_facts(plan),
         "certificate": certificate_facts(plan.certificate),
         "prices_from": plan.prices_from,
+        "given_up": plan.given_up if plan.shown else None,
         "pins": _pins(plan),
         "conflict": list(plan.conflict),
         "irreducible": plan.irreducible,
@@ -171,8 +172,12 @@ def _deductions(plan: Plan, end: Recount) -> dict[str, float]:
 
 
 def _today(plan: Plan) -> dict[str, object]:
-    """Doing nothing, for comparison; what it would break is told of the first scenario."""
+    """Doing nothing, for comparison; each limit that it breaks is told once, of the scenario where it misses most."""
     today = plan.today
+    missed: dict[tuple[str, str, int], RuleRow] = {}
+    for row in (row for each in plan.scenarios or (plan,) for row in each.today.rows):
+        if row.penalty is None and row.slack < -TOLERANCE * max(1.0, abs(row.limit)):
+            missed[row.key] = min(missed.get(row.key, row), row, key=lambda each: each.slack)
     broken = [
         {
             "rule": row.rule,
@@ -181,8 +186,7 @@ def _today(plan: Plan) -> dict[str, object]:
             "missed_by": -row.slack,
             "unit": row.unit,
         }
-        for row in today.rows
-        if row.penalty is None and row.slack < -TOLERANCE * max(1.0, abs(row.limit))
+        for row in missed.values()
     ]
     return {
         "profit": _mean(plan, lambda each: each.today.profit, today.profit),

@@ -110,7 +110,8 @@ class Plan:
     `conflict` names rules that contradict each other where the status is infeasible; `irreducible`: each of them is
     needed for that. Under uncertainty, `scenarios` holds every scenario, and `portfolio`, `decisions`, `recount` and
     the profit of `today` are those of the first, the most probable one; `objective` weighs all. `pins` is there where
-    choices were fixed or forbidden.
+    choices were fixed or forbidden. `given_up` is what the plan is worth less than the best one found, to change less
+    (component `least_change`).
     """
 
     portfolio: Portfolio
@@ -132,6 +133,7 @@ class Plan:
     scenarios: tuple[ScenarioPlan, ...] = ()
     pins: PinEffect | None = None
     irreducible: bool = False
+    given_up: float = 0.0
 
     @property
     def profit(self) -> float | None:

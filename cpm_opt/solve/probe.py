@@ -31,7 +31,7 @@ from cpm_opt.solve.refine import search_curved
 from cpm_opt.solve.search import Limits
 from cpm_opt.solve.session import GRACE, loadable
 
-INFEASIBLE = "infeasible"
+INFEASIBLE, OPTIMAL = "infeasible", "optimal"
 
 
 @dataclass(frozen=True)
@@ -48,12 +48,11 @@ class Unit:
 @dataclass(frozen=True)
 class Found:
     """A best plan: its objective with the shift, and the customers of the unit (the slope); `decisions` are those of
-    the first scenario. `proven`: no better plan exists, to the gap of the model."""
+    the first scenario."""
 
     value: float
     customers: float
     decisions: Decisions
-    proven: bool
 
 
 class Probe:
@@ -106,15 +105,15 @@ class Probe:
         self._take(replace(program, cost=cost, upper=upper))
         again, self._ran = self._ran, True
         found = search_curved(self._engine, self._held, self._limits, again)
-        if found.values is None or found.objective is None:
-            if found.status == INFEASIBLE:
-                return None
+        if found.status == INFEASIBLE:
+            return None
+        if found.status != OPTIMAL or found.values is None or found.objective is None:
             raise OutOfTime(found.message)
         every = self._idle.copy()
         used = program.position >= 0
         every[used] = found.values[program.position[used]]
         customers = float(amounts @ found.values[columns])
-        return Found(found.objective, customers, decode(self._drafts[0], every), found.status == "optimal")
+        return Found(found.objective, customers, decode(self._drafts[0], every))
 
     def customers(self, unit: Unit, decisions: Decisions) -> float:
         """The unit's customers, discounted and weighed as profit is, in decisions of the first scenario."""

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from cpm_opt.faults import DefectError
-from cpm_opt.formulation.components.least_change import LeastChange
+from cpm_opt.formulation.components.least_change import SLIP, LeastChange
 from cpm_opt.formulation.compose import compose
 from cpm_opt.formulation.draft import Composition, Weights
 from cpm_opt.formulation.spec import ModelSpec
@@ -97,8 +97,15 @@ class Session:
         worth = worth_of(question, composition, program, found.values)
         told = replace(found, status=plan.status, message=plan.message, objective=worth, bound=plan.bound)
         closer = answer(question, composition, program, told, plan.solver_log)
-        priced = replace(closer, shadow_prices=plan.shadow_prices, prices_from=plan.prices_from)
-        return priced if closer.shown else plan
+        if not closer.shown or closer.objective is None:
+            return plan
+        given_up = max(0.0, plan.objective - closer.objective)
+        if given_up > 2.0 * SLIP * max(1.0, abs(plan.objective)):
+            told = f"{given_up:.6g} of the best plan's worth were given up to change less (component least_change)"
+            closer = replace(
+                closer, message=f"{plan.message}; {told}" if plan.message else told, given_up=given_up
+            )
+        return replace(closer, shadow_prices=plan.shadow_prices, prices_from=plan.prices_from)
 
     def _limits(self, started: float) -> Limits:
         solver = self.spec.solver

@@ -10,7 +10,7 @@ its place. An error shifts the effect of one option for the customers of one gro
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -74,44 +74,75 @@ class Advice:
 
 def advice(problem: Problem, decisions: Decisions, objective: float, most: int, seconds: float) -> Advice:
     """Looks into the `most` choices with most money at stake, for at most so many `seconds`. `decisions` are the plan's
-    (of the first scenario), `objective` is its worth. Raises OutOfTime where not even the plan was found again."""
+    (of the first scenario), `objective` is its worth."""
     spec = _tight(problem.spec)
     p = problem.scenarios[0].portfolio if problem.scenarios else problem.portfolio
     units = sorted(
         _units(p, decisions, spec), key=lambda each: (-each[1], each[0].lever, each[0].segments.tolist())
     )
-    risk = spec.components.get(Risk.name)
-    weighs = bool(problem.scenarios) and isinstance(risk, Risk) and risk.weight > 0.0
-    flips = not weighs and spec.objective.profit > 0.0
-    found: list[Choice] = []
-    out_of_time = False
-    with Probe(problem.portfolio, spec, problem.scenarios, time.monotonic() + seconds) as probe:
-        best = probe.best(units[0][0] if units else _nobody())
-        if best is None:
-            return Advice((), len(units), False, 0.0, flips)
-        case = _Case(p, spec, probe, decisions, best.value, flips)
-        if objective < best.value - case.tolerance:  # the plan is not the best one: tangents are that one's
-            case = replace(case, decisions=best.decisions)
+    flips = not _weighs_risk(problem, spec) and spec.objective.profit > 0.0
+    if not units:
+        return Advice((), 0, False, objective, flips)
+    started = time.monotonic()
+    with Probe(problem.portfolio, spec, problem.scenarios, started + seconds) as probe:
         try:
-            # What is at stake is a guess; the nearest alternative tells which choices matter most.
-            beside = [_with_alternative(case, unit, money) for unit, money in units[: PREVIEWED * most]]
-            beside.sort(key=lambda each: (each.choice.cost is None, -(each.choice.cost or 0.0)))
-            for each in beside[:most]:
-                found.append(each.choice if each.other is None else _looked_into(case, each, each.other))
+            case = _case(p, spec, probe, decisions, objective, flips, units[0][0])
         except OutOfTime:
-            out_of_time = True
-    return Advice(tuple(found), len(units) - len(found), out_of_time, best.value, flips)
+            return Advice((), len(units), True, objective, flips)
+        # What is at stake is a guess; where solves are quick, the nearest alternative tells which choices matter most.
+        quick = (time.monotonic() - started) * 4.0 * PREVIEWED * most < seconds
+        found, out_of_time = _explored(case, units[: PREVIEWED * most if quick else most], most)
+    return Advice(tuple(found), len(units) - len(found), out_of_time, case.value, flips)
+
+
+def _explored(case: _Case, units: Sequence[tuple[Unit, float]], most: int) -> tuple[list[Choice], bool]:
+    """The choices that cost most to do without, dearest first, and whether the time ran out; then those that were not
+    reached have no flip, or are left out."""
+    beside: list[_Beside] = []
+    out_of_time = False
+    try:
+        for unit, money in units:
+            beside.append(_with_alternative(case, unit, money))
+    except OutOfTime:
+        out_of_time = True
+    beside.sort(key=lambda each: (each.choice.cost is None, -(each.choice.cost or 0.0)))
+    found: list[Choice] = []
+    for each in beside[:most]:
+        try:
+            told = each.choice if out_of_time or each.other is None else _looked_into(case, each, each.other)
+        except OutOfTime:
+            out_of_time, told = True, each.choice
+        found.append(told)
+    return found, out_of_time
+
+
+def _weighs_risk(problem: Problem, spec: ModelSpec) -> bool:
+    """Whether bad cases weigh more than others, so that worth is no longer convex in the error of an estimate."""
+    risk = spec.components.get(Risk.name)
+    return bool(problem.scenarios) and isinstance(risk, Risk) and risk.weight > 0.0
+
+
+def _case(
+    p: Portfolio,
+    spec: ModelSpec,
+    probe: Probe,
+    decisions: Decisions,
+    objective: float,
+    flips: bool,
+    anybody: Unit,
+) -> _Case:
+    """What choices are judged against: the plan, or the best one where that is worth more."""
+    case = _Case(p, spec, probe, decisions, objective, flips)
+    best = probe.best(anybody)
+    if best is None or best.value <= objective + case.tolerance:
+        return case if best is None else replace(case, value=max(objective, best.value))
+    return replace(case, value=best.value, decisions=best.decisions)
 
 
 def _tight(spec: ModelSpec) -> ModelSpec:
     """Differences of plans are small beside the plans: the search goes on until they can be told."""
     gap = TIGHT_GAP if spec.solver.mip_gap <= 1e-6 else spec.solver.mip_gap
     return replace(spec, solver=replace(spec.solver, mip_gap=gap))
-
-
-def _nobody() -> Unit:
-    none = np.zeros(0, dtype=np.int64)
-    return Unit(0, -1, none, 0)
 
 
 def _units(p: Portfolio, decisions: Decisions, spec: ModelSpec) -> Iterator[tuple[Unit, float]]:

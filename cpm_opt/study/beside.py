@@ -9,14 +9,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from cpm_opt.formulation.audit import Breach, RuleRow
+from cpm_opt.formulation.audit import Breach, Decisions, RuleRow
 from cpm_opt.formulation.draft import Weights
 from cpm_opt.portfolio.portfolio import Portfolio
 from cpm_opt.solve.answer import Question
 from cpm_opt.solve.certificate import TOLERANCE
 from cpm_opt.solve.plan import Recount
 from cpm_opt.solve.recount import recount
-from cpm_opt.study.given_tariff import carried, shares_of
 from cpm_opt.study.greedy import greedy
 
 if TYPE_CHECKING:
@@ -46,13 +45,10 @@ def greedy_facts(problem: Problem, most: int = MOST_MOVES) -> dict[str, object]:
     parts = tuple(spec.components.values())
     question = Question(p, parts, weights, problem.scenarios)
     planned = greedy(p, spec).decisions
-    share = shares_of(p, planned) if problem.scenarios else None
     recounts: list[Recount] = []
     broken: list[dict[str, object]] = []
     for case in question.cases:
-        decisions = planned
-        if share is not None:
-            decisions = carried(case.portfolio, share, planned.chosen, planned.extra)
+        decisions = _in_case(p, case.portfolio, planned) if problem.scenarios else planned
         counted, _, breaches = recount(case.portfolio, decisions, parts, weights)
         recounts.append(counted)
         broken += [row for row in _broken(counted.rows, breaches) if row not in broken]
@@ -69,6 +65,13 @@ def greedy_facts(problem: Problem, most: int = MOST_MOVES) -> dict[str, object]:
         "broken": broken,
         "moves": moves,
     }
+
+
+def _in_case(p: Portfolio, case: Portfolio, planned: Decisions) -> Decisions:
+    """The shares and choices of a plan as customers come and go in a scenario."""
+    from cpm_opt.study.given_tariff import carried, shares_of
+
+    return carried(case, shares_of(p, planned), planned.chosen, planned.extra)
 
 
 def _penalties(counted: Recount) -> float:

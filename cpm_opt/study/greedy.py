@@ -13,6 +13,7 @@ import numpy as np
 
 from cpm_opt.formulation.audit import Decisions, RuleRow, customers_of
 from cpm_opt.formulation.components.least_change import shares_today
+from cpm_opt.formulation.components.unchanged import Unchanged
 from cpm_opt.formulation.core import group_offers, today_of
 from cpm_opt.formulation.draft import Weights
 from cpm_opt.formulation.spec import ModelSpec
@@ -53,6 +54,9 @@ def greedy(portfolio: Portfolio, spec: ModelSpec) -> Greedy:
     chosen = tuple(np.full((len(lever.groups) if lever.single else 0, p.periods), -1) for lever in p.levers)
     decisions = Decisions(on, chosen, np.zeros((len(p.resources.names), p.periods)))
     limited = "capacity" in spec.components
+    unchanged = spec.components.get(Unchanged.name)
+    stays = unchanged.stays if isinstance(unchanged, Unchanged) else lambda *_: False
+    kept = frozenset(number for number, lever in enumerate(p.levers) if stays(p, lever))
     for t in range(p.periods):
         customers = customers_of(p, decisions)[:, t]
         share = shares_today(p)
@@ -62,7 +66,7 @@ def greedy(portfolio: Portfolio, spec: ModelSpec) -> Greedy:
                 share[:, np.array(lever.options)] = 0.0
                 share[np.arange(len(p.segments)), groups[lever.group_of, t]] = 1.0
         on[:, :, t] = share * customers[:, None]
-        _fill(_Period(p, decisions, t, _usage(p, t), limited), customers)
+        _fill(_Period(p, decisions, t, _usage(p, t), limited, kept), customers)
     weights = Weights(spec.objective.profit, spec.objective.end_value, spec.horizon.discount_rate)
     counted = recount(p, decisions, spec.components.values(), weights)[0]
     broken = (row for row in counted.rows if row.penalty is None)
@@ -72,13 +76,15 @@ def greedy(portfolio: Portfolio, spec: ModelSpec) -> Greedy:
 
 @dataclass(frozen=True)
 class _Period:
-    """Period number t (from 0): `usage[R, S, O]` per customer on each option; `limited`: capacity and costs count."""
+    """Period number t (from 0): `usage[R, S, O]` per customer on each option; `limited`: capacity and costs count;
+    `kept`: levers that the model leaves as they are today."""
 
     portfolio: Portfolio
     decisions: Decisions
     t: int
     usage: Numbers
     limited: bool
+    kept: frozenset[int]
 
     @property
     def on(self) -> Numbers:
@@ -154,6 +160,8 @@ def _moves(period: _Period, number: int) -> list[_Move]:
     """The moves on a lever that bring more than they cost in the period; none where a choice must hold."""
     p = period.portfolio
     lever = p.levers[number]
+    if number in period.kept:
+        return []
     if lever.single:
         offers = group_offers(p, lever)
         groups = range(len(lever.groups)) if period.t % lever.hold == 0 else ()

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpm_opt.faults import Fault, InputError, did_you_mean, shown
+from cpm_opt.faults import Fault, InputError, did_you_mean
 from cpm_opt.portfolio.portfolio import Numbers, Portfolio
 from cpm_opt.tables import InstanceInfo, Table
 from cpm_opt.tables.catalogue_actuals import actual_tables
@@ -249,8 +249,3 @@ class _Layout:
                 on[segment, list(lever.options)] = 0.0
             on[segment, mine[row["option"]]] = row["customers"]
         return on
-
-
-def subject(portfolio: Portfolio, segment: int) -> str:
-    """A segment as messages name it."""
-    return shown(portfolio.segments[segment])

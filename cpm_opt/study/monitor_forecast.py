@@ -15,11 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
 
-from cpm_opt.portfolio.portfolio import Numbers
+from cpm_opt.study.monitor_counts import Counts, beta_binomial, binomial, poisson
 from cpm_opt.study.monitor_plan import PlannedRun
 from cpm_opt.study.monitor_settled import PRESENT, SettledPeriod
 from cpm_opt.study.monitor_standards import flow_of, move_errors, use_of
@@ -30,7 +29,6 @@ POWER = 0.8
 LEFT = ""
 
 MOVE, ARRIVALS, CUSTOMERS, MARGIN, USE = "move", "arrivals", "customers", "margin", "use"
-UNTESTED = (USE,)
 
 
 @dataclass(frozen=True)
@@ -123,22 +121,16 @@ def _moves(plan: PlannedRun, periods: Sequence[SettledPeriod]) -> list[Forecast]
     return rows
 
 
-def _move_law(customers: float, rate: float, error: float) -> Any:
+def _move_law(customers: float, rate: float, error: float) -> Counts | None:
     """The distribution of the customers who move; None where the rate's error leaves it anything."""
-    from scipy.stats import betabinom, binom
-
     n = round(customers)
     if error <= 0.0 or not 0.0 < rate < 1.0:
-        return binom(n, rate)
+        return binomial(n, rate)
     strength = rate * (1.0 - rate) / error**2 - 1.0
-    if strength <= 0.0:
-        return None
-    return betabinom(n, rate * strength, (1.0 - rate) * strength)
+    return beta_binomial(n, rate * strength, (1.0 - rate) * strength) if strength > 0.0 else None
 
 
 def _arrivals(plan: PlannedRun, periods: Sequence[SettledPeriod]) -> list[Forecast]:
-    from scipy.stats import poisson
-
     p = plan.portfolio
     rows = []
     for s, name in enumerate(p.segments):
@@ -147,7 +139,7 @@ def _arrivals(plan: PlannedRun, periods: Sequence[SettledPeriod]) -> list[Foreca
         came = sum(float(each.arrivals[s]) for each in told)
         if told and (mean > PRESENT or came > PRESENT):
             row = Forecast(ARRIVALS, name, "", "customers", mean, mean, came, mean)
-            rows.append(_judged(row, poisson(mean)))
+            rows.append(_judged(row, poisson(mean, came)))
     return rows
 
 
@@ -237,20 +229,12 @@ def _uses(plan: PlannedRun, periods: Sequence[SettledPeriod]) -> list[Forecast]:
     return rows
 
 
-def _judged(row: Forecast, law: Any) -> Forecast:
+def _judged(row: Forecast, law: Counts | None) -> Forecast:
     """The forecast with interval and p-value of its distribution over whole numbers."""
     if law is None:
         return row
-    k = round(row.actual)
-    spread = float(law.std())
     # A plan's own figures are no whole numbers: what rounds to the mean is no deviation.
-    none = abs(row.error) <= 0.5 and spread > 0.0
-    p_value = 1.0 if none else float(min(1.0, 2.0 * min(law.cdf(k), law.sf(k - 1))))
-    low, high = (float(each) for each in law.ppf([LEVEL / 2, 1.0 - LEVEL / 2]))
-    low, high = (0.0 if np.isnan(low) else low, row.expected if np.isnan(high) else high)
-    return replace(row, low=low, high=high, p_value=p_value, spread=spread)
-
-
-def error_sizes(rows: Sequence[Forecast]) -> Numbers:
-    """Absolute relative errors of forecasts where something was expected."""
-    return np.array([abs(each.relative_error) for each in rows if each.relative_error is not None])
+    none = abs(row.error) <= 0.5 and law.spread > 0.0
+    p_value = 1.0 if none else law.two_sided(round(row.actual))
+    low, high = (float(law.quantile(each)) for each in (LEVEL / 2, 1.0 - LEVEL / 2))
+    return replace(row, low=low, high=high, p_value=p_value, spread=law.spread)

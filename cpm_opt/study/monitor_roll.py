@@ -193,14 +193,8 @@ def _resources(monitoring: Monitoring, passed: int, notes: list[str]) -> pd.Data
     frame = plan.frames["resources"]
     always = frame[frame["period"] <= 0]
     dated = _later(frame[frame["period"] > 0], passed)
-    rows: dict[tuple[str, int], dict[str, Any]] = {
-        (str(row["resource"]), int(row["period"])): dict(row)
-        for row in dated.to_dict("records")  # type: ignore[misc]
-    }
-    usual: dict[str, dict[str, Any]] = {
-        str(row["resource"]): dict(row)
-        for row in always.to_dict("records")  # type: ignore[misc]
-    }
+    rows = {(str(row["resource"]), int(row["period"])): row for row in _records(dated)}
+    usual = {str(row["resource"]): row for row in _records(always)}
     p, r = plan.portfolio, plan.portfolio.resources
     for i, t in np.argwhere(plan.decisions.extra > PRESENT).tolist():
         period = t + 1 - passed
@@ -216,6 +210,10 @@ def _resources(monitoring: Monitoring, passed: int, notes: list[str]) -> pd.Data
             f"{p.period_name} {t + 1}, taken as there"
         )
     return pd.concat([always, pd.DataFrame(list(rows.values()), columns=frame.columns)], ignore_index=True)
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(name): value for name, value in row.items()} for row in frame.to_dict("records")]
 
 
 def _ordered(monitoring: Monitoring, row: Mapping[str, Any], i: int, t: int, period: int) -> dict[str, Any]:

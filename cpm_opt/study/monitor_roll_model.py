@@ -120,7 +120,8 @@ def _held(monitoring: Monitoring, left: int, notes: list[str]) -> list[str]:
             unit = plan.portfolio.period_name
             notes.append(
                 f"levers: {lever.name} holds for {lever.hold} {unit}s, and could change next in {unit} {rest + 1} of "
-                f"the new instance; there holds are counted from its {unit} 1, so it can only in {unit} {lever.hold + 1}"
+                f"the new instance; holds are counted from its {unit} 1 there, so it can only in {unit} "
+                f"{lever.hold + 1}"
             )
     return pins
 

@@ -46,7 +46,6 @@ def value_bridge(
     p, t = plan.portfolio, settled.t
     each = worth[:, t + 1] / (1.0 + plan.spec.horizon.discount_rate)
     usual, now = standard.moves[:, :-1], expected_moves(plan, settled)[:, :-1]
-    planned = plan.recount.customers[:, t + 1]
     told = ~np.isnan(settled.arrivals)
     arrived = np.where(told, settled.arrivals, p.arrivals[:, t])
     foreseen = settled.start @ now + arrived
@@ -64,16 +63,9 @@ def value_bridge(
 
     steps = {
         START: parts((settled.start - settled.planned) @ usual),
-        CHOICES: parts(settled.start @ (now - usual)) if settled.known.any() else None,
+        CHOICES: parts(settled.start @ (now - usual)),
         ARRIVALS: parts(arrived - p.arrivals[:, t]) if told.any() else None,
         MIGRATION: parts(end - foreseen),
     }
     first = parts(settled.planned @ usual + p.arrivals[:, t])
-    # Without the delivered choices the options are the planned ones, and the moves with them; holds change that not.
-    last = parts(end)
-    if steps[CHOICES] is None:
-        steps[MIGRATION] = (
-            last - first - sum((s for n, s in steps.items() if s is not None and n != MIGRATION), 0.0)
-        )
-    assert planned.shape == end.shape
-    return bridge(first, steps, last, p.money_unit), tuple(assumed)
+    return bridge(first, steps, parts(end), p.money_unit), tuple(assumed)

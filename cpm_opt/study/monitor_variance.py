@@ -19,7 +19,7 @@ those whom there would be if those who came had moved at planned rates, N and B 
     spending      -(what was paid for resources, options, changes and credit - that at standard prices)
     other         -costs that no plan foresaw
 
-What was not delivered is taken at its standard, told, and its variance is None.
+What was not delivered is taken at its standard and told; a variance that nothing was delivered about is None.
 """
 
 from __future__ import annotations
@@ -46,12 +46,14 @@ FIXED, CHANGE, CREDIT, OTHER = "fixed cost", "change cost", "credit cost", "othe
 @dataclass(frozen=True)
 class Variance:
     """One period: `profit`, the bridge from planned to actual profit; `flexible`, what the flexible budget comes to by
-    part of the firm (cents); `assumed`, what was not delivered and stands at its standard, in words."""
+    part of the firm (cents); in words, `assumed`, what the actual profit takes at its standard because it was not
+    delivered, and `unsplit`, what was not delivered and only leaves causes unsplit."""
 
     period: int
     profit: Bridge
     flexible: tuple[int, ...]
     assumed: tuple[str, ...]
+    unsplit: tuple[str, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -66,6 +68,7 @@ class _Steps:
     size: int
     amounts: dict[str, Numbers] = field(default_factory=dict)
     assumed: list[str] = field(default_factory=list)
+    unsplit: list[str] = field(default_factory=list)
 
     def segments(self, name: str, amounts: Numbers) -> None:
         self.amounts.setdefault(name, np.zeros(self.size + 1))[:-1] += amounts
@@ -101,7 +104,7 @@ def variance(
     found = bridge(planned, ordered, actual, plan.portfolio.money_unit)
     first = [found.start, *(found.steps[name] or () for name in BEFORE_FLEXIBLE)]
     budget = tuple(sum(parts) for parts in zip(*(each for each in first if each), strict=True))
-    return Variance(settled.number, found, budget, tuple(steps.assumed))
+    return Variance(settled.number, found, budget, tuple(steps.assumed), tuple(steps.unsplit))
 
 
 def _planned(plan: PlannedRun, settled: SettledPeriod, standard: Standard) -> Numbers:
@@ -125,8 +128,8 @@ def _customers(
     steps.segments("mix", (came - even) * each)
     if moved is not None:
         steps.segments("migration", (a - came) * each)
-    if not settled.started.any():
-        steps.assumed.append("customers at the start: as planned")
+    if settled.t and not settled.started.any():
+        steps.unsplit.append("customers at the start (as planned)")
 
 
 def _choices(plan: PlannedRun, settled: SettledPeriod, standard: Standard, steps: _Steps) -> None:
@@ -135,7 +138,7 @@ def _choices(plan: PlannedRun, settled: SettledPeriod, standard: Standard, steps
         steps.segments("choices", np.zeros(len(a)))
         return
     if not settled.known.any():
-        steps.assumed.append("options: customers were on what was planned for them")
+        steps.unsplit.append("options (customers count as on what was planned for them)")
         return
     brought = flow_of(p, "margin", t, a, settled.on)
     served = standard.unit_cost @ use_of(p, t, a, settled.on)
@@ -147,7 +150,7 @@ def _choices(plan: PlannedRun, settled: SettledPeriod, standard: Standard, steps
             steps.firm("choices", float((p.fixed_cost[was, t] - p.fixed_cost[now, t]).sum()))
     silent = [lever.name for number, lever in enumerate(p.levers) if not settled.known[:, number].any()]
     if silent:
-        steps.assumed.append(f"options of {', '.join(silent)}: as planned")
+        steps.unsplit.append(f"options of {', '.join(silent)} (as planned)")
 
 
 def _change_cost(plan: PlannedRun, settled: SettledPeriod, standard: Standard) -> Numbers:
@@ -159,12 +162,15 @@ def _change_cost(plan: PlannedRun, settled: SettledPeriod, standard: Standard) -
 def _results(plan: PlannedRun, settled: SettledPeriod, steps: _Steps, volume: str | None) -> None:
     p, t, actual = plan.portfolio, settled.t, settled.actual
     margin, revenue = _delivered(actual, "margin", p.segments), _delivered(actual, "revenue", p.segments)
-    needed = (settled.start > PRESENT) & p.active
-    _tell_missing(p.segments, needed & np.isnan(margin), "margin", steps)
     should = {name: flow_of(p, name, t, settled.start, settled.on) for name in p.flows}
+    needed = (settled.start > PRESENT) & (p.active | (np.abs(should["margin"]) > PRESENT))
+    sold_to = needed | (np.nan_to_num(revenue) != 0.0)
+    _tell_missing(p.segments, sold_to & np.isnan(margin), "margin", steps.assumed)
     stated = bool(np.any(p.flows["revenue"].per_customer) or np.any(p.flows["revenue"].per_option))
     if not stated:
         revenue = np.full(len(p.segments), np.nan)
+    elif not np.isnan(margin).all():
+        _tell_missing(p.segments, needed & ~np.isnan(margin) & np.isnan(revenue), "revenue", steps.unsplit)
     both = ~np.isnan(margin) & ~np.isnan(revenue)
     bought = np.zeros(len(p.segments))
     sold = np.zeros(len(p.segments))
@@ -175,9 +181,7 @@ def _results(plan: PlannedRun, settled: SettledPeriod, steps: _Steps, volume: st
         bought, sold = more * should["margin"], more * should["revenue"]
         if countable.any():
             steps.segments("purchases", bought)
-        _tell_missing(
-            p.segments, needed & ~countable, f"{volume}, or what it is measured by", steps, "purchases: "
-        )
+        _tell_missing(p.segments, needed & ~countable, f"{volume} with revenue", steps.unsplit)
     priced = ~np.isnan(revenue)
     price = np.where(priced, np.nan_to_num(revenue) - should["revenue"] - sold, 0.0)
     if priced.any():
@@ -194,13 +198,11 @@ def _delivered(actual: ActualPeriod, measure: str, segments: tuple[str, ...]) ->
     return actual.results.get(measure, np.full(len(segments), np.nan))
 
 
-def _tell_missing(
-    segments: tuple[str, ...], missing: Flags, what: str, steps: _Steps, prefix: str = ""
-) -> None:
+def _tell_missing(segments: tuple[str, ...], missing: Flags, what: str, told: list[str]) -> None:
     names = [name for name, gone in zip(segments, missing.tolist(), strict=True) if gone]
     if names:
         who = "every segment" if len(names) == len(segments) else f"{len(names)} of {len(segments)} segments"
-        steps.assumed.append(f"{prefix}{what} of {who}: at the standard")
+        told.append(f"{what} of {who}")
 
 
 def _resources(plan: PlannedRun, settled: SettledPeriod, steps: _Steps) -> None:
@@ -214,20 +216,23 @@ def _resources(plan: PlannedRun, settled: SettledPeriod, steps: _Steps) -> None:
         steps.firm("efficiency", -float(r.unit_cost[:, t] @ (use - should)))
     planned_extra = plan.decisions.extra[:, t]
     there = np.where(np.isfinite(r.capacity[:, t]), r.capacity[:, t], 0.0)
-    told = (actual.use, actual.capacity, actual.extra, actual.cost)
-    if not all(np.isnan(each).all() for each in told):
+    figures = (actual.use, actual.capacity, actual.extra, actual.cost)
+    if not all(np.isnan(each).all() for each in figures):
         more = r.capacity_cost[:, t] * (capacity - there) + r.extra_cost[:, t] * (extra - planned_extra)
         steps.firm("capacity", -float(more.sum()))
     usual = r.unit_cost[:, t] * use + r.capacity_cost[:, t] * capacity + r.extra_cost[:, t] * extra
     paid = ~np.isnan(actual.cost)
     if paid.any():
         steps.firm("spending", -float((actual.cost[paid] - usual[paid]).sum()))
-    for what, gone in (("use", np.isnan(actual.use)), ("cost", np.isnan(actual.cost))):
-        names = [name for name, absent in zip(r.names, (gone & costly).tolist(), strict=True) if absent]
+    unused = np.isnan(actual.use) & (r.unit_cost[:, t] != 0.0)
+    for told, what, gone in (
+        (steps.assumed, "cost", ~paid & costly),
+        (steps.unsplit, "use", unused & paid),
+        (steps.assumed, "use", unused & ~paid),
+    ):
+        names = [name for name, absent in zip(r.names, gone.tolist(), strict=True) if absent]
         if names:
-            steps.assumed.append(
-                f"{what} of {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}: at the standard"
-            )
+            told.append(f"{what} of {', '.join(names[:4])}{', ...' if len(names) > 4 else ''}")
 
 
 def _resource_figures(
@@ -270,7 +275,7 @@ def _other_costs(plan: PlannedRun, settled: SettledPeriod, standard: Standard, s
         steps.firm(name, -(paid[key] - should.get(key, 0.0)))
     silent = sorted(key for key, cost in should.items() if key not in paid and cost != 0.0)
     for source, item in silent:
-        steps.assumed.append(f"{source}{f' of {item}' if item else ''}: at the standard")
+        steps.assumed.append(f"{source}{f' of {item}' if item else ''}")
 
 
 def _actual(plan: PlannedRun, settled: SettledPeriod, standard: Standard, steps: _Steps) -> Numbers:

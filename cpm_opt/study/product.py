@@ -88,7 +88,7 @@ def _with_ledger(
     from cpm_opt.costing import cost_and_profit
     from cpm_opt.costing.dimensions import by_dimension
 
-    if "sales" not in tables.frames:
+    if not tables.has("sales"):
         lines = ((name, int(markets.loc[markets[name].isna(), "line"].iloc[0])) for name in blank)
         message, remedy = (
             "is blank, and there is no table sales to take it from",
@@ -104,7 +104,7 @@ def _with_ledger(
             line = int(markets.loc[markets["sales_before"].isna(), "line"].iloc[0])
             remedy = "fill it in, or state prior_first_day and prior_last_day in [estimates.profit]"
             raise InputError([Fault(MARKETS, message, remedy, line, "sales_before", code="blank")])
-        before = by_dimension(statement.prior, rules.by, tables.frames["sales"].iloc[:0])
+        before = by_dimension(statement.prior, rules.by, statement.ledger["campaigns"].iloc[:0])
     strange = markets[~markets["product"].isin(now.index) & markets[blank].isna().any(axis=1)]
     if len(strange):
         known = [name for name in now.index if name]

@@ -10,6 +10,7 @@ import decimal
 import math
 import uuid
 from collections.abc import Sequence
+from types import NoneType
 
 from cpm_opt.tables.records import Odd
 from cpm_opt.tables.source import Spelling
@@ -34,10 +35,10 @@ def column_texts(cells: Sequence[object], spelling: Spelling) -> tuple[list[str]
     Raises `Nested` where a cell is no single value.
     """
     kinds = set(map(type, cells))
-    if kinds <= {str}:
+    if kinds <= {str} or kinds <= {int}:
         return list(map(str, cells)), []
-    if kinds <= {int}:
-        return list(map(str, cells)), []
+    if kinds <= {str, NoneType}:
+        return ["" if cell is None else str(cell) for cell in cells], []
     odd = []
     if kinds & {float, decimal.Decimal}:
         message = "is a number of more digits than it can hold, so as a name it may be damaged"
@@ -46,6 +47,12 @@ def column_texts(cells: Sequence[object], spelling: Spelling) -> tuple[list[str]
             for at, cell in enumerate(cells)
             if isinstance(cell, float) and EXACT <= abs(cell) < math.inf
         ]
+    if kinds <= {float, int, NoneType}:
+        words = ["" if cell is None else repr(cell) for cell in cells]
+        return [word.removesuffix(".0").replace(".", spelling.decimal) for word in words], odd
+    if kinds <= {datetime.date, NoneType} or kinds <= {datetime.datetime, NoneType}:
+        known = {cell: cell_text(cell, spelling) for cell in set(cells)}
+        return [known[cell] for cell in cells], odd
     return [cell_text(cell, spelling) for cell in cells], odd
 
 

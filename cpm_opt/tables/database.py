@@ -7,6 +7,7 @@ password of the URL.
 
 from __future__ import annotations
 
+import dataclasses
 import hashlib
 import re
 import sqlite3
@@ -50,29 +51,32 @@ def not_one_select(query: str) -> str | None:
 
 
 def read_query(
-    source: Source, table: str, used: frozenset[str] | None
+    source: Source, table: str, used: frozenset[str] | None, silent: dict[str, Fault]
 ) -> tuple[Records | None, list[Fault], str]:
     """The records of a query, what is wrong with them, and the sha256 over the rows in whatever order they came.
 
-    `used` are the columns that count (None: all); others are named, and their cells left blank. Raises `Unreadable`.
+    `used` are the columns that count (None: all); others are named, and their cells left blank. `silent` are the
+    servers that did not answer before, by their URL, and gets this one if it does not. Raises `Unreadable`.
     """
     wrong = not_one_select(source.query or "")
     if wrong is not None:
         raise Unreadable(Fault(table, f"the query {wrong}", "write one SELECT", code="query"))
+    if source.url in silent:
+        raise Unreadable(dataclasses.replace(silent[source.url], table=table))
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
         with _engine(source, table) as engine, engine.connect() as connection:
-            before = source.path.stat() if source.path is not None else None
+            before = _stamp(source)
             header, rows = _rows(connection, source, table)
+            changed = before != _stamp(source)
     except SQLAlchemyError as error:
-        raise Unreadable(_told(error, source, table)) from error
-    if (
-        source.path is not None
-        and before is not None
-        and before.st_mtime_ns != source.path.stat().st_mtime_ns
-    ):
-        message = f"{source.path.name} changed while it was read"
+        fault = _told(error, source, table)
+        if fault.code == "no_connection" and source.url is not None:
+            silent[source.url] = fault
+        raise Unreadable(fault) from error
+    if changed:
+        message = "the database changed while it was read"
         raise Unreadable(Fault(table, message, "run again when it is complete", code="changed_while_read"))
     if not rows:
         return None, [Fault(table, "the query gives no rows", "correct the query", code="empty_table")], ""
@@ -115,6 +119,11 @@ def _opened(path: Path) -> sqlite3.Connection:
     end = time.monotonic() + MAX_SECONDS
     connection.set_progress_handler(lambda: time.monotonic() > end, 100_000)
     return connection
+
+
+def _stamp(source: Source) -> int | None:
+    """The time of the last change of an SQLite file that is read without a lock; None for every other source."""
+    return source.path.stat().st_mtime_ns if source.path is not None and _quiet(source.path) else None
 
 
 def _quiet(path: Path) -> bool:
@@ -179,10 +188,14 @@ def _records(
 
 
 def _hash(records: Records) -> str:
-    """sha256 over header and rows; a database gives rows in any order, so they are sorted."""
+    """sha256 over the header and a hash of each row; a database gives rows in any order, so these are sorted."""
+    import numpy as np
+    import pandas as pd
+
     digest = hashlib.sha256("\x1f".join(records.header).encode("utf-8", "surrogatepass"))
-    for row in sorted(zip(*records.cells, strict=True)):
-        digest.update(("\x1e" + "\x1f".join(row)).encode("utf-8", "surrogatepass"))
+    frame = pd.DataFrame({at: pd.Series(cells, dtype=object) for at, cells in enumerate(records.cells)})
+    rows = pd.util.hash_pandas_object(frame, index=False).to_numpy(dtype=np.uint64)
+    digest.update(np.sort(rows).astype("<u8").tobytes())
     return digest.hexdigest()
 
 

@@ -6,7 +6,6 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -16,11 +15,8 @@ from cpm_opt.tables.check import check_records
 from cpm_opt.tables.column import Table
 from cpm_opt.tables.info import FILE, Described, InstanceInfo, read_info
 from cpm_opt.tables.ledgers import LargeTable, open_large, too_long_for_a_frame
-from cpm_opt.tables.reading import read_source
+from cpm_opt.tables.reading import Opened, read_source
 from cpm_opt.tables.source import BESIDE, OTHER_SUFFIXES, Source
-
-if TYPE_CHECKING:
-    from cpm_opt.tables.workbook import Book
 
 
 @dataclass(frozen=True)
@@ -47,6 +43,13 @@ class Tables:
         """Whether a table is there, as a frame or as a large table."""
         return name in self.frames or name in self.large
 
+    def large_hashes(self) -> dict[str, str]:
+        """The sha256 of the files of the large tables, which are read from end to end for it."""
+        return {
+            _hash_name(self.folder, name, ledger.source): ledger.sha256()
+            for name, ledger in self.large.items()
+        }
+
     def count(self, name: str) -> int:
         """How many rows a table has."""
         return self.large[name].count() if name in self.large else len(self.frames[name])
@@ -61,7 +64,7 @@ def read_instance(folder: Path) -> Tables:
     faults = list(described.faults)
     hashes = {FILE: described.sha256} if described.sha256 else {}
     frames: dict[str, pd.DataFrame] = {}
-    books: dict[Path, Book] = {}
+    opened = Opened()
     large: dict[str, LargeTable] = {}
     for name, source in described.sources.items():
         if too_long_for_a_frame(ALL[name], source):
@@ -70,7 +73,7 @@ def read_instance(folder: Path) -> Tables:
             if ledger is not None:
                 large[name] = ledger
             continue
-        frame, wrong, sha256 = _read_table(ALL[name], source, described, books)
+        frame, wrong, sha256 = _read_table(ALL[name], source, described, opened)
         faults += wrong
         if frame is not None:
             frames[name] = frame
@@ -110,10 +113,10 @@ def _hash_name(folder: Path, table: str, source: Source) -> str:
 
 
 def _read_table(
-    table: Table, source: Source, described: Described, books: dict[Path, Book]
+    table: Table, source: Source, described: Described, opened: Opened
 ) -> tuple[pd.DataFrame | None, list[Fault], str]:
     known = table.with_measures(described.info.measures)
-    records, faults, sha256 = read_source(source, table.name, known, described.file, books)
+    records, faults, sha256 = read_source(source, table.name, known, described.file, opened)
     if records is None:
         return None, faults, sha256
     frame, wrong = check_records(table, records, described.info, described.parsed)

@@ -18,7 +18,7 @@ from cpm_opt.faults import Fault
 from cpm_opt.tables.files import Unreadable
 
 MAX_PARTS = 10_000
-MAX_UNPACKED = 1_000_000_000
+MAX_UNPACKED = 500_000_000
 HARMLESS = 20_000_000
 """An archive that unpacks to less may be packed as tightly as it likes."""
 MAX_RATIO = 200
@@ -37,7 +37,7 @@ _CHUNK = 1_000_000
 
 @dataclass(frozen=True)
 class Package:
-    """An archive that was looked through: `part` gives one of its parts, which are at most 1 GB together."""
+    """An archive that was looked through: `part` gives one of its parts, which are at most 500 MB together."""
 
     archive: zipfile.ZipFile
 

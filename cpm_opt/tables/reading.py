@@ -23,21 +23,30 @@ if TYPE_CHECKING:
 _SHOWN = 5
 
 
+@dataclasses.dataclass(frozen=True)
+class Opened:
+    """What the tables of one instance share: the workbooks that were opened, and the databases that did not answer,
+    each with its fault, so that nobody waits for them again."""
+
+    books: dict[Path, Book] = dataclasses.field(default_factory=dict)
+    silent: dict[str, Fault] = dataclasses.field(default_factory=dict)
+
+
 def read_source(
-    source: Source, table: str, known: Sequence[Column], file: TomlFile | None, books: dict[Path, Book]
+    source: Source, table: str, known: Sequence[Column], file: TomlFile | None, opened: Opened
 ) -> tuple[Records | None, list[Fault], str]:
     """The records of a table under the catalogue's names (None where there are none), what is wrong with its source,
     and the hash of what was read ("" where nothing was).
 
-    `known` are the table's columns, `file` is instance.toml for the lines of its column map, and `books` keeps the
-    workbooks that were opened for other tables.
+    `known` are the table's columns, `file` is instance.toml for the lines of its column map, and `opened` is what was
+    opened for other tables.
     """
     labels = {column.name: source.columns.get(column.name, column.name) for column in known}
     mapped = frozenset(source.columns.values())
     used = mapped | set(labels.values()) if mapped else None
     try:
         records, faults, sha256 = _raw(
-            source, table, [*labels.values(), *mapped - set(labels.values())], used, books
+            source, table, [*labels.values(), *mapped - set(labels.values())], used, opened
         )
     except Unreadable as error:
         return None, [error.fault], ""
@@ -56,14 +65,14 @@ def read_source(
 
 
 def _raw(
-    source: Source, table: str, labels: Sequence[str], used: frozenset[str] | None, books: dict[Path, Book]
+    source: Source, table: str, labels: Sequence[str], used: frozenset[str] | None, opened: Opened
 ) -> tuple[Records | None, list[Fault], str]:
     """The records as they stand in the source. Raises `Unreadable`."""
     path = source.path
     if source.kind == "sql":
         from cpm_opt.tables.database import read_query
 
-        return read_query(source, table, used)
+        return read_query(source, table, used, opened.silent)
     assert path is not None
     if source.kind == "parquet":
         from cpm_opt.tables.parquet import read_parquet
@@ -72,7 +81,7 @@ def _raw(
     if source.kind == "excel":
         from cpm_opt.tables.workbook import open_book, read_sheet
 
-        book = books[path] if path in books else books.setdefault(path, open_book(path, table))
+        book = opened.books.get(path) or opened.books.setdefault(path, open_book(path, table))
         sheet, faults = read_sheet(book, source.sheet, table, source.spelling, used)
         return sheet, faults, book.sha256
     read = read_text(path, table, source.encoding)

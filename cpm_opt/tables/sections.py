@@ -16,6 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from cpm_opt.faults import Fault, did_you_mean
 from cpm_opt.tables.catalogue import ALL
+from cpm_opt.tables.names import misspelt
 from cpm_opt.tables.source import (
     BESIDE,
     ENCODINGS,
@@ -194,16 +195,15 @@ def _contradictions(file: TomlFile, at: tuple[str, str], section: Section) -> li
 
 
 def _map_faults(file: TomlFile, at: tuple[str, str], section: Section) -> list[Fault]:
-    """Names on our side of the column map that the table has not. Tables that take further columns judge them later."""
+    """Names on our side of the column map that the table has not, or, where it takes columns under names of the
+    user's own, that look like one of ours misspelt."""
     table = ALL[at[1]]
-    if table.extra != "none":
-        return []
     return [
         file.fault(
             (*at, "columns", name), "unknown column", did_you_mean(name, table.names), "unknown_column"
         )
         for name in section.columns
-        if name not in table.names
+        if name not in table.names and (table.extra == "none" or misspelt(name, table.names))
     ]
 
 

@@ -184,7 +184,9 @@ def _part_of(package: Package, sheet: str) -> str | None:
     return None
 
 
-_CELL = re.compile(rb"<(?:\w+:)?c\s([^>]*[^/>])>")
+_FILLED = re.compile(rb"<(?:\w+:)?c\s([^>]*[^/>])>")
+_ROW = re.compile(rb"""<(?:\w+:)?row\s[^>]*?\br=["'](\d+)["']""")
+_LETTERS = re.compile(rb"""\br=["']([A-Z]{1,3})\d""")
 _REFERENCE = re.compile(rb"""\br=["']([A-Z]{1,3})(\d{1,7})["']""")
 _SHARED = re.compile(rb"""\bt=["']s["'][^>]*><(?:\w+:)?v>(\d+)<""")
 _ITEM = re.compile(rb"<(?:\w+:)?si\b[^>]*>(.*?)</(?:\w+:)?si>", re.S)
@@ -199,27 +201,35 @@ def _place(attributes: bytes) -> tuple[int, int] | None:
     found = _REFERENCE.search(attributes)
     if found is None:
         return None
-    column = 0
-    for letter in found[1]:
-        column = 26 * column + letter - 64
-    return int(found[2]) - 1, column - 1
+    return int(found[2]) - 1, _column(found[1]) - 1
+
+
+def _column(letters: bytes) -> int:
+    """The number of a column, from 1: A is 1, AA is 27."""
+    number = 0
+    for letter in letters:
+        number = 26 * number + letter - 64
+    return number
 
 
 def _too_large(xml: bytes, book: Book, table: str) -> Fault | None:
     """The fault where a reader would need more room than a table does: calamine spans everything from the first
     filled cell to the last, and repeats a shared text in every cell that shows it."""
-    count, top, bottom, left, right = 0, 1 << 20, 0, 1 << 14, 0
-    for cell in _CELL.finditer(xml):
-        count += 1
-        place = _place(cell[1])
-        if place is not None:
-            top, bottom = min(top, place[0]), max(bottom, place[0])
-            left, right = min(left, place[1]), max(right, place[1])
-    span = max(bottom - top + 1, 1) * max(right - left + 1, 1)
-    if max(span, count) > MAX_CELLS:
-        message = f"its cells span {bottom - top + 1:,} rows and {right - left + 1:,} columns, over the limit"
-        remedy = f"delete what stands far from the table, or export it as Parquet (limit {MAX_CELLS:,} cells)"
-        return _fault(table, message, remedy, "too_large")
+    count = len(_FILLED.findall(xml))
+    columns = [_column(letters) for letters in set(_LETTERS.findall(xml))]
+    bottom = max(map(int, _ROW.findall(xml)), default=0)
+    if max(count, bottom * max(columns, default=0)) > MAX_CELLS:
+        # Cells that are only formatted may lie anywhere, so look at the filled ones alone.
+        places = [place for cell in _FILLED.finditer(xml) if (place := _place(cell[1])) is not None]
+        height, width = (
+            1 + max(at) - min(at) if at else 0 for at in (list(zip(*places, strict=True)) or [(), ()])
+        )
+        if max(count, height * width) > MAX_CELLS:
+            message = f"its cells span {height:,} rows and {width:,} columns, over the limit"
+            remedy = (
+                f"delete what stands far from the table, or export it as Parquet (limit {MAX_CELLS:,} cells)"
+            )
+            return _fault(table, message, remedy, "too_large")
     shared = book.package.part("xl/sharedStrings.xml") or b""
     if len(shared) * count > MAX_TEXT:
         sizes = [len(item) for item in _ITEM.findall(shared)]

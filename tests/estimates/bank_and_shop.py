@@ -48,7 +48,7 @@ ida,,,bakery,1
 """
 
 
-def shop(folder: Path, segments: str = '[estimates.segments]\nby = "tier"\n', **tables: str) -> Tables:
+def shop(folder: Path, rules: str = '[estimates.segments]\nby = "tier"\n', **tables: str) -> Tables:
     """The shop, an instance by year with these rules of segments; further planning tables as CSV."""
     sales = [
         (name, f"{year}-05-05", 1, money)
@@ -62,7 +62,7 @@ def shop(folder: Path, segments: str = '[estimates.segments]\nby = "tier"\n', **
         "activities": "activity,transaction_rate\nvisit,10\n",
         "activity_counts": "activity,customer,count,date\n" + "\n".join(visits) + "\n",
     }
-    return instance(folder, sales, SHOP_RULES + segments, "year", {**ledgers, **tables})
+    return instance(folder, sales, SHOP_RULES + rules, "year", {**ledgers, **tables})
 
 
 BANK_RULES = """
@@ -101,7 +101,7 @@ BANK = {
 }
 
 
-def bank(folder: Path, segments: str = BANK_SEGMENTS, **tables: str) -> Tables:
+def bank(folder: Path, rules: str = BANK_SEGMENTS, **tables: str) -> Tables:
     """The bank, an instance by year; h1 to h3 belong to the holding. A statement costs 2."""
     balances = [
         f"{name},{year}-06-30,{money}"
@@ -116,4 +116,4 @@ def bank(folder: Path, segments: str = BANK_SEGMENTS, **tables: str) -> Tables:
         "activity_counts": "activity,customer,count,date\n"
         + "".join(f"statement,{name},12,{year}-06-30\n" for name in BANK for year in (2024, 2025)),
     }
-    return instance(folder, None, BANK_RULES + segments, "year", {**ledgers, **tables})
+    return instance(folder, None, BANK_RULES + rules, "year", {**ledgers, **tables})

@@ -51,3 +51,5 @@ def test_what_cannot_be_told_is_said() -> None:
     assert not one.model.converged
     (together,) = fit_attraction(data.assign(promotion=data["price"] * 2))
     assert "moved together" in together.model.message
+    told = data.assign(promotion=(data["segment"] == "bargain").astype(float))
+    assert "perfectly" in fit_attraction(told)[0].model.message

@@ -99,6 +99,7 @@ def test_moves_become_scenarios_and_a_risk_plan(tmp_path: Path, settings: str) -
     up = table[table["option"] == "up"].pivot(index="scenario", columns="segment", values="factor")
     if not settings:
         assert np.corrcoef(up["gold"], up["silver"])[0, 1] > 0.9
+        return
     plan = solve_instance(folder, "robust-portfolio", ["horizon.periods=2"])
     assert plan.certificate is not None
     assert plan.certificate.passed

@@ -8,12 +8,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
 from cpm_opt.estimates.estimate import Estimates, estimate, with_response
 from cpm_opt.estimates.on_request import estimate_instance
 from cpm_opt.estimates.planning_files import write_planning_tables
 from cpm_opt.pipeline import solve_instance
+from cpm_opt.report.estimation import estimation_facts
 from cpm_opt.tables import read_instance
 
 HEAD = """[instance]
@@ -154,6 +156,8 @@ def test_stated_effects_stand_and_others_are_added(tmp_path: Path) -> None:
     assert (effects["lever"] == "calls").sum() == 4
     assert "lever fee: stated in table effects, and not estimated" in found.notes
     assert effects["line"].is_unique
+    told = {row["table"]: row["source"] for row in estimation_facts(read_instance(tmp_path), found)["tables"]}
+    assert (told["effects"], told["levers"]) == ("stated, and levers estimated", "stated")
 
 
 def test_stated_points_make_stated_effects(tmp_path: Path) -> None:
@@ -207,3 +211,31 @@ def test_break_even_is_shown_beside_each_step(tmp_path: Path) -> None:
     assert steps["a", "up"].volume == pytest.approx(1.1 ** model.parameters["elasticity[a]"] - 1)
     # At the break-even volume margin would not move: R ((g + p)(1 + v) - g) = 0.
     assert (0.5 + 0.1) * (1 + steps["a", "up"].break_even) - 0.5 == pytest.approx(0.0)
+
+
+def test_offers_with_covariates_become_effects_over_a_segments_own_customers(tmp_path: Path) -> None:
+    """By hand: the mean of statsmodels' predictions over the offers of a segment, at one price less at the other."""
+    rng = np.random.default_rng(12)
+    price, kind, age = rng.uniform(4, 8, 900), rng.integers(0, 2, 900), rng.normal(40, 10, 900).round(1)
+    taken = rng.random(900) < 1 / (1 + np.exp(1 + 0.3 * (price - 6) - 0.05 * (age - 40)))
+    revenue = taken * price * rng.gamma(9, 1 / 9, 900)
+    offers = pd.DataFrame({"segment": np.array(["a", "b"])[kind], "price": price, "accepted": taken.astype(int),
+                           "revenue": revenue, "age": age, "note": "unused"})  # fmt: skip
+    offers.to_csv(tmp_path / "offers.csv", index=False)
+    rules = '[[estimates.response.levers]]\nlever = "fee"\nfrom = "offers"\nbase_price = 5\ncovariates = ["age"]\n'
+    found = estimated(tmp_path, rules + "shrink = false\n")
+    assert found.faults == ()
+    effects = found.frames["effects"].set_index(["segment", "option"])
+    logit = smf.logit("accepted ~ 0 + segment + segment:price + age", offers).fit(disp=0)
+    money = smf.glm(
+        "revenue ~ 0 + segment + segment:np.log(price) + age", offers[taken], family=sm.families.Poisson()
+    ).fit()
+    for segment in ("a", "b"):
+        own = offers[offers["segment"] == segment]
+        brought = [
+            float((logit.predict(own.assign(price=p)) * money.predict(own.assign(price=p))).mean())
+            for p in (5.0, 5.5, 4.5)
+        ]
+        assert effects.loc[(segment, "up"), "margin"] == pytest.approx(brought[1] - brought[0], rel=1e-4)
+        assert effects.loc[(segment, "down"), "revenue"] == pytest.approx(brought[2] - brought[0], rel=1e-4)
+        assert effects.loc[(segment, "up"), "margin_se"] > 0

@@ -15,7 +15,7 @@ from cpm_opt.estimates.histories import WEEKS, Histories
 from cpm_opt.estimates.lifetime import discounted_life, discounted_purchases, lifetime_value
 from cpm_opt.estimates.values import Values
 from cpm_opt.tables import Tables
-from tests.estimates.bank_and_shop import bank, shop
+from tests.estimates.bank_and_shop import BANK, bank, shop
 from tests.estimates.histories_of import draw_bg_nbd, histories, shop_sales
 from tests.ledger import RULES, instance
 
@@ -247,3 +247,21 @@ def test_repeat_purchases_that_pay_nothing_are_told_and_take_the_mean_spend(tmp_
     mean = gamma_gamma.mean_spend(found.value_models[-1].values)
     assert row["expected_spend"] == pytest.approx(mean)
     assert "no-spend" in {lint.code for lint in found.lint}
+
+
+def test_stated_tables_value_the_customers_of_their_segments(tmp_path: Path) -> None:
+    """Table customers names the segment; the chain is the one that the planning tables state, without an interval."""
+    stated = {
+        "customers": "customer,segment\n" + "".join(f"{n},{'big' if n < 'i' else 'mass'}\n" for n in BANK),
+        "segments": "segment,customers,margin\nbig,3,100\nmass,4,10\n",
+        "migration": "from,to,rate\nbig,big,0.8\nmass,mass,0.5\nmass,big,0.1\n",
+    }
+    found = net(bank(tmp_path, "", **stated))
+    rows = found.customers.set_index("customer")
+    big, mass = 0.0, 0.0
+    for _ in range(5):
+        big, mass = 100 + 0.8 * big / 1.1, 10 + (0.5 * mass + 0.1 * big) / 1.1
+    assert rows.loc[["h1", "p1"], "lifetime"].tolist() == pytest.approx([big, mass])
+    assert found.equity["value"] == pytest.approx(3 * big + 4 * mass)
+    assert np.isnan(found.equity["low"])
+    assert rows["lifetime_low"].isna().all()

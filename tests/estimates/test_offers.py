@@ -174,3 +174,55 @@ def test_intervals_of_slopes_cover() -> None:
         error = np.sqrt(np.diag(found.covariance))[part]
         hits += int((np.abs(found.values[part] - truth) <= 1.96 * error).sum())
     assert 0.91 <= hits / 300 <= 0.98
+
+
+def test_covariates_are_those_of_statsmodels(offers: pd.DataFrame) -> None:
+    rng = np.random.default_rng(6)
+    rows = offers.assign(
+        age=rng.normal(40, 9, len(offers)), region=rng.choice(["east", "north", "west"], len(offers))
+    )
+    rows["accepted"] = np.where(rng.random(len(rows)) < 0.1 * (rows["age"] > 45), 1.0, rows["accepted"])
+    told = rows.assign(age=rows["age"].astype(str).where(rows.index != 7, ""))
+    found = fit_offers(told, ("age", "region"))
+    assert (found.terms, found.left_out) == (("stratum[1]", "age", "region[north]", "region[west]"), 1)
+    used = rows.drop(index=7)
+    options = {"cov_type": "cluster", "cov_kwds": {"groups": used["cluster"], "use_correction": False}}
+    theirs = smf.logit("accepted ~ 0 + segment + segment:price + stratum + age + region", used).fit(
+        disp=0, **options
+    )
+    names = [
+        "segment[a]:price",
+        "segment[b]:price",
+        "stratum[T.1]",
+        "age",
+        "region[T.north]",
+        "region[T.west]",
+    ]
+    assert found.values[2:8] == pytest.approx(theirs.params[names].to_numpy(), rel=1e-4, abs=1e-6)
+    errors = np.sqrt(np.diag(found.covariance)[2:8] * 49 / 50)
+    assert errors == pytest.approx(theirs.bse[names].to_numpy(), rel=1e-4)
+    # Per offer, each over the strata and covariates of its own segment: the mean of predictions of statsmodels.
+    taken = found.expected(np.array([4.0, 8.0]))["take_up"]
+    for s, name in enumerate(found.segments):
+        own = used[used["segment"] == name]
+        for p, price in enumerate((4.0, 8.0)):
+            assert taken[s, p] == pytest.approx(theirs.predict(own.assign(price=price)).mean(), rel=1e-5)
+
+
+def test_a_price_that_acts_alike_in_all_segments(offers: pd.DataFrame) -> None:
+    found = fit_offers(offers, by_segment=False)
+    theirs = smf.logit("accepted ~ 0 + segment + price + stratum", offers).fit(
+        disp=0, cov_type="cluster", cov_kwds={"groups": offers["cluster"], "use_correction": False}
+    )
+    assert found.values[2:4] == pytest.approx([theirs.params["price"]] * 2, rel=1e-5)
+    assert np.sqrt(np.diag(found.covariance)[2:4] * 49 / 50) == pytest.approx(
+        [theirs.bse["price"]] * 2, rel=1e-5
+    )
+    assert shrink_slopes(found) is found
+    assert found.log_likelihood == pytest.approx(theirs.llf)
+
+
+def test_a_segment_in_two_clusters_has_no_error_and_is_refused(offers: pd.DataFrame) -> None:
+    few = offers.assign(cluster=np.where(offers["segment"] == "b", offers["cluster"] % 2, offers["cluster"]))
+    with pytest.raises(InputError, match="segment b lies in 2 clusters"):
+        fit_offers(few)

@@ -11,12 +11,15 @@ import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
 from cpm_opt.estimates.effort import fit_effort
-from cpm_opt.estimates.fitted_curves import band, demand_curves, effort_curve, offer_curves
+from cpm_opt.estimates.estimate_lint import lint_demand
+from cpm_opt.estimates.fitted_curves import band, churn_curves, demand_curves, effort_curve, offer_curves
+from cpm_opt.estimates.hazard import fit_hazard
 from cpm_opt.estimates.lever_rules import LeverRules
 from cpm_opt.estimates.offers import fit_offers
 from cpm_opt.estimates.price_points import fit_demand, shrink_demand
 from cpm_opt.estimates.shrinkage import shrink
 from cpm_opt.faults import InputError
+from tests.estimates.test_response import panel
 
 
 def rules(**keys: Any) -> LeverRules:
@@ -152,7 +155,8 @@ def test_stated_points_are_taken_as_such() -> None:
         ({}, {"covariates": ["age", "older"]}, "collinear"),
         ({}, {"covariates": ["note"]}, "too_many_levels"),
         ({}, {"covariates": ["log(below)"]}, "no_logarithm"),
-        ({"cluster": "one"}, {}, "one_cluster"),
+        ({"cluster": "one"}, {}, "few_clusters"),
+        ({"segment": ["a"] * 78 + ["b"] * 2}, {}, "too_few"),
         ({"volume": 0.0}, {"curve": "hill"}, "curve"),
     ],
 )
@@ -235,3 +239,52 @@ def test_bands_stay_where_figures_can_be() -> None:
     assert (low > 0).all()
     assert (high < 1).all()
     assert band(np.array([2.0]), np.array([3.0]), "log")[0] > 0
+
+
+def test_the_curve_of_leaving_is_the_mean_of_predictions() -> None:
+    data = panel(300, seed=4)
+    hazard = fit_hazard(data)
+    by_price, by_change = churn_curves(hazard, data)
+    assert (by_price.name, by_change.name) == ("churn by price", "churn by price change")
+    assert sum(by_price.seen_n) == len(data)
+    values = np.array(hazard.model.values)
+    drawn = np.random.default_rng(2).multivariate_normal(values, hazard.covariance, 2000)
+    for k in (0, 20, 40):
+        x = hazard.design.matrix(data.assign(price=by_price.x[k]))
+        assert by_price.estimate[k] == pytest.approx((1 / (1 + np.exp(-x @ values))).mean())
+        rates = (1 / (1 + np.exp(-x @ drawn.T))).mean(axis=0)
+        low, high = np.quantile(rates, [0.025, 0.975])
+        assert (by_price.low[k], by_price.high[k]) == (
+            pytest.approx(low, rel=0.05),
+            pytest.approx(high, rel=0.05),
+        )
+
+
+def test_doubts_are_planted_and_found() -> None:
+    """Segments that buy more at a higher price, that hardly answer, and whose prices are percents; and a clean one."""
+    rng = np.random.default_rng(9)
+    frames = []
+    for name, slope in (("clean", -1.5), ("up", 0.8), ("flat", -0.02), ("percent", -30.0)):
+        price = rng.uniform(8, 12, 120)
+        volume = np.exp(3 + slope * np.log(price / 10) + rng.normal(0, 0.2, 120))
+        frames.append(pd.DataFrame({"segment": name, "price": price, "volume": volume}))
+    points = pd.concat(frames, ignore_index=True).assign(potential=np.nan, lever="", cluster="")
+    shop = pd.Series(rng.integers(0, 60, len(points)).astype(str))
+    told = lint_demand(
+        fit_demand(points.assign(cluster=shop), rules()), {"clean": [10.0, 15.0], "up": [10.0]}
+    )
+    found = {(lint.code, lint.message.partition(":")[0]) for lint in told}
+    assert found == {
+        ("outside-range", "segment clean"),
+        ("positive-price-effect", "segment up"),
+        ("weak-estimate", "segment flat"),
+        ("percent-not-fraction", "segment percent"),
+    }
+    clean = points[points["segment"] == "clean"]
+    assert lint_demand(fit_demand(clean, rules()), {"clean": [10.0]}) == ()
+    few = clean.assign(cluster=shop.astype(int).mod(9).astype(str))
+    assert [lint.code for lint in lint_demand(fit_demand(few, rules()))] == ["few-clusters"]
+    rising = points.iloc[:2].assign(segment="", price=[9.0, 10.0], volume=[5.0, 6.0])
+    assert [lint.code for lint in lint_demand(fit_demand(rising, rules(curve="points")))] == [
+        "positive-price-effect"
+    ]

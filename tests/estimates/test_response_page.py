@@ -6,6 +6,7 @@ import doctest
 import re
 from pathlib import Path
 
+from cpm_opt.estimates.answer_rules import AcquisitionRules, ScenarioRules
 from cpm_opt.estimates.lever_rules import LeverRules
 from cpm_opt.estimates.settings import ResponseRules
 
@@ -21,10 +22,14 @@ def test_the_worked_examples_run() -> None:
 
 def test_every_lint_and_key_is_described() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    names = ("estimate_lint.py", "planning_lint.py", "response.py")
+    names = ("estimate_lint.py", "planning_lint.py", "response.py", "transitions.py")
     sources = "".join((ROOT / "cpm_opt" / "estimates" / name).read_text(encoding="utf-8") for name in names)
     codes = set(re.findall(r'Lint\(\s*"([a-z-]+)"', sources))
-    assert len(codes) >= 8
+    names = ("move_doubts.py", "panel_tables.py", "lever_terms.py", "with_scenarios.py")
+    sources = "".join((ROOT / "cpm_opt" / "estimates" / name).read_text(encoding="utf-8") for name in names)
+    codes |= set(re.findall(r'(?:code=|_warning\(\s*)"([a-z-]+)"', sources)) - {"segments-differ"}
+    assert len(codes) >= 14
     assert {code for code in codes if f"`{code}`" not in text} == set()
     keys = {*ResponseRules.model_fields, *LeverRules.model_fields} - {"source"}  # written `from`
+    keys |= {*AcquisitionRules.model_fields, *ScenarioRules.model_fields}
     assert {key for key in keys if key not in text} == set()

@@ -9,23 +9,19 @@ import re
 import shutil
 import subprocess
 import zipfile
-from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
 from xml.etree import ElementTree
 
 import pytest
 from python_calamine import CalamineWorkbook
 
-from cpm_opt.formulation.components.capacity import Capacity
-from cpm_opt.formulation.draft import Weights
+from cpm_opt.report.explanation import Explanation, Section
 from cpm_opt.report.terminal import clean
 from cpm_opt.report.workbook import workbook
 from cpm_opt.runs import RunRecord, read_run
-from cpm_opt.solve.plan import ScenarioPlan
-from cpm_opt.solve.recount import doing_nothing, recount
-from tests.handmade import RATE, decisions, no_plan, plan, portfolio, written
+from tests.handmade import no_plan, written
 from tests.report.hostile import NAMES, hostile_run
+from tests.report.risky import risky_run
 
 SOFFICE = shutil.which("soffice") or shutil.which("libreoffice")
 SPACE = {"x": "http://schemas.openxmlformats.org/spreadsheetml/2006/main"}
@@ -84,23 +80,6 @@ def hostile(tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
     return hostile_run(tmp_path_factory.mktemp("hostile"))
 
 
-def risky(results: Path) -> RunRecord:
-    """A run over three scenarios, whose margins differ."""
-    made = plan(portfolio(money_unit=1.0))
-    chosen, weights = decisions(made.portfolio), Weights(discount_rate=RATE)
-    cases = []
-    for name, chance, factor in (("as expected", 0.5, 1.0), ("good", 0.3, 1.1), ("bad", 0.2, 0.8)):
-        flows = {
-            key: replace(flow, per_customer=flow.per_customer * factor)
-            for key, flow in made.portfolio.flows.items()
-        }
-        p = replace(made.portfolio, flows=flows)
-        done, _, _ = recount(p, chosen, (Capacity(),), weights)
-        today, _, _ = recount(p, doing_nothing(p), (Capacity(),), weights)
-        cases.append(ScenarioPlan(name, chance, chosen, done, today, p))
-    return read_run(written(results, replace(made, scenarios=tuple(cases))))
-
-
 def test_the_sheets_and_what_they_hold(run):
     data = workbook(run)
     book = CalamineWorkbook.from_filelike(io.BytesIO(data))
@@ -138,7 +117,7 @@ def test_the_totals_are_the_figures_of_the_run(run):
 
 
 def test_scenarios_are_weighed_by_their_probability(tmp_path):
-    data = workbook(risky(tmp_path))
+    data = workbook(risky_run(tmp_path, 3))
     mean = row_of(data, "scenarios", "mean by probability")
     outcomes = [row for row in sheet(data, "scenarios") if isinstance(row[1], float)][1:]
     assert mean[1] == pytest.approx(1.0)
@@ -172,6 +151,13 @@ def test_a_run_without_a_plan_has_no_tables_and_says_why(tmp_path, status):
     assert any("No plan" in str(row[0]) for row in sheet(data, "summary"))
 
 
+def test_an_explanation_that_is_there_already_is_the_one_that_is_written(run):
+    told = Explanation(
+        run.id, "optimal", "Told already", (Section("flips", "What would change it", ("Nothing.",)),)
+    )
+    assert ["Nothing."] in [row[:1] for row in sheet(workbook(run, told), "explanation")]
+
+
 def test_the_same_run_gives_the_same_bytes(run):
     assert workbook(run) == workbook(read_run(run.path))
 
@@ -181,6 +167,7 @@ def test_a_table_too_long_for_a_sheet_is_left_out_whole_and_named(run, monkeypat
     data = workbook(run)
     names = CalamineWorkbook.from_filelike(io.BytesIO(data)).sheet_names
     assert "plan" not in names
+    assert "options" not in names
     assert "resources" in names
     assert "plan.csv has 10 rows, too many for a sheet: it is left out." in [
         row[0] for row in sheet(data, "summary")

@@ -46,6 +46,7 @@ def test_ties_fall_to_what_is_today() -> None:
     assert least.shown
     assert least.status == "optimal"
     assert least.bound == best.bound
+    assert (least.given_up, least.message) == (0.0, "")
 
 
 def test_a_stated_loss_buys_fewer_changes() -> None:
@@ -55,6 +56,9 @@ def test_a_stated_loss_buys_fewer_changes() -> None:
     least = solve(built(TABLES), spec(LeastChange(4.0 / best.objective)))
     assert moved(least) == pytest.approx(2 * 100, rel=1e-6)
     assert least.objective == pytest.approx(best.objective - 4.0, rel=1e-8)
+    assert least.given_up == pytest.approx(4.0, rel=1e-5)
+    assert least.message.startswith("4.0000")
+    assert "of the best plan's worth were given up to change less" in least.message
     assert dict(least.shadow_prices) == dict(best.shadow_prices)
 
 

@@ -79,7 +79,7 @@ def written(folder: Path, tables: Mapping[str, Sequence[Mapping[str, Any]]], per
     for name, rows in tables.items():
         if not rows:
             continue
-        columns = ["period", *dict.fromkeys(key for row in rows for key in row)]
+        columns = list(dict.fromkeys(["period", *(key for row in rows for key in row)]))
         with (folder / f"{name}.csv").open("w", encoding="utf-8", newline="") as stream:
             writer = csv.DictWriter(stream, columns, restval="")
             writer.writeheader()

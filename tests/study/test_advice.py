@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from cpm_opt.formulation.components import Pins
-from cpm_opt.pipeline import Problem
+from cpm_opt.pipeline import Problem, read_problem
 from cpm_opt.portfolio.portfolio import Flow, Portfolio
 from cpm_opt.solve.plan import Plan
 from cpm_opt.solve.session import Session
@@ -98,6 +98,20 @@ def test_the_choice_stands_on_one_side_of_its_flip_and_is_gone_on_the_other(
                 assert kept == 0.0
 
 
+def test_the_lenders_rates_flip_where_they_are_said_to(tmp_path: Path) -> None:
+    asked = read_problem("consumer-credit", None, ["solver.mip_gap=1e-9"])
+    with Session(asked.spec) as session:
+        plan = solved(session, asked)
+        flips = [choice for choice in looked_into(asked, plan).choices if choice.flip is not None]
+        assert len(flips) == 3
+        for choice in flips:
+            assert choice.flip is not None
+            assert choice.worth_knowing is not None  # these effects are estimates with standard errors
+            for side in (-0.01, 0.01):
+                moved = shifted(asked, choice, choice.flip - choice.effect + side * choice.error)
+                assert (on_it(session.solve(moved), choice) > 1e-6) == (side > 0.0), choice
+
+
 @pytest.mark.parametrize("seed", [1])
 def test_the_nearest_alternative_is_the_best_plan_with_the_choice_forbidden(
     tmp_path: Path, seed: int
@@ -105,7 +119,7 @@ def test_the_nearest_alternative_is_the_best_plan_with_the_choice_forbidden(
     asked = read(tmp_path / "small", seed)
     with Session(asked.spec) as session:
         plan = solved(session, asked)
-    for choice in looked_into(asked, plan).choices:
+    for choice in looked_into(asked, plan).choices[:3]:
         pins = Pins((), (f"{choice.lever}={choice.option}@{choice.who}",))
         spec = replace(asked.spec, components={**asked.spec.components, "pins": pins})
         with Session(spec) as session:
@@ -137,8 +151,6 @@ def test_under_scenarios_only_alternatives_are_told(tmp_path: Path) -> None:
     folder = tmp_path / "small"
     asked = read(folder, 0, scenarios=SCENARIOS)
     (folder / "model.toml").write_text(model)
-    from cpm_opt.pipeline import read_problem
-
     asked = read_problem(folder, folder / "model.toml")
     with Session(asked.spec) as session:
         plan = solved(session, asked)

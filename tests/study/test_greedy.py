@@ -2,17 +2,25 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
 from cpm_opt.formulation.components import Capacity, Switching
+from cpm_opt.formulation.components.unchanged import Unchanged
 from cpm_opt.formulation.draft import Weights
 from cpm_opt.formulation.spec import Horizon, ModelSpec
+from cpm_opt.pipeline import read_problem, solve_problem
 from cpm_opt.solve.certificate import certify
+from cpm_opt.solve.recount import recount
 from cpm_opt.solve.session import Session
 from cpm_opt.solve.solve import solve
+from cpm_opt.study.beside import greedy_facts
+from cpm_opt.study.given_tariff import carried, shares_of
 from cpm_opt.study.greedy import greedy
 from tests.portfolio.small import built
+from tests.study.small_instance import FILES, SCENARIOS, problem, written
 
 SPEC = ModelSpec("m", "M", Horizon(1, 0.0), components={"capacity": Capacity(), "switching": Switching()})
 
@@ -72,3 +80,41 @@ def test_over_periods_and_groups_it_is_a_plan_but_not_the_best() -> None:
     assert certificate.passed, certificate.where
     up = portfolio.options.index("up")
     assert found.decisions.chosen[1].tolist() == [[up] * 4, [portfolio.options.index("keep")] * 4]
+
+
+def test_levers_that_the_model_leaves_are_left() -> None:
+    portfolio = built(knapsack(0), periods=1)
+    held = ModelSpec(
+        "m", "M", Horizon(1, 0.0), components={**SPEC.components, "unchanged": Unchanged("unpriced")}
+    )
+    assert greedy(portfolio, SPEC).recount.profit > greedy(portfolio, held).recount.profit
+    assert greedy(portfolio, held).recount.profit == solve(portfolio, held).today.profit
+
+
+def test_hard_limits_that_it_breaks_are_named(tmp_path: Path) -> None:
+    rule = "rule,measure,members,sense,value\nkeep,customers,gold,min,95\n"
+    asked = problem(tmp_path / "small", balance=rule)
+    found = greedy_facts(asked)
+    assert {(row["rule"], row["period"]) for row in found["broken"]} <= {("keep", 1), ("keep", 2)}
+    assert found["broken"]
+    assert found["profit"] == greedy(asked.portfolio, asked.spec).recount.profit
+
+
+def test_over_scenarios_it_is_weighed_as_the_plan_is(tmp_path: Path) -> None:
+    """Half of the objective is the mean of the two scenarios, half the worse of them."""
+    folder = written(tmp_path / "small", scenarios=SCENARIOS)
+    risk = '[components.risk]\nmeasure = "worst"\nweight = 0.5\n'
+    (folder / "model.toml").write_text(FILES["model.toml"] + risk)
+    asked = read_problem(folder, folder / "model.toml")
+    plan, found = solve_problem(asked), greedy_facts(asked)
+    planned = greedy(asked.portfolio, asked.spec).decisions
+    share, weights = shares_of(asked.portfolio, planned), Weights(discount_rate=0.05)
+    worth = []
+    for case in asked.scenarios:
+        decisions = carried(case.portfolio, share, planned.chosen, planned.extra)
+        counted, _, _ = recount(case.portfolio, decisions, asked.spec.components.values(), weights)
+        worth.append(counted.objective)
+    assert worth[0] != pytest.approx(worth[1])
+    assert found["objective"] == pytest.approx(0.5 * np.mean(worth) + 0.5 * min(worth))
+    assert found["broken"] == []
+    assert found["objective"] < plan.objective + 1e-6

@@ -15,11 +15,13 @@ from typing import Any
 import duckdb
 import psycopg
 import pytest
+from typer.testing import CliRunner
 
+from cpm_opt.cli import app
 from cpm_opt.faults import Fault
 from cpm_opt.tables import database, read_instance
 from cpm_opt.tables.database import not_one_select
-from tests.test_bad_inputs import BASE, check, faults_of
+from tests.test_bad_inputs import BASE, MODEL, check
 
 SERVER = os.environ.get("CPM_OPT_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 ARRIVALS = "(segment varchar, period integer, customers double precision)"
@@ -68,14 +70,15 @@ def stated(folder: Path, url: str, query: str, more: str = "") -> None:
         file.write(f"\n[tables.arrivals]\nurl = '{url}'\nquery = '''{query}'''\n{more}\n")
 
 
-def the_fault(folder: Path) -> Fault:
-    """The one fault of an instance, told alike by `cpm check`, and nothing left behind."""
+def the_fault(folder: Path, command: bool = False) -> Fault:
+    """The one fault of an instance; nothing is written or left behind. With `command`, `cpm check` tells it too."""
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
-    (fault,) = faults_of(folder)
-    code, shown = check(folder)
-    assert code == 2
-    assert fault.line() in shown
+    (fault,) = (fault for fault in read_instance(folder).faults if not fault.warning)
     assert fault.remedy
+    if command:
+        code, shown = check(folder)
+        assert code == 2
+        assert fault.line() in shown
     assert {path.name: path.read_bytes() for path in folder.iterdir()} == before
     return fault
 
@@ -240,9 +243,39 @@ def test_more_rows_than_a_table_may_have(folder: Path, ledger: Path, monkeypatch
 
 def test_nobody_answers_and_the_password_is_not_told(folder: Path) -> None:
     stated(folder, "postgresql://clerk:s3cret@127.0.0.1:1/books", "select 1")
-    fault = the_fault(folder)
+    fault = the_fault(folder, command=True)
     assert (fault.code, "s3cret" in fault.line()) == ("no_connection", False)
     assert "onnection refused" in fault.line()
+
+
+def test_a_server_that_does_not_answer_is_asked_once(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def _connect(*_: Any, **more: Any) -> None:
+        asked.append(more["host"])
+        raise psycopg.OperationalError("connection timeout expired")
+
+    monkeypatch.setattr(psycopg, "connect", _connect)
+    stated(folder, "postgresql://clerk@nowhere/books", "select 1")
+    (folder / "usage.csv").unlink()
+    with (folder / "instance.toml").open("a", encoding="utf-8") as file:
+        file.write("[tables.usage]\nurl = 'postgresql://clerk@nowhere/books'\nquery = 'select 2'\n")
+    faults = read_instance(folder).faults
+    assert {(fault.table, fault.code) for fault in faults} == {
+        (t, "no_connection") for t in ("usage", "arrivals")
+    }
+    assert asked == ["nowhere"]
+
+
+def test_nothing_in_the_results_holds_the_password(folder: Path, schema: str, tmp_path: Path) -> None:
+    url = SERVER.replace("postgres@", "postgres:s3cret@", 1)
+    stated(folder, url, f"select * from {schema}.arrivals")
+    call = ["solve", str(folder), "--model", str(MODEL), "--results", str(tmp_path / "results")]
+    result = CliRunner().invoke(app, call)
+    assert result.exit_code == 0
+    written = [path.read_bytes() for path in (tmp_path / "results").rglob("*") if path.is_file()]
+    assert any(b'"arrivals"' in text for text in written)  # the hash of the query's rows, in run.json
+    assert not any(b"s3cret" in text for text in [*written, result.output.encode()])
 
 
 def test_a_database_that_does_not_exist(folder: Path, schema: str) -> None:
@@ -278,7 +311,7 @@ def test_the_password_comes_from_the_environment(
 
 def test_a_url_that_cannot_be_cut_into_its_parts(folder: Path) -> None:
     stated(folder, "postgresql://clerk:s3cret@host:port/books", "select 1")
-    fault = the_fault(folder)
+    fault = the_fault(folder, command=True)
     assert (fault.code, "s3cret" in fault.line()) == ("wrong_url", False)
 
 
@@ -349,7 +382,7 @@ def test_parquet_that_cannot_be_read(folder: Path) -> None:
 @pytest.mark.parametrize("value", ["[1, 2]", "{'a': 1}", "map {'a': 1}", "'x'::blob"])
 def test_nested_columns_of_parquet_are_named(value: str, folder: Path) -> None:
     parquet(folder, f"select 'basic' as segment, 1 as period, {value} as customers")
-    fault = the_fault(folder)
+    fault = the_fault(folder, command=True)
     assert (fault.column, fault.code) == ("customers", "nested")
 
 
@@ -361,8 +394,9 @@ def test_nested_columns_left_out_by_a_map_do_not_matter(folder: Path) -> None:
     assert (warning.warning, warning.code, "'tags'" in warning.line()) == (True, "left_out", True)
 
 
-def test_parquet_without_rows_and_with_too_many(folder: Path) -> None:
+def test_parquet_without_rows_and_with_too_many(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parquet(folder, "select 'basic' as segment, 1 as period, 10 as customers where false")
     assert the_fault(folder).code == "empty_table"
-    parquet(folder, "select 'basic' as segment, 1 as period, 10 as customers from range(20_000_000)")
+    parquet(folder, "select 'basic' as segment, 1 as period, 10 as customers from range(2)")
+    monkeypatch.setattr("cpm_opt.tables.parquet.MAX_CELLS", 5)
     assert the_fault(folder).code == "too_large"

@@ -9,8 +9,9 @@ from cpm_opt.report.explanation import NUMBER, SHARE, Column, Table
 
 # How it is drawn: a waterfall, upright bars stacked or side by side, lying bars, dots in a row, a curve of chances.
 STEPS, STACK, COLUMNS, BARS, DOTS, CHANCES = "steps", "stack", "columns", "bars", "dots", "chances"
-# What a series is, where that decides its colour and shape: as today, the plan's, a limit, or what is neither.
-TODAY, PLAN, LIMIT, REST, PLAIN = "today", "plan", "limit", "rest", ""
+# What a series is, where that decides its colour and shape: as today, the plan's, a limit, what stays as it is, or what
+# is too small to have a colour of its own.
+TODAY, PLAN, LIMIT, BASE, REST, PLAIN = "today", "plan", "limit", "base", "rest", ""
 DIGITS = 10
 
 
@@ -36,7 +37,7 @@ class Figure:
     """A figure: its kind, categories and views, with a title for each axis and its unit in it.
 
     `section` is the section of the page beside which it stands; `form` is that of its values (`number` or `share`).
-    `summary` says in a sentence what there is to see.
+    `unit` is that of a single value; `summary` says in a sentence what there is to see.
     """
 
     name: str
@@ -49,6 +50,7 @@ class Figure:
     views: tuple[View, ...]
     summary: str
     form: str = NUMBER
+    unit: str = ""
 
     def as_dict(self) -> dict[str, object]:
         """JSON-ready fields for the script that draws it."""
@@ -63,6 +65,7 @@ class Figure:
                 {"name": view.name, "series": [_series(each) for each in view.series]} for view in self.views
             ],
             "share": self.form == SHARE,
+            "unit": self.unit,
         }
 
     def tables(self) -> tuple[Table, ...]:

@@ -10,12 +10,12 @@ from cpm_opt.report.explanation import SHARE
 from cpm_opt.report.numbers import number, optional
 from cpm_opt.report.page.figure import (
     BARS,
+    BASE,
     CHANCES,
     COLUMNS,
     DOTS,
     LIMIT,
     PLAN,
-    REST,
     STACK,
     STEPS,
     TODAY,
@@ -65,6 +65,10 @@ def figures(run: RunRecord, units: Units) -> tuple[Figure, ...]:
     )
 
 
+def _period(run: RunRecord, table: str, row: Mapping[str, str]) -> int:
+    return int(number(run, table, row, "period"))
+
+
 def _waterfall(run: RunRecord, units: Units) -> Iterator[Figure]:
     rows = run.table("waterfall")
     steps = [
@@ -91,6 +95,7 @@ def _waterfall(run: RunRecord, units: Units) -> Iterator[Figure]:
     yield Figure(
         "waterfall", WATERFALL, STEPS, "From today's profit to the plan's", "step",
         f"profit over {units.horizon}, {units.money}", names, (View("", (Series("change", values),)),), summary,
+        unit=units.money,
     )  # fmt: skip
 
 
@@ -118,6 +123,7 @@ def _by_segment(run: RunRecord, units: Units) -> Iterator[Figure]:
         f"change of profit over {units.horizon}, {units.money}", tuple(name for name, _ in ordered),
         (View("", (Series("change", tuple(change for _, change in ordered), PLAN),)),),
         f"{best[0]} brings most: {units.worth(best[1])}.",
+        unit=units.money,
     )  # fmt: skip
 
 
@@ -148,6 +154,7 @@ def _scenarios(run: RunRecord, units: Units) -> Iterator[Figure]:
         yield Figure(
             "scenarios", SCENARIOS, DOTS, title, "scenario (its probability)", value_title, names,
             (View("", series),), summary,
+            unit=units.money,
         )  # fmt: skip
         return
     # A curve of chances: each point says how probable a profit of at most so much is.
@@ -173,7 +180,7 @@ def _options(run: RunRecord, units: Units) -> Iterator[Figure]:
     )
     first: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
     for row in run.table("plan"):
-        period, customers = int(number(run, "plan", row, "period")), number(run, "plan", row, "customers")
+        period, customers = _period(run, "plan", row), number(run, "plan", row, "customers")
         served[row["lever"]][row["option"]][period] += customers
         if period == 1:
             first[row["lever"]][row["segment"]] += customers
@@ -193,7 +200,7 @@ def _options(run: RunRecord, units: Units) -> Iterator[Figure]:
             ]
             values = (before.get(option, 0.0), *shares)
             if any(values):
-                series.append(Series(option, values, REST if option == lever["base"] else ""))
+                series.append(Series(option, values, BASE if option == lever["base"] else ""))
         drawn.append((_moved(series), lever["name"], series))
     for moved, name, series in sorted(drawn, key=lambda each: -each[0])[:MOST_LEVERS]:
         share = f"{percent(moved)} of the customers get another option of {name} than today, on average."
@@ -247,6 +254,7 @@ def _resources(run: RunRecord, units: Units) -> Iterator[Figure]:
         yield Figure(
             f"resource-{name}", LIMITS, COLUMNS, f"Use of {name}", units.period, unit,
             tuple(row["period"] for row in rows), (View("", tuple(series)),), summary or f"{name} has no limit.",
+            unit=unit,
         )  # fmt: skip
 
 
@@ -255,28 +263,29 @@ def _prices(run: RunRecord, units: Units) -> Iterator[Figure]:
     found = []
     for row in run.table("resources"):
         price = optional(run, "resources", row, "shadow_price") or 0.0
-        found.append((abs(price), row["resource"], row["unit"] or "unit", row["period"]))
+        found.append((abs(price), row["resource"], row["unit"] or "unit", _period(run, "resources", row)))
     pinned = set((run.facts.get("pins") or {"names": ()})["names"])
     for row in run.table("rules"):
         price = optional(run, "rules", row, "shadow_price") or 0.0
         subject = f"{row['rule']} {row['subject']}".strip()
         if row["rule"] not in pinned:
-            found.append((abs(price), subject, units.unit(row["unit"]) or "unit", row["period"]))
+            found.append((abs(price), subject, units.unit(row["unit"]) or "unit", _period(run, "rules", row)))
     dear = sorted((each for each in found if each[0] > TOLERANCE), key=lambda each: (-each[0], each[1:]))
     if not dear:
         return
     value, name, unit, period = dear[0]
     summary = (
-        f"The dearest limit is {name} in {units.period} {period}: {units.worth(value)} for one more {unit}."
+        f"The dearest limit is {name} in {units.period} {period}: {units.worth(value)} for one more ({unit})."
     )
     if len(dear) > MOST_BARS:
         summary += f" The {MOST_BARS} dearest of {len(dear)} are drawn."
         dear = dear[:MOST_BARS]
-    names = tuple(f"{units.period} {period}: {name} (per {unit})" for _, name, unit, period in dear)
+    names = tuple(f"{units.period} {period}: {name} ({unit})" for _, name, unit, period in dear)
     series = Series("worth of one more", tuple(each[0] for each in dear), PLAN)
     yield Figure(
         "prices", LIMITS, BARS, "What one unit more of a limit is worth", "limit", f"{units.money} for one unit more",
         names, (View("", (series,)),), summary,
+        unit=units.money,
     )  # fmt: skip
 
 
@@ -286,9 +295,7 @@ def _customers(run: RunRecord, units: Units) -> Iterator[Figure]:
     kinds = dict(zip(portfolio["segments"], portfolio["kinds"], strict=True))
     counts: dict[str, dict[int, float]] = defaultdict(dict)
     for row in run.table("segments"):
-        counts[row["segment"]][int(number(run, "segments", row, "period"))] = number(
-            run, "segments", row, "customers"
-        )
+        counts[row["segment"]][_period(run, "segments", row)] = number(run, "segments", row, "customers")
     groupings = {"segment": dict(zip(portfolio["segments"], portfolio["segments"], strict=True))}
     for column, values in portfolio["groupings"].items():
         groupings[column] = dict(zip(portfolio["segments"], values, strict=True))
@@ -326,7 +333,7 @@ def _flows(run: RunRecord, units: Units) -> Iterator[Figure]:
     """The margin of the customers period by period, and their cash where it is another figure."""
     totals: dict[str, list[float]] = {name: [0.0] * units.periods for name in ("margin", "cash")}
     for row in run.table("segments"):
-        period = int(number(run, "segments", row, "period"))
+        period = _period(run, "segments", row)
         if period <= units.periods:
             for name, values in totals.items():
                 values[period - 1] += optional(run, "segments", row, name) or 0.0
@@ -341,6 +348,7 @@ def _flows(run: RunRecord, units: Units) -> Iterator[Figure]:
         f"{units.money} a {units.period}", tuple(map(str, range(1, units.periods + 1))), (View("", tuple(series)),),
         f"Before costs of resources, fixed and change costs; not discounted. {title}: {units.worth(margin[0])} in "
         f"{units.period} 1, {units.worth(margin[-1])} in {units.period} {units.periods}.",
+        unit=units.money,
     )  # fmt: skip
 
 
@@ -358,4 +366,5 @@ def _debt(run: RunRecord, units: Units) -> Iterator[Figure]:
         tuple(row["period"] for row in rows),
         (View("", (Series("debt", debt, PLAN), Series("credit line", line, LIMIT))),),
         f"The debt is at most {units.worth(max(debt))}.",
+        unit=units.money,
     )  # fmt: skip

@@ -18,7 +18,7 @@ from typing import Any
 
 from cpm_opt.faults import DefectError
 from cpm_opt.report.explain import explain
-from cpm_opt.report.explanation import NUMBER, SHARE, Section, Table
+from cpm_opt.report.explanation import NUMBER, SHARE, Explanation, Section, Table
 from cpm_opt.report.page.figure import Figure
 from cpm_opt.report.page.figures import CUSTOMERS, figures
 from cpm_opt.report.run_facts import origin
@@ -32,6 +32,7 @@ MOST_BYTES = 2_900_000
 # Rows of a table that the page shows; where that makes too large a file, fewer.
 ROWS = (300, 100, 30, 10, 3)
 LONGEST = 1_000
+SENTENCES = 60
 EXACT = 1e-9  # a gap below this is what computing leaves of none
 
 
@@ -84,24 +85,28 @@ class ShownSection:
     tables: tuple[ShownTable, ...]
 
 
-def page(run: RunRecord) -> str:
-    """The page of a run, under 3 MB however large the run. Raises InputError where its folder is damaged."""
+def page(run: RunRecord, told: Explanation | None = None) -> str:
+    """The page of a run, under 3 MB however large the run, with its explanation, if one is there already.
+
+    Raises InputError where its folder is damaged.
+    """
     try:
         units = Units(run.facts["instance"])
         drawn = figures(run, units) if run.shown else ()
         tables = run_tables(run, units) if run.shown else ()
-        sections, told, tiles = explain(run), origin(run, units), _tiles(run, units) if run.shown else ()
+        told = told or explain(run)
+        source, tiles = origin(run, units), _tiles(run, units) if run.shown else ()
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise run.damaged(RUN_FILE, "lacks a figure or holds a wrong one") from error
     for most in ROWS:
         text = _rendered(
-            title=clean(sections.title),
+            title=clean(told.title),
             run=clean(run.id),
             tiles=tiles,
-            sections=_sections(sections.sections, drawn, most),
+            sections=_sections(told.sections, drawn, most),
             tables=[_whole(table, most) for table in tables],
             money=clean(units.money),
-            origin=told,
+            origin=source,
             drawn=drawn,
         )
         if len(text.encode("utf-8", errors="replace")) <= MOST_BYTES:
@@ -214,12 +219,20 @@ def _sections(told: Iterable[Section], drawn: Sequence[Figure], most: int) -> li
             ShownSection(
                 f"part-{len(shown) + 1}",
                 clean(section.title),
-                tuple(map(clean, section.sentences)),
+                _told(section.sentences),
                 tuple(_shown_figure(figure, drawn, most) for figure in own),
                 tuple(_shown(table, most) for table in section.tables),
             )
         )
     return shown
+
+
+def _told(sentences: Sequence[str]) -> tuple[str, ...]:
+    """Sentences as the page shows them: each of a bearable length, and no more of them than anybody reads."""
+    shown = [_cut(clean(sentence)) for sentence in sentences[:SENTENCES]]
+    if len(sentences) > SENTENCES:
+        shown.append(f"{len(sentences) - SENTENCES:,} more of this kind are told by `cpm explain`.")
+    return tuple(shown)
 
 
 def _shown_figure(figure: Figure, drawn: Sequence[Figure], most: int) -> ShownFigure:

@@ -3,7 +3,7 @@
 // or as text of an SVG, never as markup; series and categories are known to ECharts by their places, not their names.
 (function () {
   const COLOURS = ["#1f5fa8", "#d1571b", "#2f8a4c", "#8a4fa3", "#b3912b", "#2e93a8", "#9c3848", "#5b7f2b", "#6b5bb5"];
-  const OF_ROLE = { plan: "#1f5fa8", today: "#8794a1", limit: "#b5482f", rest: "#bcc5ce" };
+  const OF_ROLE = { plan: "#1f5fa8", today: "#8794a1", limit: "#b5482f", base: "#bcc5ce", rest: "#6f7a85" };
   const UP = "#2a7f62", DOWN = "#b5482f", WHOLE = "#33506b";
   const INK = "#1d2733", SOFT = "#5b6875", GRID = "#e3e8ed";
   const FONT = 'system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, "DejaVu Sans", sans-serif';
@@ -31,7 +31,7 @@
   function wrapped(text, room, lines) {
     const out = [];
     let line = "";
-    for (const word of text.split(/(?<=[ \-_,/:])/)) {
+    for (const word of text.match(/[^ \-_,/:]+[ \-_,/:]*|[ \-_,/:]+/g) || []) {
       if (wide(line + word) <= room) { line += word; continue; }
       if (line) { out.push(line); line = ""; }
       for (const letter of word) {
@@ -55,7 +55,8 @@
   }
 
   // The ends and the step of an axis of numbers; from 0 unless `free` and all values lie far from it.
-  function scale(values, count, free, room, open) {
+  // `room` is kept free above the largest value, as a share of the span; or `label`, a share of the axis, for its label.
+  function scale(values, count, free, room, label) {
     let low = Math.min(...values), high = Math.max(...values);
     if (!isFinite(low)) { low = 0; high = 1; }
     const apart = high - low;
@@ -66,7 +67,7 @@
     const floor = free && low !== 0 ? low - 0.06 * span : low;
     let min = Math.floor(floor / each + 1e-9) * each, max = Math.ceil((high + room * span) / each - 1e-9) * each;
     if (low >= 0 && min < 0) min = 0;
-    if (open) max = Math.max(high + room * span, high === 0 ? 0 : Math.min(max, high));
+    if (label !== null) max = min + (high - min) / (1 - label);
     return { min: min, max: max, interval: each };
   }
 
@@ -85,7 +86,7 @@
       axisLabel: { color: SOFT, fontSize: SIZE, fontFamily: FONT, formatter: marks(figure, range.interval), hideOverlap: true,
         showMaxLabel: Math.abs((range.max - range.min) / range.interval % 1) < 1e-6 ? null : false },
       nameTextStyle: { color: SOFT, fontSize: SIZE, lineHeight: LINE, fontFamily: FONT },
-      splitLine: { lineStyle: { color: GRID } }, axisLine: { show: false }, axisTick: { show: false },
+      splitLine: { lineStyle: { color: GRID }, showMaxLine: false }, axisLine: { show: false }, axisTick: { show: false },
     };
   }
 
@@ -114,17 +115,24 @@
     for (const series of view.series) {
       const value = series.values[place];
       if (value === null || (figure.kind === "stack" && value === 0)) continue;
-      const line = document.createElement("div"), name = document.createElement("span"), number = document.createElement("span");
-      name.textContent = figure.kind === "steps" && (place === 0 || place === series.values.length - 1) ? "profit" : series.name;
-      number.textContent = told(figure, value) + (figure.share ? "" : unit(figure));
-      line.append(name, number);
-      box.append(line);
+      const whole = figure.kind === "steps" && (place === 0 || place === series.values.length - 1);
+      line(whole ? "profit" : series.name, value, view.series.length > 1 ? colour(series, view.series.indexOf(series)) : "");
     }
+    if (figure.kind === "stack" && !figure.share && view.series.length > 1)
+      line("in all", view.series.reduce((sum, series) => sum + (series.values[place] || 0), 0), "transparent");
     return box;
-  }
-  function unit(figure) {
-    const comma = figure.valueTitle.lastIndexOf(", ");
-    return comma < 0 ? "" : " " + figure.valueTitle.slice(comma + 2);
+    function line(words, value, patch) {
+      const row = document.createElement("div"), name = document.createElement("span"), number = document.createElement("span");
+      if (patch) {
+        const mark = document.createElement("i");
+        mark.style.background = patch;
+        name.append(mark);
+      }
+      name.append(words);
+      number.textContent = told(figure, value) + (figure.unit ? " " + figure.unit : "");
+      row.append(name, number);
+      box.append(row);
+    }
   }
 
   const common = (figure, view, pointer) => ({
@@ -141,10 +149,10 @@
     const stacked = figure.kind === "stack", count = figure.categories.length;
     const totals = figure.categories.map((_, at) => view.series.reduce((sum, each) => sum + (each.values[at] || 0), 0));
     const all = stacked ? totals : view.series.flatMap((each) => each.values.filter((value) => value !== null));
-    const range = figure.share ? { min: 0, max: 1, interval: 0.25 } : scale(all, 5, false, 0.04);
+    const range = figure.share ? { min: 0, max: 1, interval: 0.25 } : scale(all, 5, false, 0.04, null);
     const left = Math.max(...[range.min, range.max, range.min + range.interval].map((v) => wide(marks(figure, range.interval)(v)))) + 12;
-    const plot = width - left - 10, slot = plot / count, every = Math.ceil(count * 34 / plot);
-    const x = nameAxis(figure.categories, Math.max(slot - 4, 30), 1), y = valueAxis(figure, range, figure.valueTitle, width - 20);
+    const plot = width - left - 10, slot = plot / count, every = Math.ceil(count * 36 / plot);
+    const x = nameAxis(figure.categories, Math.max(slot * every - 4, 34), 1), y = valueAxis(figure, range, figure.valueTitle, width - 20);
     x.axisLabel.interval = (place) => place % every === 0 || (place === count - 1 && place % every > every / 2);
     Object.assign(x, { name: figure.categoryTitle, nameLocation: "middle", nameGap: 26, nameTextStyle: { color: SOFT, fontSize: SIZE } });
     Object.assign(y, { nameLocation: "end", nameGap: 10 });
@@ -153,7 +161,7 @@
     const thick = Math.max(4, Math.min(stacked ? 64 : 52, slot * 0.72 / (stacked ? 1 : bars)));
     const series = view.series.map((each, place) => each.role === "limit"
       ? { id: String(place), name: String(place), type: "scatter", symbol: "rect", symbolSize: [Math.min(slot * 0.94, thick * bars * 1.35), 3.5],
-          data: each.values.map((value, at) => [at, value === null ? "-" : value]), itemStyle: { color: colour(each, place) }, z: 5 }
+          data: each.values.map((value, at) => [at, value === null ? "-" : value]), itemStyle: { color: colour(each, place) }, z: 5, emphasis: { disabled: true } }
       : { id: String(place), name: String(place), type: "bar", stack: stacked ? "all" : undefined, barWidth: thick,
           data: each.values.map((value) => (value === null ? "-" : value)), itemStyle: { color: colour(each, place), borderColor: "#fff", borderWidth: stacked ? 0.6 : 0 } });
     const lines = String(y.name).split("\n").length;
@@ -175,8 +183,8 @@
       all = spans.flat().filter((value) => value !== null);
     }
     const room = Math.min(300, Math.max(110, width * 0.36)), right = 30, plot = width - room - right;
-    const label = dots ? 0 : Math.min(0.5, Math.max(0, 10 - right + 1.05 * Math.max(...values.flat().map((value) => (value === null ? 0 : wide("+" + told(figure, value)))))) / plot);
-    const range = scale(all, Math.max(2, Math.min(6, Math.floor(plot / 85))), steps || dots, dots ? 0.05 : Math.max(0, label / (1 - label)), !dots);
+    const label = dots ? 0 : Math.min(0.5, Math.max(0, 12 - right + 1.05 * Math.max(...values.flat().map((value) => (value === null ? 0 : wide("+" + told(figure, value)))))) / plot);
+    const range = scale(all, Math.max(2, Math.min(6, Math.floor(plot / 85))), steps || dots, dots ? 0.05 : 0, dots ? null : label);
     const y = nameAxis(figure.categories, room - 10, width < 480 ? 3 : 2), tall = Math.max(...y.shown.map((text) => text.split("\n").length));
     const row = Math.max(tall * LINE + 8, 24), x = valueAxis(figure, range, figure.valueTitle, plot);
     Object.assign(y, { inverse: true });
@@ -210,7 +218,7 @@
 
   // How probable at most so much is: a curve of steps.
   function chances(figure, view, width) {
-    const x = figure.categories.map(Number), span = scale(x, Math.max(2, Math.min(7, Math.floor(width / 90))), true, 0.03);
+    const x = figure.categories.map(Number), span = scale(x, Math.max(2, Math.min(7, Math.floor(width / 90))), true, 0.03, null);
     const across = valueAxis({ share: false }, span, figure.categoryTitle, width - 60);
     const up = valueAxis(figure, { min: 0, max: 1, interval: 0.25 }, figure.valueTitle, width - 20);
     Object.assign(across, { nameLocation: "middle", nameGap: 28 });
@@ -249,6 +257,8 @@
     let view = figure.views[0], drawn = 0;
     const canvas = document.createElement("div"), note = document.createElement("p");
     canvas.className = "canvas";
+    canvas.setAttribute("role", "img");
+    canvas.setAttribute("aria-labelledby", holder.id + "-caption");
     note.className = "rest";
     let keys = document.createElement("div");
     holder.replaceChildren(keys, canvas, note);

@@ -192,9 +192,10 @@ def write_options(sheet: Sheet, plan: Written, period: str) -> None:
     columns = [Column("lever", "decision"), Column("option", "option")]
     columns += [Column(str(number), f"customers, {period} {number}", NUMBER) for number in numbers]
     sheet.text(TITLE_ROW, 0, "Customers on each option", bold=True, font_size=14)
+    sheet.text(TOTAL_ROW, 0, period, italic=True)
     sheet.heads(HEAD_ROW, columns)
     for at, number in enumerate(numbers, start=2):
-        sheet.number(TOTAL_ROW, at, number, "0", font_color="#FFFFFF")  # what the formulas below compare with
+        sheet.number(TOTAL_ROW, at, number, "0", italic=True)  # what the formulas below compare with
     for row, ((lever, option), by_period) in enumerate(sorted(sums.items()), start=FIRST_ROW):
         sheet.text(row, 0, lever)
         sheet.text(row, 1, option)

@@ -45,11 +45,14 @@ OPTIONS = {
 }
 
 
-def workbook(run: RunRecord) -> bytes:
-    """The workbook of a run, the same bytes for the same folder. Raises InputError where the folder is damaged."""
+def workbook(run: RunRecord, told: Explanation | None = None) -> bytes:
+    """The workbook of a run, the same bytes for the same folder, with its explanation, if one is there already.
+
+    Raises InputError where the folder is damaged.
+    """
     try:
         units = Units(run.facts["instance"])
-        told, where = explain(run), origin(run, units)
+        told, where = told or explain(run), origin(run, units)
         tables, created = run_tables(run, units) if run.shown else (), _created(run)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise run.damaged(RUN_FILE, "lacks a figure or holds a wrong one") from error

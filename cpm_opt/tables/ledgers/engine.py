@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import os
+import shutil
 import tempfile
+import weakref
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -19,7 +22,7 @@ class Engine:
     """A connection and the folder of what does not fit into its memory."""
 
     connection: DuckDBPyConnection
-    folder: tempfile.TemporaryDirectory[str]
+    folder: Path
 
     def columns(self, sql: str) -> Mapping[str, Any]:
         """The answer of a query as one NumPy array a column (masked where it holds NULLs)."""
@@ -35,13 +38,13 @@ def start() -> Engine:
     """A fresh DuckDB in memory that loads no extension and keeps the order of rows only where it is asked to."""
     import duckdb
 
-    folder = tempfile.TemporaryDirectory(prefix="cpm-ledger-", ignore_cleanup_errors=True)
+    folder = Path(tempfile.mkdtemp(prefix="cpm-ledger-"))
     threads = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
     connection = duckdb.connect(
         ":memory:",
         config={
             "memory_limit": MEMORY,
-            "temp_directory": folder.name,
+            "temp_directory": str(folder),
             "threads": threads,
             "preserve_insertion_order": False,
             "autoinstall_known_extensions": False,
@@ -50,4 +53,11 @@ def start() -> Engine:
             "disabled_optimizers": "join_order,build_side_probe_side",
         },
     )
-    return Engine(connection, folder)
+    engine = Engine(connection, folder)
+    weakref.finalize(engine, _end, connection, folder)
+    return engine
+
+
+def _end(connection: DuckDBPyConnection, folder: Path) -> None:
+    connection.close()
+    shutil.rmtree(folder, ignore_errors=True)

@@ -6,7 +6,7 @@ through the checks of small tables, so that the faults are the same.
 
 from __future__ import annotations
 
-import os
+import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -23,6 +23,7 @@ from cpm_opt.toml_file import TomlFile
 THRESHOLD = 20_000_000
 CONDENSED = frozenset({"sales"})
 DOUBTFUL = "doubtful"
+CHECK = f"SELECT count_if({DOUBTFUL}) AS {DOUBTFUL} FROM {{rows}}"
 
 Stamp = tuple[int, int, int]
 
@@ -90,8 +91,13 @@ class LargeTable:
         wanted = {label for label in needed if label in self.cells}
         checked = f" AS {DOUBTFUL}" in query
         if not checked and not wanted <= self.state.checked:
-            self.condense(needed, f"SELECT count_if({DOUBTFUL}) AS {DOUBTFUL} FROM {{rows}}")
-        found = self.ask(query.replace("{rows}", self.rows(needed)))
+            self.condense(needed, CHECK)
+        try:
+            found = self.ask(query.replace("{rows}", self.rows(needed)))
+        except InputError as error:
+            if query != CHECK and error.faults[0].code == "too_large":
+                self.condense(needed, CHECK)  # what cannot be added may be no number
+            raise
         if not checked:
             return found
         broken = self._broken()
@@ -156,7 +162,7 @@ class LargeTable:
         labels = list(self.cells)
         faults: list[Fault] = []
         try:
-            self.condense(labels, f"SELECT count_if({DOUBTFUL}) AS {DOUBTFUL} FROM {{rows}}")
+            self.condense(labels, CHECK)
             faults += repeated_faults(self)
         except InputError as error:
             faults += error.faults
@@ -173,6 +179,11 @@ class LargeTable:
         if self.state.count is None:
             self.state.count = int(self.ask(f"SELECT count(*) AS n FROM {self.rows([])}")["n"][0])
         return self.state.count
+
+    def sha256(self) -> str:
+        """The sha256 of the file's bytes."""
+        with self.path.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest()
 
     def misnamed(self, label: str) -> str:
         """SQL of whether a name of the column is in doubt."""
@@ -226,7 +237,7 @@ def _default(column: Column) -> str:
 
 def stamp_of(path: Path) -> Stamp:
     """What tells a file from another, or from itself after a change."""
-    found = os.stat(path)
+    found = path.stat()
     return found.st_ino, found.st_size, found.st_mtime_ns
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -28,7 +27,7 @@ def opened(
 ) -> tuple[LargeTable | None, list[Fault]]:
     """See `open_large`."""
     path = source.path
-    assert path is not None  # noqa: S101 - asked by too_long_for_a_frame
+    assert path is not None
     stamp = stamp_of(path)
     if source.kind == "csv":
         header, faults = _csv_header(table, source, path, info)
@@ -75,8 +74,8 @@ def _plain_path(path: Path, engine: Engine) -> str:
     full = str(path.absolute())
     if not any(mark in full for mark in "*?[]{}"):
         return full
-    link = Path(engine.folder.name) / f"table{path.suffix}"
-    os.symlink(full, link)
+    link = engine.folder / f"table{path.suffix}"
+    link.symlink_to(full)
     return str(link)
 
 

@@ -1,0 +1,171 @@
+"""What a manager reads: how the profit comes about, what the model earns over a planner, what would change its mind."""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from cpm_opt.cli import app
+from cpm_opt.faults import InputError
+from cpm_opt.pipeline import solve_problem
+from cpm_opt.report import Explanation, Table, explain, text_of
+from cpm_opt.report.flips import flips_section
+from cpm_opt.report.words import Units
+from cpm_opt.runs import RunRecord, read_run, write_run
+from cpm_opt.study.advice import Advice, Choice
+from cpm_opt.study.base import run_facts_of
+from cpm_opt.study.beside import greedy_facts, size_of
+from cpm_opt.study.rerun import problem_of
+from tests.handmade import FACTS, plan, written
+from tests.study.small_instance import FILES, SCENARIOS, problem
+
+UNITS = Units({"money_unit": 1, "currency": "RUB", "period": "year", "periods": 3})
+RISK = "[components.risk]\nmeasure = 'cvar'\nalpha = 0.5\nweight = 0.5\n"
+
+
+def tables(explanation: Explanation, section: str) -> dict[str, Table]:
+    found = next(part for part in explanation.sections if part.name == section)
+    return {table.name: table for table in found.tables}
+
+
+def sentences(explanation: Explanation, section: str) -> str:
+    return " ".join(next(part for part in explanation.sections if part.name == section).sentences)
+
+
+@pytest.fixture(scope="module", params=["certain", "scenarios"])
+def solved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> RunRecord:
+    """A solved run of the small instance; one with scenarios, too."""
+    folder = tmp_path_factory.mktemp(request.param)
+    more = {"scenarios": SCENARIOS} if request.param == "scenarios" else {}
+    asked = problem(folder / "small", **more)
+    if more:
+        from cpm_opt.pipeline import read_problem
+
+        (folder / "small" / "model.toml").write_text(FILES["model.toml"] + RISK)
+        asked = read_problem(folder / "small", folder / "small" / "model.toml")
+    done = solve_problem(asked)
+    facts = replace(run_facts_of(asked, asked.spec), greedy=greedy_facts(asked))
+    return write_run(folder, done, facts)
+
+
+def test_by_lever_and_by_segment_add_up_to_the_difference(solved: RunRecord) -> None:
+    explanation = explain(solved)
+    found = tables(explanation, "waterfall")
+    steps = found["waterfall"].rows
+    difference = round(float(steps[-1][2]) - float(steps[0][2]), 2)
+    assert difference == pytest.approx(solved.facts["profit"] - solved.facts["today"]["profit"], abs=0.011)
+    for name in ("by_lever", "by_segment"):
+        rows = found[name].rows
+        assert found[name].columns[0].key == "name"
+        for row in rows:
+            assert round(sum(float(cell or 0.0) for cell in row[1:-1]), 2) == pytest.approx(row[-1], abs=1e-9)
+        for column in range(1, len(rows[0])):
+            whole = round(sum(float(row[column] or 0.0) for row in rows[:-1]), 2)
+            assert whole == pytest.approx(rows[-1][column], abs=1e-9)
+        assert rows[-1][0] == "in all"
+        assert rows[-1][-1] == pytest.approx(difference, abs=1e-9)
+    assert {row[0] for row in found["by_segment"].rows} >= {"gold", "silver"}
+
+
+def test_the_plan_stands_beside_today_and_the_greedy_plan(solved: RunRecord) -> None:
+    greedy = solved.facts["greedy"]
+    assert greedy["objective"] <= solved.facts["objective"] + 1e-6 or greedy["broken"]
+    earns = tables(explain(solved), "earns")["earns"]
+    keys = [column.key for column in earns.columns]
+    assert keys == ["figure", "today", "greedy", "plan", "difference", "over_greedy"]
+    row = dict(zip(keys, earns.rows[0], strict=True))
+    assert row["greedy"] == greedy["profit"]
+    assert row["over_greedy"] == pytest.approx(solved.facts["profit"] - greedy["profit"])
+    assert "than the greedy plan" in sentences(explain(solved), "earns")
+
+
+def test_a_run_from_before_there_were_parts_says_what_is_absent(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    (path / "waterfall_parts.csv").unlink()
+    facts = json.loads((path / "run.json").read_text())
+    for name in ("greedy", "irreducible", "given_up"):
+        facts.pop(name)
+    (path / "run.json").write_text(json.dumps(facts))
+    explanation = explain(read_run(path))
+    assert "before the steps were parted" in sentences(explanation, "waterfall")
+    assert list(tables(explanation, "waterfall")) == ["waterfall"]
+    assert "greedy" not in sentences(explanation, "earns")
+
+
+def test_a_greedy_plan_that_is_too_large_is_left_out_and_said_so(tmp_path: Path) -> None:
+    asked = problem(tmp_path / "small")
+    facts = greedy_facts(asked, size_of(asked.portfolio) - 1)
+    assert facts["objective"] is None
+    run = read_run(write_run(tmp_path, plan(), replace(FACTS, greedy=facts)).path)
+    assert "left out for its size (24 choices to weigh)" in sentences(explain(run), "earns")
+
+
+def test_what_was_given_up_to_change_less_is_told(tmp_path: Path) -> None:
+    run = read_run(written(tmp_path, replace(plan(), given_up=250.0)))
+    assert "gives up 250 thousand RUB (" in sentences(explain(run), "earns")
+
+
+CHOICE = Choice(
+    "fees", "gold", "up5", (1, 2, 3), 10.0, "keep", 1200.0, "up5", -4.0, 4.0, -12.3, -12.3, 290.5, 280.0
+)
+
+
+def told(choice: Choice, **more: Any) -> str:
+    advice = Advice((choice,), 0, False, 1e6, True)
+    section = flips_section(replace(advice, **more), UNITS, {"fees": "segment"})
+    return " ".join(section.sentences)
+
+
+def test_a_choice_is_told_in_a_plain_sentence() -> None:
+    assert told(CHOICE) == (
+        "fees: keep gold on up5 unless its effect on margin is below -12.3 RUB per customer and year (now -4; 2.1 "
+        "standard errors away); the next best is keep, which is worth 1,200 RUB less; knowing the effect exactly would "
+        "be worth at most 300 RUB."
+    )
+    base = replace(CHOICE, option="keep", alternative="up5", flip=3.0, error=0.0, worth_knowing=None)
+    assert told(base) == (
+        "fees: keep gold on keep unless up5 changes margin by more than 3 RUB per customer and year (now -4); the next "
+        "best is up5, which is worth 1,200 RUB less."
+    )
+    assert "equally good" in told(replace(CHOICE, cost=0.0))
+    assert "no plan that keeps the rules does without it" in told(replace(CHOICE, cost=None))
+    assert "with fewer customers on it from -9 down" in told(replace(CHOICE, begins=-9.0))
+    assert "2 further choices with less money at stake not looked into (--flips N" in told(CHOICE, left=2)
+    assert "no time to find all flip points" in told(replace(CHOICE, flip=None), out_of_time=True)
+
+
+def cpm(*words: str) -> tuple[int, str]:
+    done = CliRunner().invoke(app, list(words))
+    return done.exit_code, done.output
+
+
+def test_explain_deep_solves_again_from_the_runs_own_inputs(solved: RunRecord) -> None:
+    code, output = cpm("explain", str(solved.path), "--deep", "--json")
+    assert code == 0, output
+    flips = next(part for part in json.loads(output)["sections"] if part["name"] == "flips")
+    assert [table["name"] for table in flips["tables"]] == ["flips"]
+    costs = [row["cost"] for row in flips["tables"][0]["rows"] if row["cost"] is not None]
+    assert costs == sorted(costs, reverse=True)
+    assert costs[0] > 0.0
+    text = text_of(explain(solved), io.StringIO())
+    assert re.search(r"`cpm\s+explain\s+\S+\s+--deep`", text)
+
+
+def test_a_run_whose_inputs_changed_cannot_be_looked_into(tmp_path: Path) -> None:
+    asked = problem(tmp_path / "small")
+    run = write_run(tmp_path, solve_problem(asked), run_facts_of(asked, asked.spec))
+    assert problem_of(run).spec.resolved() == {**asked.spec.resolved(), "name": "model"}
+    (tmp_path / "small" / "effects.csv").write_text(FILES["effects.csv"].replace("-6", "-7"))
+    with pytest.raises(InputError, match=r"effects.csv.*not what it was when the run was made"):
+        problem_of(run)
+    code, output = cpm("explain", str(run.path), "--flips", "1")
+    assert code == 2
+    assert "solve again" in output
+    assert cpm("explain", str(run.path))[0] == 0
