@@ -31,7 +31,7 @@ licence = "none"
 gross_margin = 0.3
 """
 LINES = """
-SELECT 'C' || lpad((hash(i * 7 + 1) % 200000)::varchar, 6, '0') AS customer,
+SELECT 'C' || lpad((hash(i // 3 * 7 + 1) % 200000)::varchar, 6, '0') AS customer,
        (DATE '2024-01-01' + (hash(i // 3) % 731)::int) AS date,
        'O' || (i // 3)::varchar AS "order",
        'P' || lpad((hash(i * 13 + 5) % 1000)::varchar, 4, '0') AS product,

@@ -75,11 +75,11 @@ def deep_explanation(record: RunRecord, choices: int, seconds: float) -> Explana
     from cpm_opt.report import explain as explained
     from cpm_opt.study.advice import advice
     from cpm_opt.study.beside import greedy_facts, size_of
-    from cpm_opt.study.rerun import decisions_of, problem_of
+    from cpm_opt.study.rerun import plan_of, problem_of
 
     progress("reading the run's inputs again ...")
     problem = problem_of(record)
-    shown = problem.scenarios[0].portfolio if problem.scenarios else problem.portfolio
+    decisions = plan_of(record, problem)
     progress(f"looking into {choices} choices, {seconds:g} seconds at most ...")
-    found = advice(problem, decisions_of(record, shown), record.facts["objective"], choices, seconds)
+    found = advice(problem, decisions, record.facts["objective"], choices, seconds)
     return explained(record, found, greedy_facts(problem, size_of(problem.portfolio)))

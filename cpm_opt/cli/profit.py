@@ -30,7 +30,32 @@ Out = Annotated[
 ]
 
 
-def profit(instance: Instance, by: By = None, out: Out = None, json: Json = False) -> int:
+Customer = Annotated[
+    str | None,
+    typer.Option(
+        "--customer",
+        metavar="ID",
+        help="Show one customer's statement instead, each figure with its rule, its table and the rows that count.",
+        show_default=False,
+    ),
+]
+Trace = Annotated[
+    bool,
+    typer.Option(
+        "--trace",
+        help="Show the firm's statement instead, each figure with its rule, its table and the rows.",
+    ),
+]
+
+
+def profit(
+    instance: Instance,
+    by: By = None,
+    customer: Customer = None,
+    trace: Trace = False,
+    out: Out = None,
+    json: Json = False,
+) -> int:
     """Cost to serve, profit of each customer, tiers and the whale curve, from an instance's raw tables."""
     from cpm_opt.cli.boundary import DONE
     from cpm_opt.cli.output import check_words, show, write, write_error, write_faults, write_json
@@ -39,21 +64,33 @@ def profit(instance: Instance, by: By = None, out: Out = None, json: Json = Fals
     from cpm_opt.report import profit_report
     from cpm_opt.tables import PLANNING, read_instance
 
-    check_words(instance=instance, by=by, out=None if out is None else str(out))
+    check_words(instance=instance, by=by, customer=customer, out=None if out is None else str(out))
+    _refuse_both(customer, trace, by, out)
     tables = read_instance(find_instance(instance))
     statement = cost_and_profit(tables)
     dimensions = tuple(by or ())
-    report = profit_report(statement, tables.info, dimensions)
-    if out is not None:
-        _write_tables(statement, dimensions, out)
-    if json:
+    units = {"currency": tables.info.currency, "money_unit": tables.info.money_unit}
+    if customer is not None or trace:
+        from cpm_opt.costing.trace import trace as traced
+        from cpm_opt.report.profit_trace import trace_report
+
+        found = traced(statement, customer)
+        if json:
+            write_json({**found.as_dict(), **units})
+        else:
+            show(trace_report(found, tables.info))
+    elif json:
         shown = {name: statement.by(name).reset_index().to_dict("records") for name in dimensions}
-        units = {"currency": tables.info.currency, "money_unit": tables.info.money_unit}
         write_json({**statement.as_dict(), **units, **({"by": shown} if shown else {})})
     else:
-        show(report)
-        if out is not None:
-            write(f"\nTables: {out}")
+        show(profit_report(statement, tables.info, dimensions))
+    if out is not None:
+        left = _write_tables(statement, dimensions, out, bool(tables.large))
+        if not json:
+            write(
+                f"\nTables: {out}"
+                + (f" (left out, for the ledger is long: {', '.join(left)})" if left else "")
+            )
     doubtful = [fault for fault in tables.faults if fault.warning and fault.table not in PLANNING]
     if doubtful:
         write_error("Doubtful:")
@@ -61,8 +98,24 @@ def profit(instance: Instance, by: By = None, out: Out = None, json: Json = Fals
     return DONE
 
 
-def _write_tables(statement: ProfitStatement, dimensions: tuple[str, ...], folder: Path) -> None:
-    """The statement's tables as CSV files in a folder that is new or empty. Raises InputError where that fails."""
+def _refuse_both(customer: str | None, trace: bool, by: list[str] | None, out: Path | None) -> None:
+    """Raises InputError where a trace is asked for together with what it does not show."""
+    from cpm_opt.faults import Fault, InputError
+
+    asked = "--customer" if customer is not None else "--trace" if trace else None
+    others = [
+        name for name, given in (("--by", by), ("--out", out), ("--trace", trace)) if given and name != asked
+    ]
+    if asked is not None and others:
+        message = f"does not go with {' and '.join(others)}"
+        raise InputError([Fault(asked, message, "leave one of them out", code="call")])
+
+
+def _write_tables(
+    statement: ProfitStatement, dimensions: tuple[str, ...], folder: Path, long: bool
+) -> tuple[str, ...]:
+    """The statement's tables as CSV files in a folder that is new or empty; names of those that are left out where the
+    ledger is `long` (a cell for each customer and product). Raises InputError where that fails."""
     from cpm_opt.faults import Fault, InputError
 
     tables = {
@@ -70,13 +123,14 @@ def _write_tables(statement: ProfitStatement, dimensions: tuple[str, ...], folde
         "tiers": statement.tiers,
         "pools": statement.reporting.served.pools,
         "activities": statement.cost_by_activity,
-        "matrix": statement.matrix.set_index("customer"),
-        "products": statement.products,
-        "loss_makers": statement.loss_makers.set_index("customer"),
-        "ways_out": statement.ways_out,
         **({} if statement.moves is None else {"moves": statement.moves}),
         **{f"by_{name}": statement.by(name) for name in dimensions},
     }
+    if not long:
+        tables["matrix"] = statement.matrix.set_index("customer")
+        tables["products"] = statement.products
+        tables["loss_makers"] = statement.loss_makers.set_index("customer")
+        tables["ways_out"] = statement.ways_out
     place = str(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -89,3 +143,4 @@ def _write_tables(statement: ProfitStatement, dimensions: tuple[str, ...], folde
         raise InputError(
             [Fault("--out", message, "name another folder", value=place, code="output")]
         ) from error
+    return ("matrix", "products", "loss_makers", "ways_out") if long else ()

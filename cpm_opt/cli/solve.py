@@ -37,6 +37,18 @@ Lock = Annotated[
     ),
 ]
 
+Flips = Annotated[
+    int | None,
+    typer.Option(
+        "--flips",
+        metavar="N",
+        min=1,
+        help="After it, solve again to tell what would change the N choices that matter most (a minute at most).",
+        show_default=False,
+    ),
+]
+ADVICE_SECONDS = 60.0
+
 
 def solve(
     instance: Instance,
@@ -45,6 +57,7 @@ def solve(
     fix: Fix = None,
     forbid: Forbid = None,
     lock: Lock = None,
+    flips: Flips = None,
     time_limit: TimeLimit = None,
     results: Results = RESULTS,
     json: Json = False,
@@ -70,7 +83,7 @@ def solve(
         problem = _with_locks(problem, lock or [], results)
         progress(f"solving, {problem.spec.solver.time_limit:g} seconds at most ...")
         plan = solve_problem(problem, engine)
-    run = write_run(results, plan, _facts(problem, plan))
+    run = write_run(results, plan, _facts(problem, plan, flips))
     if json:
         write_json(_answer(plan, run))
     else:
@@ -114,14 +127,31 @@ def _with_locks(problem: Problem, lock: list[str], results: Path) -> Problem:
     return locked(problem, lock, results)
 
 
-def _facts(problem: Problem, plan: Plan) -> RunFacts:
+def _facts(problem: Problem, plan: Plan, flips: int | None) -> RunFacts:
     from dataclasses import replace
 
     from cpm_opt.study.base import run_facts_of
     from cpm_opt.study.beside import greedy_facts
 
     facts = run_facts_of(problem, problem.spec)
-    return replace(facts, greedy=greedy_facts(problem)) if plan.shown else facts
+    if not plan.shown:
+        return facts
+    return replace(
+        facts, greedy=greedy_facts(problem), advice=_advice(problem, plan, flips) if flips else None
+    )
+
+
+def _advice(problem: Problem, plan: Plan, choices: int) -> dict[str, object]:
+    """What would change the plan's choices, as run.json keeps it."""
+    from dataclasses import asdict
+
+    from cpm_opt.cli.output import progress
+    from cpm_opt.study.advice import advice
+
+    if plan.decisions is None or plan.objective is None:
+        return {}
+    progress(f"looking into {choices} choices, {ADVICE_SECONDS:g} seconds at most ...")
+    return asdict(advice(problem, plan.decisions, plan.objective, choices, ADVICE_SECONDS))
 
 
 def _code(plan: Plan) -> int:
@@ -157,6 +187,7 @@ def _answer(plan: Plan, run: RunRecord) -> dict[str, object]:
         **{name: facts[name] for name in names},
         "today": {name: facts["today"][name] for name in ("profit", "end_value", "objective")},
         "greedy": facts["greedy"],
+        "advice": facts["advice"],
         **_over(run),
         "given_up": facts["given_up"],
         "pins": facts["pins"],

@@ -75,7 +75,9 @@ def large_customers(customers: pd.DataFrame, share: float) -> pd.DataFrame:
     total = float(customers["revenue"].sum())
     found = customers[["revenue", "profit", "return_on_sales"]].copy()
     found.insert(1, "share", found["revenue"] / total if total > 0 else nan)
-    return found[(found["share"] >= share - 1e-12).to_numpy()].sort_values("revenue", ascending=False, kind="stable")
+    return found[(found["share"] >= share - 1e-12).to_numpy()].sort_values(
+        "revenue", ascending=False, kind="stable"
+    )
 
 
 def connected_customers(customers: pd.DataFrame) -> pd.DataFrame:

@@ -72,4 +72,3 @@ def _value(found: PeriodProfit, served: pd.DataFrame, dimension: str) -> pd.Seri
         of_product = blank_where_missing(served["product"].map(agreed))
         value = of_product.where(of_product != "", value)
     return value
-

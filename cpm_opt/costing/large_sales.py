@@ -74,7 +74,7 @@ class LargeSales:
 
     def orders(self, period: Period) -> pd.Series[int]:
         """How many orders by customer."""
-        order = 'CASE WHEN "order" = \'\' THEN \'\' ELSE "order" END AS o, CASE WHEN "order" = \'\' THEN date END AS d'
+        order = "CASE WHEN \"order\" = '' THEN '' ELSE \"order\" END AS o, CASE WHEN \"order\" = '' THEN date END AS d"
         pairs = f"SELECT DISTINCT customer, {order} FROM {{lines}} WHERE {_inside(period)}"
         query = f"SELECT customer, count(*) AS n FROM ({pairs}) GROUP BY customer"
         found = self._asked(["customer", "date", "order"], query)
@@ -134,7 +134,9 @@ class LargeSales:
         found = self._asked(needs, query)
         table = self._money(found, SUMS).set_index(_texts(found["rule"]))
         numbers = {rule: self._first(needs, where, rule, most) for rule in table.index}
-        table["first"] = pd.Series({rule: lines_of(self.large, found) for rule, found in numbers.items()}, dtype=object)
+        table["first"] = pd.Series(
+            {rule: lines_of(self.large, found) for rule, found in numbers.items()}, dtype=object
+        )
         return table.sort_index()
 
     def transactions(self) -> pd.DataFrame:
@@ -148,7 +150,8 @@ class LargeSales:
         # One object a name instead of one a row.
         code, names = pd.factorize(_texts(found["customer"]))
         self.large.check_names("customer", names)
-        rows = pd.DataFrame({"customer": np.asarray(names, dtype=object)[code]})
+        customer = pd.Series(np.asarray(names, dtype=object)[code], dtype=object)
+        rows = pd.DataFrame({"customer": customer})
         rows["date"] = np.asarray(found["date"]).astype("datetime64[ns]")
         return pd.concat([rows, self._money(found, sums)], axis=1)
 
@@ -203,11 +206,16 @@ class LargeSales:
             stated=np.asarray(found["stated"], dtype=np.int64)[~of_customer],
         )
         customers = rows[of_customer].copy()
-        customers.insert(1, "customer", _texts(found["customer"])[of_customer])
+        names = pd.Series(_texts(found["customer"])[of_customer], index=customers.index, dtype=object)
+        customers.insert(1, "customer", names)
         for label, table in (("customer", customers), ("product", products)):
-            names = table[label] if code == "1" else table[label].drop_duplicates()
-            self.large.check_names(label, names.tolist())
-        ends = () if code != "1" or rows.empty else (pd.Timestamp(found["first"].min()), pd.Timestamp(found["last"].max()))
+            met = table[label] if code == "1" else table[label].drop_duplicates()
+            self.large.check_names(label, met.tolist())
+        ends = (
+            ()
+            if code != "1" or rows.empty
+            else (pd.Timestamp(found["first"].min()), pd.Timestamp(found["last"].max()))
+        )
         return _Condensed(customers, products.sort_values(["code", "product"]), ends)
 
     def _first(self, needs: Sequence[str], where: str, rule: str, most: int) -> list[int]:
@@ -286,7 +294,9 @@ class LargeSales:
             columns.append(f"coalesce(r.list_price * {quantity}, r.revenue + {discount}) AS list_revenue")
         if "product_group" in needed:
             own = "r.product_group"
-            group = f"CASE WHEN {own} <> '' THEN {own} ELSE coalesce(p.product_group, '') END" if joined else own
+            group = (
+                f"CASE WHEN {own} <> '' THEN {own} ELSE coalesce(p.product_group, '') END" if joined else own
+            )
             columns.append(f"{group} AS product_group")
         join = " LEFT JOIN products AS p ON r.product = p.product" if joined else ""
         return f"(SELECT {', '.join(columns)}, r.doubtful FROM {rows} AS r{join})"
@@ -299,7 +309,9 @@ class LargeSales:
 
     def _sums(self, labels: Sequence[str]) -> str:
         """SQL of the sums that the file has the columns for, in millionths; `_money` knows the others."""
-        return ", ".join(f"sum(CAST({label} * 1e6 AS BIGINT)) AS {label}" for label in labels if self._summed(label))
+        return ", ".join(
+            f"sum(CAST({label} * 1e6 AS BIGINT)) AS {label}" for label in labels if self._summed(label)
+        )
 
     def _summed(self, label: str) -> bool:
         if label == "list_revenue":

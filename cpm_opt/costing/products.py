@@ -50,7 +50,9 @@ def product_margins(found: PeriodProfit) -> pd.Series[float]:
     lines = found.sales.by_value(found.period, "product").rename(columns={"value": "product"})
     lines = lines.assign(cost=lines["product_cost"] + lines["tax"])
     accounts = found.accounts[["product", "revenue"]].assign(cost=found.accounts["product_cost"])
-    served = found.served.rows.loc[found.served.rows["customer"] != "", ["product", "cost"]].assign(revenue=0.0)
+    served = found.served.rows.loc[found.served.rows["customer"] != "", ["product", "cost"]].assign(
+        revenue=0.0
+    )
     rows = pd.concat([part[["product", "revenue", "cost"]] for part in (lines, accounts, served)])
     sums = rows[rows["product"] != NO_PRODUCT].groupby("product")[["revenue", "cost"]].sum()
     # As in product_profit the best product comes first, so that of equal margins its name is told.

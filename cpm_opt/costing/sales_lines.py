@@ -103,7 +103,9 @@ class FrameSales:
             name: np.bincount(at, weights=np.asarray(lines[name], dtype=np.float64), minlength=size)
             for name in SUMS
         }
-        return pd.DataFrame({"lines": np.bincount(at, minlength=size), **sums}, index=pd.Index(names, dtype=object))
+        return pd.DataFrame(
+            {"lines": np.bincount(at, minlength=size), **sums}, index=pd.Index(names, dtype=object)
+        )
 
     def orders(self, period: Period) -> pd.Series[int]:
         """How many orders by customer."""

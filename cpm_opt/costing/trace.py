@@ -111,7 +111,9 @@ def trace(statement: ProfitStatement, customer: str | None = None, most: int = F
     if customer is not None and customer not in now.customers.index:
         names = [] if len(now.customers) > MANY else list(now.customers.index)
         remedy = did_you_mean(customer, names) if names else "write the name as it stands in the ledger"
-        raise InputError([Fault("--customer", "is no customer of the period", remedy, value=customer, code="call")])
+        raise InputError(
+            [Fault("--customer", "is no customer of the period", remedy, value=customer, code="call")]
+        )
     parts = {
         **_of_sales(statement, customer, most),
         "cost_to_serve": _of_activities(statement, customer, most),
@@ -136,7 +138,12 @@ def _of_sales(statement: ProfitStatement, customer: str | None, most: int) -> di
         return {}
     lines = int(found["lines"].sum())
     first = tuple(sorted(number for numbers in found["first"] for number in numbers)[:most])
-    columns = {"list_revenue": "list_revenue", "discount": "discount", "sales_revenue": "revenue", "tax": "tax"}
+    columns = {
+        "list_revenue": "list_revenue",
+        "discount": "discount",
+        "sales_revenue": "revenue",
+        "tax": "tax",
+    }
     parts = {
         name: [Part("sales", RULES[name], lines, float(found[column].sum()), first)]
         for name, column in columns.items()
@@ -220,7 +227,9 @@ def _of_the_firm(statement: ProfitStatement, most: int) -> list[Traced]:
         "campaigns": ("campaigns", campaigns),
     }
     unassigned = [
-        _part(rows_of[name][0], name, rows_of[name][1], cost, most) for name, cost in now.unassigned.items() if cost
+        _part(rows_of[name][0], name, rows_of[name][1], cost, most)
+        for name, cost in now.unassigned.items()
+        if cost
     ]
     return [
         Traced("idle_capacity_cost", idle, tuple(parts)),

@@ -16,6 +16,7 @@ from cpm_opt.estimates.answer_rules import AcquisitionRules
 from cpm_opt.estimates.attraction import INTERVENTIONS, Attraction, fit_attraction
 from cpm_opt.estimates.draws import Draws, factors, key, normal_draws
 from cpm_opt.estimates.lever_rules import LeverRules
+from cpm_opt.estimates.lever_terms import idle_keys
 from cpm_opt.estimates.settings import ResponseRules, rule_fault
 from cpm_opt.faults import Fault, InputError, did_you_mean, shown
 from cpm_opt.tables import Tables, check_frame
@@ -268,6 +269,7 @@ def _lever_faults(
     known = sorted(set(frames["options"]["lever"])) if "options" in frames else []
     place = "response.levers"
     for lever in levers:
+        faults += idle_keys(lever)
         if rules.prospects is None:
             message = f"of lever {lever.lever} moves who comes, and table arrivals has no options"
             faults.append(

@@ -58,7 +58,7 @@ def price_effects(frames: Mapping[str, pd.DataFrame], rules: ResponseRules) -> t
     segments, options, effects = (frames.get(name) for name in ("segments", "options", "effects"))
     if segments is None or options is None or effects is None or not (options["price_change"] != 0.0).any():
         return ()
-    known = {own.lever: own for own in (*rules.of("price_points"), *rules.of("offers"))}
+    known = {own.lever: own for own in (*rules.of("price_points"), *rules.of("offers"), *rules.of("stated"))}
     alone = options.loc[options["price_change"] != 0.0, "lever"].nunique() == 1
     base = {row["lever"]: float(row["price_change"]) for row in options[options["base"]].to_dict("records")}
     step = {

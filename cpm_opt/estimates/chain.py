@@ -44,6 +44,12 @@ class Chain:
     margin: Numbers
     margin_se: Numbers
 
+    def leaving(self) -> dict[str, float]:
+        """By state the part of its customers who are in no active state a period later, lost or gone."""
+        active = np.array([state.kind == "active" for state in self.states], dtype=bool)
+        stay = np.nan_to_num(self.rates)[:, active].sum(axis=1)
+        return {state.name: float(part) for state, part in zip(self.states, 1.0 - stay, strict=True)}
+
 
 def stated_chain(segments: pd.DataFrame, migration: pd.DataFrame) -> Chain:
     """The chain that planning tables state. How many moves their rates rest on is not known: `observed` is 0.

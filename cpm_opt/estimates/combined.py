@@ -7,7 +7,7 @@ In: the customers' frame and what each of the models made of it. Out: the frame 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -31,11 +31,13 @@ FIGURES = (
 
 @dataclass(frozen=True)
 class Chained:
-    """Value along the chain of S segments, by name: `value[S]` money, net of base service, `covariance[S, S]`."""
+    """Value along the chain of S segments, by name: `value[S]` money, net of service, `covariance[S, S]`; `leaving` is
+    the part of a segment that is in no active one a period later."""
 
     names: tuple[str, ...]
     value: Numbers
     covariance: Numbers
+    leaving: Mapping[str, float] = field(default_factory=dict)
 
     def of(self, segment: pd.Series[str]) -> Valued:
         """The value of each customer by their segment; nan where the chain does not have it."""
@@ -60,7 +62,7 @@ def chained(chain: Chain | None, service: Mapping[str, float], rules: ValueRules
     observed = chain.observed.astype(float)
     terms = (rules.discount_rate, rules.periods)
     covariance = chain_value_covariance(chain.rates, observed, flow, chain.margin_se, *terms)
-    return Chained(names, chain_value(chain.rates, flow, *terms), covariance)
+    return Chained(names, chain_value(chain.rates, flow, *terms), covariance, chain.leaving())
 
 
 def with_chain(customers: pd.DataFrame, found: Chained) -> pd.DataFrame:

@@ -234,28 +234,26 @@ def _with_new_customers(tables: Tables, estimates: Estimates) -> Estimates:
 
 
 def _refused(tables: Tables, estimates: Estimates, source: str, there: bool) -> Estimates:
-    """The estimates, with a fault for each lever that is to come from a raw table (or a part) that is not there."""
-    if there or "response" not in tables.info.estimates or any(not fault.warning for fault in estimates.faults):
+    """The estimates, with a fault for each rule and lever that reads a raw table (or a part) that is not there."""
+    asked = {"response", "acquisition"} & set(tables.info.estimates)
+    if there or not asked or any(not fault.warning for fault in estimates.faults):
         return estimates
-    from cpm_opt.estimates.lever_rows import refused
+    from cpm_opt.estimates.absent import without_table
     from cpm_opt.estimates.settings import read_rules
 
     rules = read_rules(tables.info.estimates)[0]
-    levers = () if rules is None or rules.response is None else rules.response.of(source)
-    needed = "table panel" if source == "panel" else "table acquisitions and [estimates.acquisition]"
-    told = [
-        fault
-        for lever in levers
-        for fault in refused(lever, "from", f"needs {needed}", "add it, or leave the lever out", source).faults
-    ]
-    return replace(estimates, faults=(*estimates.faults, *_with_lines(tables, tuple(told))))
+    told = () if rules is None else without_table(rules, source, source in estimates.frames)
+    return replace(estimates, faults=(*estimates.faults, *_with_lines(tables, told)))
 
 
 def _with_scenarios(tables: Tables, estimates: Estimates) -> Estimates:
     """Table scenarios from the estimates' joint errors, where it is not stated and `[estimates.scenarios]` asks."""
     wrong = any(not fault.warning for fault in estimates.faults)
-    if "scenarios" in estimates.frames or "scenarios" not in tables.info.estimates or wrong:
+    if "scenarios" not in tables.info.estimates or wrong:
         return estimates
+    if "scenarios" in estimates.frames:
+        note = "table scenarios is stated and was not estimated"
+        return replace(estimates, notes=(*estimates.notes, note))
     from cpm_opt.estimates.settings import read_rules
     from cpm_opt.estimates.with_scenarios import scenarios_of
 

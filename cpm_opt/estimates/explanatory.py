@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
+BY_SEGMENT = ":segment"
 LEAST_CLUSTERS = 3
 MOST_LEVELS = 50  # a word with more values than this is likely a number with a slip in it, or an id
 
@@ -39,13 +40,14 @@ class Terms:
 def terms(rows: pd.DataFrame, covariates: tuple[str, ...], table: str) -> Terms:
     """The strata of `rows` (where there is a column `stratum`) and then `covariates`, in their order.
 
-    "C(NAME)" takes the numbers of a column as words, "log(NAME)" their natural logarithm. Raises InputError for a
+    "C(NAME)" takes the numbers of a column as words, "log(NAME)" their natural logarithm; with ":segment" behind it a
+    covariate acts in each segment in its own way (`age[gold]`). Raises InputError for a
     covariate that is no column, a word with more than 50 values, or a logarithm of what is not above 0.
     """
     faults: list[Fault] = []
     read: dict[str, NDArray[Any]] = {}
     for covariate in covariates:
-        form, name = _parts(covariate)
+        form, name = _parts(covariate.removesuffix(BY_SEGMENT))
         known = [str(column) for column in rows if column != "line"]
         if name not in known:
             faults.append(
@@ -65,7 +67,8 @@ def terms(rows: pd.DataFrame, covariates: tuple[str, ...], table: str) -> Terms:
             remedy = f"write numbers alone ('{slip}' is none)" if slip else "join them to fewer"
             faults.append(_fault(table, name, text, remedy, "too_many_levels"))
             continue
-        read[covariate if form == "log" else name] = cells
+        called = covariate.removesuffix(BY_SEGMENT) if form == "log" else name
+        read[called + BY_SEGMENT if covariate.endswith(BY_SEGMENT) else called] = cells
     if faults:
         raise InputError(faults)
     used = np.ones(len(rows), dtype=bool)
@@ -76,7 +79,10 @@ def terms(rows: pd.DataFrame, covariates: tuple[str, ...], table: str) -> Terms:
     if "stratum" in rows:
         _add(names, columns, "stratum", rows["stratum"].astype(str).to_numpy(dtype=object)[used])
     for covariate, cells in read.items():
-        _add(names, columns, covariate, cells[used])
+        before = len(names)
+        _add(names, columns, covariate.removesuffix(BY_SEGMENT), cells[used])
+        if covariate.endswith(BY_SEGMENT):
+            _split(names, columns, before, rows["segment"].astype(str).to_numpy(dtype=object)[used])
     stacked = np.column_stack(columns) if columns else np.zeros((int(used.sum()), 0))
     return Terms(tuple(names), np.asarray(stacked, dtype=np.float64), used)
 
@@ -161,6 +167,8 @@ def _cells(column: pd.Series[Any], as_words: bool) -> NDArray[Any]:
         numbers = pd.to_numeric(column.where(~blank), errors="coerce")
         if not (numbers.isna() & ~blank).any():
             return numbers.to_numpy(dtype=np.float64)
+    if pd.api.types.is_numeric_dtype(column.dtype):
+        return np.array(["" if pd.isna(cell) else f"{cell:.15g}" for cell in column], dtype=object)
     return column.astype(str).where(column.notna(), "").to_numpy(dtype=object)
 
 
@@ -171,6 +179,16 @@ def _first_word(cells: NDArray[Any]) -> str:
     numbers = pd.to_numeric(pd.Series(cells), errors="coerce")
     words = [str(cell) for cell in cells[numbers.isna().to_numpy()] if cell]
     return words[0] if words and len(words) < len(cells) / 2 else ""
+
+
+def _split(names: list[str], columns: list[Numbers], first: int, segment: NDArray[Any]) -> None:
+    """The columns from `first` on, one for each segment instead."""
+    whole = list(zip(names[first:], columns[first:], strict=True))
+    del names[first:], columns[first:]
+    for name, column in whole:
+        for level in sorted(set(segment.tolist())):
+            names.append(f"{name}[{level}]")
+            columns.append(np.asarray(column * (segment == level), dtype=np.float64))
 
 
 def _add(names: list[str], columns: list[Numbers], name: str, cells: NDArray[Any]) -> None:

@@ -14,7 +14,7 @@ from cpm_opt.estimates.effort_effects import effort_rows
 from cpm_opt.estimates.lever_rows import RETENTION, LeverRows, refused
 from cpm_opt.estimates.lever_rules import LeverRules
 from cpm_opt.estimates.offer_effects import offer_rows
-from cpm_opt.estimates.price_effects import price_point_rows
+from cpm_opt.estimates.price_effects import price_point_rows, stated_rows
 from cpm_opt.estimates.settings import ResponseRules
 from cpm_opt.estimates.trial_effects import trial_rows
 from cpm_opt.faults import Fault, InputError
@@ -26,6 +26,7 @@ FROM: Mapping[str, Callable[[Tables, Mapping[str, pd.DataFrame], LeverRules], Le
     "price_points": price_point_rows,
     "efforts": effort_rows,
     "trials": trial_rows,
+    "stated": stated_rows,
 }
 
 
@@ -64,7 +65,7 @@ def with_levers(
             if rows:
                 made[name], wrong = added(tables, made.get(name), name, rows)
                 faults += wrong
-        notes += [f"lever {lever.lever}: effects from table {lever.source}", *found.notes]
+        notes += [f"lever {lever.lever}: effects from {_named(lever)}", *found.notes]
     return made, tuple(faults), tuple(notes)
 
 
@@ -80,6 +81,10 @@ def added(
     fresh[LINE] = range(first, first + len(fresh))
     checked, faults = check_frame(name, fresh, tables.info)
     return pd.concat([frame, checked], ignore_index=True), faults
+
+
+def _named(lever: LeverRules) -> str:
+    return "the elasticity that is stated" if lever.source == "stated" else f"table {lever.source}"
 
 
 def _holds(frames: Mapping[str, pd.DataFrame], name: str, lever: str) -> bool:

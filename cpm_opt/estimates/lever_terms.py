@@ -21,6 +21,7 @@ Setting = Mapping[str, float | str]
 
 PRICE, CHANGE = "price", "price_change"
 TERMS = (PRICE, "service", "programme")
+KEYS = ("lever", "source", "term", "options")
 USUAL = ""  # what a blank cell of service or programme means
 
 
@@ -62,7 +63,7 @@ def read_terms(
     found: list[OptionTerms] = []
     taken: dict[str, str] = {}
     for own in rules:
-        wrong = _lever_faults(own, frames, design, taken)
+        wrong = [*_lever_faults(own, frames, design, taken), *idle_keys(own)]
         if not wrong:
             taken[str(own.term)] = own.lever
             read = _price if own.term == PRICE else _word
@@ -75,6 +76,19 @@ def read_terms(
     if any(not fault.warning for fault in faults):
         raise InputError(faults)
     return LeverTerms(base, tuple(found)), tuple(faults)
+
+
+def idle_keys(own: LeverRules) -> list[Fault]:
+    """Faults of keys that say nothing of a lever from table panel or acquisitions."""
+    return [
+        rule_fault(
+            f"response.levers.{name}",
+            f"says nothing of lever {own.lever}, which comes from table {own.source}",
+            "leave it out; such a lever has term and options",
+            getattr(own, name),
+        )
+        for name in sorted(own.model_fields_set - set(KEYS))
+    ]
 
 
 def _only_standing(own: LeverRules) -> Fault:

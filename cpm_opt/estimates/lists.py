@@ -6,6 +6,8 @@ first.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 import pandas as pd
 
@@ -26,13 +28,20 @@ def most_valuable(customers: pd.DataFrame, most: int = 100) -> pd.DataFrame:
     return order[columns].assign(money_at_stake=order["lifetime"]).reset_index(drop=True)
 
 
-def at_risk(customers: pd.DataFrame, rules: ValueRules, period: str) -> pd.DataFrame:
+def at_risk(
+    customers: pd.DataFrame, rules: ValueRules, period: str, leaving: Mapping[str, float] | None = None
+) -> pd.DataFrame:
     """High value and a falling probability of being alive.
 
     High: lifetime value over probability alive, what the customer is worth if they are still there, is in the highest
     `high_share`. Falling: the probability fell by `fall` or more over the last period. At stake: what they are worth if
     still there less the lifetime value, that is what knowing to have kept them would add.
+
+    Where no model tells who is alive, `leaving` (by segment the part that leaves or is lost in a period) stands for the
+    fall: those of high lifetime value in segments of which `fall` or more leave. At stake: that part of the value.
     """
+    if not (customers["probability_alive"] > 0).any():
+        return _leaving(customers, rules, period, leaving or {})
     alive, before = customers["probability_alive"], customers["probability_alive_before"]
     if_alive = customers["lifetime"] / alive.where(alive > 0)
     chosen = _high(if_alive, rules.high_share) & (before - alive >= rules.fall)
@@ -44,6 +53,23 @@ def at_risk(customers: pd.DataFrame, rules: ValueRules, period: str) -> pd.DataF
     return _listed(found, reasons, if_alive[chosen] - found["lifetime"], ["probability_alive", "lifetime"])
 
 
+def _leaving(
+    customers: pd.DataFrame, rules: ValueRules, period: str, leaving: Mapping[str, float]
+) -> pd.DataFrame:
+    """Customers of high value in segments that many leave."""
+    part = customers["segment"].map(leaving).astype("float64")
+    chosen = (
+        _high(customers["lifetime"], rules.high_share) & (part >= rules.fall) & (customers["kind"] != "lost")
+    )
+    found = customers[chosen]
+    reasons = [
+        f"{own:.0%} of {segment} leave or are lost in a {period}"
+        for own, segment in zip(part[chosen], found["segment"], strict=True)
+    ]
+    stake = found["lifetime"] * part[chosen]
+    return _listed(found, reasons, stake, ["probability_alive", "lifetime"])
+
+
 def ready_for_more(customers: pd.DataFrame, rules: ValueRules, period: str, window: int) -> pd.DataFrame:
     """Alive (probability `alive` or more where a model tells it, not in a lost segment) and below what others buy.
 
@@ -51,7 +77,7 @@ def ready_for_more(customers: pd.DataFrame, rules: ValueRules, period: str, wind
     segments with fewer than five of those are left out. At stake: the gap, for as many periods again.
     """
     alive = customers["probability_alive"]
-    there = (alive >= rules.alive) | bool(alive.isna().all())
+    there = (alive >= rules.alive) | (alive.isna() & (not (alive > 0).any()))
     there &= customers["kind"] != "lost"
     members = customers[there]
     by_segment = members.groupby("segment")["recent"]

@@ -57,7 +57,10 @@ def lint_ranges(
         if points is None:
             continue
         for lever in rules.of(table):
-            own = points if "lever" not in points else points[points["lever"].isin([lever.lever, ""])]
+            if table == "offers":  # those above the standard price are left out of the fit
+                own = points[~(points["price"] > points["standard_price"] + TOLERANCE)]
+            else:
+                own = points[points["lever"].isin([lever.lever, ""])]
             planned = planned_prices(frames, lever.lever, lever.base_price)
             for segment, seen in own.groupby("segment")["price"]:
                 low, high = float(seen.min()), float(seen.max())

@@ -20,6 +20,14 @@ from cpm_opt.estimates.lever_rows import (
 )
 from cpm_opt.estimates.lever_rules import LeverRules
 from cpm_opt.estimates.price_points import POINTS, TABLE, DemandFit, fit_demand, shrink_demand
+from cpm_opt.estimates.price_response import (
+    ConstantElasticity,
+    LinearDemand,
+    LogitDemand,
+    Product,
+    price_steps,
+    volume_error,
+)
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.tables import Tables
 
@@ -68,6 +76,56 @@ def price_point_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: 
         remedy = "fill in column revenue of table segments, and name segments alike"
         raise InputError([Fault(TABLE, message, remedy, code="no_effects")])
     return LeverRows(effects=tuple(rows), notes=tuple(notes))
+
+
+def stated_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> LeverRows:
+    """Effects by an elasticity that is stated, on its curve (`price_response`), as `price_point_rows` counts them.
+
+    They stay marked as stated, also where a standard error is. Raises InputError where curve or options cannot be had.
+    """
+    own = options_of(frames, rules)
+    segments = plan_segments(frames, rules, "a stated elasticity")
+    if rules.elasticity is None:
+        raise refused(
+            rules, "elasticity", "is missing", "write the elasticity at today's price, such as -1.5"
+        )
+    steps = own["price_change"].to_numpy(dtype=np.float64)
+    rows, missing = [], []
+    for segment in segments.to_dict("records"):
+        name, value = str(segment["segment"]), rules.elasticity
+        known = value.get(name) if isinstance(value, dict) else value
+        if known is None or segment["revenue"] <= 0:
+            missing.append(name)
+            continue
+        curve = _stated_curve(rules, known)
+        moved = price_steps(curve, Product(revenue=1.0, gross_margin=0.0), steps.tolist())
+        ratio = np.array([step.volume + 1.0 for step in moved])
+        sure = (
+            rules.elasticity_se == 0.0
+        )  # a figure that is stated without its error: not known, rather than 0
+        spread = np.array([np.nan if sure else volume_error(curve, float(step)) for step in steps])
+        made = _rows(segment, own, steps, ratio, spread, rules, VOLUME in tables.info.measures)
+        rows += [{**row, "source": "stated"} for row in made]
+    return LeverRows(effects=tuple(rows), notes=without_data(rules, missing, "the stated elasticity"))
+
+
+def _stated_curve(rules: LeverRules, elasticity: float) -> ConstantElasticity | LinearDemand | LogitDemand:
+    if rules.curve in (None, "constant_elasticity"):
+        return ConstantElasticity(elasticity, rules.elasticity_se)
+    if rules.curve == "linear":
+        return LinearDemand(elasticity, rules.elasticity_se)
+    if rules.curve != "logit":
+        raise refused(
+            rules, "curve", "is none of a stated elasticity", "write constant_elasticity, linear or logit"
+        )
+    if rules.share is None:
+        raise refused(
+            rules, "share", "is missing", "write the part of everybody that buys today, such as 0.2"
+        )
+    # The elasticity of a logit at today's price is slope x (1 - share).
+    return LogitDemand(
+        rules.share, elasticity / (1.0 - rules.share), rules.elasticity_se / (1.0 - rules.share)
+    )
 
 
 def _ratios(

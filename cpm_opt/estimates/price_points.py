@@ -147,6 +147,8 @@ def fit_demand(points: pd.DataFrame, rules: LeverRules) -> DemandFit:
             "write constant_elasticity, linear, logit or points",
         )
         raise InputError([Fault(TABLE, message, remedy, code="curve")])
+    if "period" in points:  # a blank one is -1 in the frame, which is no number to explain anything by
+        points = points.assign(period=points["period"].astype(float).where(points["period"] >= 0))
     found = terms(points, rules.covariates, TABLE)
     used = points[found.used]
     segments = tuple(sorted(str(name) for name in used["segment"].unique()))

@@ -190,7 +190,7 @@ def shifted_rate(rate: float, shift: float) -> float:
 
 def _one(curve: Curve, product: Product, step: float) -> PriceStep:
     volume = curve.volume(step)
-    spread = _spread(curve, step)
+    spread = volume_error(curve, step)
     return PriceStep(
         step=step,
         volume=volume - 1.0,
@@ -202,7 +202,7 @@ def _one(curve: Curve, product: Product, step: float) -> PriceStep:
     )
 
 
-def _spread(curve: Curve, step: float) -> float:
+def volume_error(curve: Curve, step: float) -> float:
     """Standard error of the volume, by the delta method: the slope by the curve's one parameter, times its error."""
     error = getattr(curve, "se", 0.0)
     if error <= 0.0:

@@ -138,7 +138,7 @@ def customer_values(
         equity=equity(customers["lifetime"], valued, np.ones(len(customers), dtype=bool)),
         ranks=lists.rank_table(customers),
         most_valuable=lists.most_valuable(customers),
-        at_risk=lists.at_risk(customers, value, period),
+        at_risk=lists.at_risk(customers, value, period, chain.leaving),
         ready_for_more=lists.ready_for_more(customers, value, period, past.window),
         inactive=lists.inactive(acted, value),
         reversals=lists.reversals(customers, value),

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from cpm_opt.report.actions import actions
 from cpm_opt.report.earns import earns
 from cpm_opt.report.explanation import NUMBER, SHARE, Column, Explanation, Section, Table
-from cpm_opt.report.flips import FLIPS_TITLE, flips_section
+from cpm_opt.report.flips import FLIPS_TITLE, advice_of, flips_section
 from cpm_opt.report.limits import limits
 from cpm_opt.report.waterfall import STEP_WORDS as STEP_WORDS  # told to pages, too
 from cpm_opt.report.waterfall import waterfall_section
@@ -25,7 +25,8 @@ def explain(
     run: RunRecord, advice: Advice | None = None, greedy: Mapping[str, Any] | None = None
 ) -> Explanation:
     """Explains a run from its folder alone; with what was looked into by solving again, if that is given: what would
-    change the advice, and the greedy plan's figures. Raises InputError where the folder is damaged."""
+    change the advice (which a run may hold, too), and the greedy plan's figures. Raises InputError where the folder is
+    damaged."""
     facts = run.facts
     try:
         units = Units(facts["instance"])
@@ -46,12 +47,14 @@ def _plan_sections(
     run: RunRecord, units: Units, advice: Advice | None, greedy: Mapping[str, Any] | None
 ) -> list[Section]:
     scopes = {str(lever["name"]): str(lever["scope"]) for lever in run.facts["portfolio"]["levers"]}
+    told = run.facts.get("advice")
+    known = advice_of(told) if advice is None and told else advice
     return [
         earns(run, units, greedy),
         *_uncertain(run, units),
         actions(run, units),
         limits(run, units),
-        _unexplored(run) if advice is None else flips_section(advice, units, scopes),
+        _unexplored(run) if known is None else flips_section(known, units, scopes),
         waterfall_section(run, units),
         _checked(run, units),
         *_remarks(run),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
 
 from cpm_opt.report.explanation import NUMBER, PERIODS, Cell, Column, Section, Table
 from cpm_opt.report.words import Range, Units, amount, counted
@@ -18,6 +19,14 @@ FLIPS_TITLE = "What would change the advice"
 SCENARIOS_NOTE = (
     "For a plan that weighs scenarios only the nearest alternatives are told, not how far estimates may err."
 )
+
+
+def advice_of(told: Mapping[str, Any]) -> Advice:
+    """The advice as run.json holds it."""
+    from cpm_opt.study.advice import Advice, Choice
+
+    choices = tuple(Choice(**{**each, "periods": tuple(each["periods"])}) for each in told["choices"])
+    return Advice(**{**told, "choices": choices})
 
 
 def flips_section(advice: Advice, units: Units, scopes: dict[str, str]) -> Section:
@@ -53,7 +62,7 @@ def flips_section(advice: Advice, units: Units, scopes: dict[str, str]) -> Secti
     filled = [place for place in range(len(columns)) if any(row[place] not in (None, "") for row in rows)]
     shown = tuple(tuple(row[place] for place in filled) for row in rows)
     tables = (Table("flips", tuple(columns[place] for place in filled), shown),) if rows else ()
-    return Section("flips", FLIPS_TITLE, tuple(sentences), tables, brief=False)
+    return Section("flips", FLIPS_TITLE, tuple(sentences), tables)
 
 
 def _per(units: Units) -> str:

@@ -13,7 +13,7 @@ from cpm_opt.report.monitoring_position import position_section
 from cpm_opt.report.words import Units, amount, counted, names, percent
 from cpm_opt.study.monitor import Monitoring
 from cpm_opt.study.monitor_money import Bridge
-from cpm_opt.study.monitor_roll import Rolled
+from cpm_opt.study.monitor_roll import MODEL_FILE, Rolled
 from cpm_opt.study.monitor_variance import BEFORE_FLEXIBLE, Variance
 
 STEP_WORDS = {
@@ -107,7 +107,7 @@ def _earned(monitoring: Monitoring, units: Units) -> Section:
     rows: list[tuple[Cell, ...]] = [("", "planned profit", None, planned, "")]
     total = planned
     for name in bridge.steps:
-        if name == "migration" and bridge.steps[name] is None:
+        if bridge.steps[name] is None and _needless(bridge, name):
             continue
         amount_of = steps.get(name)
         total += amount_of or 0.0
@@ -129,6 +129,13 @@ def _earned(monitoring: Monitoring, units: Units) -> Section:
     )
     return Section(
         "earned", f"What {when} earned", tuple(sentences), (Table("variance", columns, tuple(rows)),)
+    )
+
+
+def _needless(bridge: Bridge, name: str) -> bool:
+    """Whether a variance that is not known need not be told: another one holds it, or there was nothing to it."""
+    return name == "migration" or (
+        name in ("price", "product cost") and bridge.steps.get("margin") is not None
     )
 
 
@@ -252,7 +259,7 @@ def _rolled(rolled: Rolled, units: Units) -> Section:
     ]
     if rolled.periods_left:
         sentences.append(
-            f"Plan the rest anew: cpm solve {rolled.folder} --model {rolled.folder / 'model.toml'}"
+            f"Plan the rest anew: cpm solve {rolled.folder} --model {rolled.folder / MODEL_FILE}"
         )
     sentences.append(f"Plan the instance's own horizon: cpm solve {rolled.folder}")
     return Section("rolled", "The next instance", (*sentences, *rolled.notes))

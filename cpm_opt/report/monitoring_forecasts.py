@@ -50,6 +50,11 @@ def again_section(monitoring: Monitoring, units: Units) -> Section:
         sentences.append(
             "Nothing could be tested: neither counts nor figures with standard errors were delivered."
         )
+    if any(each.forecast.kind == MARGIN for each in flagged):
+        sentences.append(
+            "Margins are judged by the standard errors of effects alone: a flag says that these do not explain the "
+            "difference. How far customers' own margins spread is not in the tables."
+        )
     loose = [each for each in monitoring.doubts if not each.tested]
     if loose:
         are, spread = ("is", "it spreads") if len(loose) == 1 else ("are", "they spread")

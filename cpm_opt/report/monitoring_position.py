@@ -33,13 +33,13 @@ def _rules_told(found: Exposure) -> list[str]:
     if not found.rules:
         return []
     broken = [f"{row.rule} {row.subject}".strip() for row in found.rules if not row.kept]
+    told = [f"{'Rules' if len(broken) > 1 else 'A rule'} not kept: {names(broken)}."]
     if not broken:
-        return [
-            f"All {len(found.rules)} rules on balance and concentration were kept."
-            if len(found.rules) > 1
-            else "The rule on balance was kept."
-        ]
-    return [f"{'Rules' if len(broken) > 1 else 'A rule'} not kept: {names(broken)}."]
+        kept = f"All {len(found.rules)} rules" if len(found.rules) > 1 else "The only rule"
+        told = [f"{kept} on balance and concentration {'were' if len(found.rules) > 1 else 'was'} kept."]
+    if not all(row.delivered for row in found.rules):
+        told.append("Where what a rule measures was not delivered, it is judged by the plan's rates.")
+    return told
 
 
 def _concentration_told(found: Exposure) -> list[str]:
@@ -155,6 +155,7 @@ def _rules(found: Exposure, units: Units) -> Table:
         Column("limit", "limit", NUMBER),
         Column("unit", "unit"),
         Column("kept", "kept"),
+        Column("judged_by", "judged by"),
     )
     rows = tuple(
         (
@@ -165,6 +166,7 @@ def _rules(found: Exposure, units: Units) -> Table:
             row.limit,
             units.unit(row.unit),
             "yes" if row.kept else "no",
+            "actuals" if row.delivered else "the plan's rates",
         )
         for row in found.rules
     )

@@ -36,7 +36,12 @@ def trace_report(trace: Trace, info: InstanceInfo) -> Explanation:
     title = f"{info.title}: where the profit of {who} comes from, {trace.period}"
     told = tuple(f"({at}) {rule}" for at, rule in enumerate(rules, start=1))
     sections = (
-        Section("figures", "Figures and the rows that count in them", (), (Table("figures", columns, tuple(rows), 400),)),
+        Section(
+            "figures",
+            "Figures and the rows that count in them",
+            (),
+            (Table("figures", columns, tuple(rows), 400),),
+        ),
         Section("rules", "Rules", told),
     )
     return Explanation("", "", title, sections)
@@ -56,7 +61,9 @@ def _rows(figure: Traced, rules: list[str]) -> list[tuple[Cell, ...]]:
         rule = float(_number(part.rule, rules))
         found.append((label, part.amount, part.table, float(part.rows), shown, rule))
     if len(figure.parts) > 1:
-        found.append((f"= {figure.name}", figure.amount, f"({counted(len(figure.parts), 'part')})", None, "", None))
+        found.append(
+            (f"= {figure.name}", figure.amount, f"({counted(len(figure.parts), 'part')})", None, "", None)
+        )
     return found
 
 

@@ -17,6 +17,7 @@ STATUS_WORDS = {
     "unbounded": "no best plan: the profit has no limit",
     "no_solution": "no plan before the time ran out",
 }
+EXACT = 1e-9  # a gap below this is what computing leaves of none
 Pairs = tuple[tuple[str, str], ...]
 
 
@@ -75,7 +76,7 @@ def _check(facts: Mapping[str, Any], units: Units) -> Iterator[tuple[str, str]]:
     if facts["bound"] is not None:
         yield "no plan is worth more than", units.worth(facts["bound"])
     if facts["gap"] is not None:
-        yield "gap", percent(facts["gap"])
+        yield "gap", percent(facts["gap"] if facts["gap"] >= EXACT else 0.0)
 
 
 def flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

@@ -5,7 +5,8 @@ A workbook and a page show them; the segments are given their kind and their gro
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 
 from cpm_opt.report.explanation import NUMBER, PERIODS, SHARE, TEXT, Cell, Column, Table
 from cpm_opt.report.numbers import optional
@@ -67,13 +68,22 @@ TITLES = {
 }
 
 
-def run_tables(run: RunRecord, units: Units) -> tuple[Table, ...]:
-    """Every table that the run's folder holds. Raises InputError where one is damaged."""
-    return tuple(_table(run, units, name) for name in COLUMNS if (run.path / f"{name}.csv").is_file())
+@dataclass(frozen=True)
+class RunTable:
+    """A table of a run, or its first rows, and how many rows it has in the run's folder."""
+
+    table: Table
+    count: int
 
 
-def _table(run: RunRecord, units: Units, name: str) -> Table:
-    rows = run.table(name)
+def run_tables(run: RunRecord, units: Units, most: int | None = None) -> tuple[RunTable, ...]:
+    """Every table that the run's folder holds, the first `most` rows of each. Raises InputError if one is damaged."""
+    names = [name for name in COLUMNS if (run.path / f"{name}.csv").is_file()]
+    found = ((name, run.table(name)) for name in names)
+    return tuple(RunTable(_table(run, units, name, rows[:most]), len(rows)) for name, rows in found)
+
+
+def _table(run: RunRecord, units: Units, name: str, rows: Sequence[Mapping[str, str]]) -> Table:
     keys = list(rows[0]) if rows else list(COLUMNS[name])
     if name != "segments":
         columns = tuple(_column(key, units) for key in keys)

@@ -45,6 +45,8 @@ def text_of(explanation: Explanation, stream: TextIO) -> str:
 
 def clean(text: str) -> str:
     """Text in one line, with what is not printable escaped."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 

@@ -21,7 +21,8 @@ class RunFacts:
 
     `instance` and `model` are names; `folder` is where the instance lies; `resolved` is the whole model with every
     default filled in; `hashes` gives the SHA-256 of each input by its name; `notes` tells what was estimated; `greedy`
-    is the greedy plan's figures (`study.beside.greedy_facts`), None where it was not asked for.
+    is the greedy plan's figures (`study.beside.greedy_facts`), `advice` what would change the plan's choices
+    (`study.advice.Advice` as a dict); both are None where they were not asked for.
     """
 
     instance: str
@@ -31,6 +32,7 @@ class RunFacts:
     hashes: Mapping[str, str]
     notes: tuple[str, ...] = ()
     greedy: Mapping[str, object] | None = None
+    advice: Mapping[str, object] | None = None
 
     def has_component(self, name: str) -> bool:
         """Whether the model has the component."""
@@ -69,6 +71,7 @@ def run_facts(plan: Plan, facts: RunFacts, run_id: str, created: str) -> dict[st
         "deductions": None if end is None else _deductions(plan, end),
         "today": _today(plan),
         "greedy": facts.greedy if plan.shown else None,
+        "advice": facts.advice if plan.shown else None,
         "scenarios": scenario_facts(plan),
         "certificate": certificate_facts(plan.certificate),
         "prices_from": plan.prices_from,

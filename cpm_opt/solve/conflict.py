@@ -27,6 +27,8 @@ def with_conflict(
     if plan.status != INFEASIBLE:
         return plan
     seconds = min(MOST_SECONDS, SHARE * spec.solver.time_limit)
+    if plan.seconds.get("build", 0.0) > seconds:  # building the model once more would take all of it
+        return plan
     hurried = replace(spec, solver=replace(spec.solver, time_limit=seconds))
     try:
         case = Case(portfolio, tuple(scenarios))

@@ -71,7 +71,7 @@ def poisson(mean: float, most: float) -> Counts:
 
 def _counts(n: int, mean: float, spread: float) -> Numbers:
     """0..n, or of very many the ones within reach of the mean."""
-    if n <= 100_000:
+    if n <= 2_000:
         return np.arange(n + 1, dtype=np.float64)
     low, high = max(0, int(mean - REACH * spread - 30.0)), min(n, int(mean + REACH * spread + 30.0))
     return np.arange(low, high + 1, dtype=np.float64)

@@ -26,7 +26,7 @@ from cpm_opt.study.monitor_standards import Standard
 from cpm_opt.study.monitor_value import actual_shares
 
 MATERIAL = 0.05
-MOST_ROWS = 4
+MOST_ROWS = 3
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,8 @@ TOP = 3
 
 @dataclass(frozen=True)
 class RuleStatus:
-    """One rule in the period: `planned` and `actual` value, `limit` as it is with the actual figures, in `unit`."""
+    """One rule in the period: `planned` and `actual` value, `limit` as it is with the actual figures, in `unit`.
+    `delivered`: whether what it measures was; else it is judged by the plan's rates for those who were there."""
 
     rule: str
     subject: str
@@ -33,6 +34,7 @@ class RuleStatus:
     actual: float
     limit: float
     unit: str
+    delivered: bool
 
     @property
     def room(self) -> float:
@@ -155,18 +157,31 @@ def actual_facts(plan: PlannedRun, settled: SettledPeriod) -> Facts:
 
 def _rules(plan: PlannedRun, settled: SettledPeriod, facts: Facts) -> tuple[RuleStatus, ...]:
     planned = {row.key: row for row in plan.recount.rows}
+    measures = {rule.name: rule.measure for rule in plan.portfolio.balance}
     found = []
     for name in RULES:
         if name not in plan.spec.components:
             continue
-        rows: Sequence[RuleRow] = plan.spec.components[name].audit(facts).rows
+        component = plan.spec.components[name]
+        rows: Sequence[RuleRow] = component.audit(facts).rows
         for row in rows:
             if row.period == settled.number and row.key in planned:
-                then = planned[row.key].value
-                found.append(
-                    RuleStatus(row.rule, row.subject, row.sense, then, row.value, row.limit, row.unit)
-                )
+                measure = measures[row.rule] if name == "balance" else component.measure
+                sides = (planned[row.key].value, row.value, row.limit, row.unit)
+                told = _delivered(plan, settled, measure)
+                found.append(RuleStatus(row.rule, row.subject, row.sense, *sides, told))
     return tuple(sorted(found, key=lambda row: (row.rule, row.subject)))
+
+
+def _delivered(plan: PlannedRun, settled: SettledPeriod, measure: str) -> bool:
+    """Whether a measure of balance was delivered of everybody it is about."""
+    p = plan.portfolio
+    if measure == "customers":
+        return not bool(np.isnan(settled.end[p.active]).any())
+    if measure.startswith("use:"):
+        return not bool(np.isnan(settled.actual.use[p.resources.names.index(measure.removeprefix("use:"))]))
+    given = settled.actual.results.get(measure)
+    return given is not None and not bool(np.isnan(given[p.active & (settled.start > PRESENT)]).any())
 
 
 def _spread(plan: PlannedRun, settled: SettledPeriod, facts: Facts, measure: str) -> ConcentrationNow:

@@ -5,9 +5,9 @@
                  whom the plan moves to another option anyway, so that no change is charged where some only left
     arrivals, factors, resources and balance with a period: moved t periods forward, what is over is left out
     resources    extra capacity that the plan ordered for the first `lead_time` periods is there as capacity
-    model.toml   the run's model over the rest of its horizon, with the choices that must still hold as pins
+    rest-of-plan.toml   the run's model over the rest of its horizon, with the choices that must still hold as pins
 
-Replanned by model.toml after a period as planned, the rest of the old plan is a best plan of the new instance, with the
+Replanned by that model after a period as planned, the rest of the old plan is a best plan of the new instance, with the
 same worth (the principle of optimality).
 """
 
@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 PLACE = "--roll"
-MODEL_FILE = "model.toml"
+MODEL_FILE = "rest-of-plan.toml"
 _SUFFIX = re.compile(r"^(?P<name>.*)-from-(?P<number>\d+)$")
 _TITLE = re.compile(r"^(?P<title>.*), from (?:month|quarter|year) \d+$")
 

@@ -139,7 +139,7 @@ def _balance(monitoring: Monitoring, notes: list[str]) -> float:
     actual = monitoring.exposure.cash[1]
     if last.number == 1 and actual is not None:
         return opening + actual
-    notes.append("cash: the opening balance is the planned one: correct it in model.toml")
+    notes.append("cash: the opening balance is the planned one: correct it in rest-of-plan.toml")
     return opening + planned
 
 

@@ -40,6 +40,8 @@ BEFORE_FLEXIBLE = ("volume", "mix", "migration", "choices")
 STEPS = (
     *BEFORE_FLEXIBLE, "purchases", "price", "product cost", "margin", "efficiency", "capacity", "spending", "other",
 )  # fmt: skip
+# What a segment's contribution holds; all other postings are the firm's.
+OWN = ("margin", "effects", "change cost", "resource cost")
 FIXED, CHANGE, CREDIT, OTHER = "fixed cost", "change cost", "credit cost", "other"
 
 
@@ -109,9 +111,9 @@ def variance(
 
 def _planned(plan: PlannedRun, settled: SettledPeriod, standard: Standard) -> Numbers:
     """`[S + 1]`: planned profit of the period by segment; all that is no segment's own comes last."""
-    money = sum(float(flow[settled.t]) for flow in plan.recount.money.values())
     own = settled.planned * standard.contribution
-    return np.append(own, money - float(own.sum()))
+    posted = plan.recount.money.items()
+    return np.append(own, sum(float(flow[settled.t]) for (source, _), flow in posted if source not in OWN))
 
 
 def _customers(
@@ -169,6 +171,8 @@ def _results(plan: PlannedRun, settled: SettledPeriod, steps: _Steps, volume: st
     stated = bool(np.any(p.flows["revenue"].per_customer) or np.any(p.flows["revenue"].per_option))
     if not stated:
         revenue = np.full(len(p.segments), np.nan)
+        if not np.isnan(margin).all():
+            steps.unsplit.append("price and product cost (the plan states no revenue)")
     elif not np.isnan(margin).all():
         _tell_missing(p.segments, needed & ~np.isnan(margin) & np.isnan(revenue), "revenue", steps.unsplit)
     both = ~np.isnan(margin) & ~np.isnan(revenue)

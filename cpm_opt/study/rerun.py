@@ -11,12 +11,16 @@ import numpy as np
 
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.formulation.audit import Decisions
+from cpm_opt.formulation.draft import Weights
 from cpm_opt.formulation.locked import Locked
 from cpm_opt.pipeline import Problem, read_problem
 from cpm_opt.portfolio.portfolio import Portfolio
 from cpm_opt.runs.record import RUN_FILE, RunRecord
+from cpm_opt.solve.recount import recount
 from cpm_opt.study.lock import locked
 
+# A plan in its files, to 9 decimals, is worth the same to this share.
+SAME = 1e-6
 # Sections of a resolved model that a model's file may hold.
 SECTIONS = ("horizon", "objective", "solver")
 
@@ -45,6 +49,25 @@ def problem_of(run: RunRecord) -> Problem:
         remedy = "solve again, and explain that run"
         raise InputError([Fault(name, message, remedy, code="changed") for name in (*changed, *gone)])
     return locked(problem, locks, run.path.parent)
+
+
+def plan_of(run: RunRecord, problem: Problem) -> Decisions:
+    """The decisions of a run's plan (of its first scenario), recounted on the problem that was read again. Raises
+    InputError where that is not worth what the run says: it was made of tables that were changed for it, as in a sweep.
+    """
+    case = problem.scenarios[0].portfolio if problem.scenarios else problem.portfolio
+    decisions, spec = decisions_of(run, case), problem.spec
+    weights = Weights(spec.objective.profit, spec.objective.end_value, spec.horizon.discount_rate)
+    counted, _, _ = recount(case, decisions, spec.components.values(), weights)
+    told = run.facts["scenarios"][0]["objective"] if problem.scenarios else run.facts["objective"]
+    if abs(counted.objective - told) > SAME * max(1.0, abs(told)):
+        message = (
+            "was made of tables that were changed for it (as in a sweep), so it cannot be looked into further"
+        )
+        raise InputError(
+            [Fault("RUN", message, "solve an instance with these tables", value=run.id, code="changed")]
+        )
+    return decisions
 
 
 def toml_of(model: Mapping[str, object]) -> str:

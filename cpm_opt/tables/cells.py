@@ -15,6 +15,9 @@ from types import NoneType
 from cpm_opt.tables.records import Odd
 from cpm_opt.tables.source import Spelling
 
+MAX_CELLS = 10_000_000
+"""As many cells of one table are held in memory as text; more are refused before they are read."""
+
 EXACT = 1e15
 """From here on a float does not hold every whole number that has so many digits, so it is no sound id."""
 

@@ -19,11 +19,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 
 from cpm_opt.faults import Fault
-from cpm_opt.tables.cells import Nested, column_texts
+from cpm_opt.tables.cells import MAX_CELLS, Nested, column_texts
 from cpm_opt.tables.files import Unreadable, check_file
 from cpm_opt.tables.records import Odd, Records
 from cpm_opt.tables.source import Source
-from cpm_opt.tables.workbook import MAX_CELLS
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection, Engine
@@ -66,12 +65,12 @@ def read_query(
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
-        with _engine(source, table) as engine, engine.connect() as connection:
+        with connected(source, table) as engine, engine.connect() as connection:
             before = _stamp(source)
             header, rows = _rows(connection, source, table)
             changed = before != _stamp(source)
     except SQLAlchemyError as error:
-        fault = _told(error, source, table)
+        fault = told_by(error, source, table)
         if fault.code == "no_connection" and source.url is not None:
             silent[source.url] = fault
         raise Unreadable(fault) from error
@@ -85,7 +84,8 @@ def read_query(
 
 
 @contextmanager
-def _engine(source: Source, table: str) -> Iterator[Engine]:
+def connected(source: Source, table: str) -> Iterator[Engine]:
+    """The database of a source, until it is left. Raises `Unreadable`, and SQLAlchemy's errors."""
     from sqlalchemy import create_engine, make_url
     from sqlalchemy.exc import ArgumentError
     from sqlalchemy.pool import NullPool
@@ -133,18 +133,21 @@ def _quiet(path: Path) -> bool:
         return stream.read(20)[18:] == b"\x02\x02" and not path.with_name(f"{path.name}-wal").exists()
 
 
-def _rows(connection: Connection, source: Source, table: str) -> tuple[list[str], list[Sequence[Any]]]:
+def begun(connection: Connection, source: Source) -> Connection:
+    """The connection in a transaction that can only read, and for so long."""
     if source.path is None:
         connection.exec_driver_sql("set transaction read only")
         connection.exec_driver_sql(f"set local statement_timeout = {round(MAX_SECONDS * 1000)}")
         # From the first query on, nothing can make the transaction writable again.
         connection.exec_driver_sql("select 1")
-        connection = connection.execution_options(stream_results=True, max_row_buffer=_CHUNK)
-    else:
-        opened: Any = connection.connection.dbapi_connection
-        opened.set_authorizer(
-            lambda action, *_: sqlite3.SQLITE_OK if action in _READS else sqlite3.SQLITE_DENY
-        )
+        return connection.execution_options(stream_results=True, max_row_buffer=_CHUNK)
+    opened: Any = connection.connection.dbapi_connection
+    opened.set_authorizer(lambda action, *_: sqlite3.SQLITE_OK if action in _READS else sqlite3.SQLITE_DENY)
+    return connection
+
+
+def _rows(connection: Connection, source: Source, table: str) -> tuple[list[str], list[Sequence[Any]]]:
+    connection = begun(connection, source)
     end = time.monotonic() + MAX_SECONDS
     result = connection.execution_options(no_parameters=True).exec_driver_sql(source.query or "")
     header = [str(column[0]) for column in result.cursor.description] if result.cursor is not None else []
@@ -211,7 +214,7 @@ _REMEDIES = {
 }
 
 
-def _told(error: Any, source: Source, table: str) -> Fault:
+def told_by(error: Any, source: Source, table: str) -> Fault:
     """One line for whatever a database said, without the password."""
     cause = getattr(error, "orig", None) or error
     state = getattr(cause, "sqlstate", None)

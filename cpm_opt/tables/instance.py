@@ -15,8 +15,9 @@ from cpm_opt.tables.check import check_records
 from cpm_opt.tables.column import Table
 from cpm_opt.tables.info import FILE, Described, InstanceInfo, read_info
 from cpm_opt.tables.ledgers import LargeTable, open_large, too_long_for_a_frame
-from cpm_opt.tables.reading import Opened, read_source
-from cpm_opt.tables.source import BESIDE, OTHER_SUFFIXES, Source
+from cpm_opt.tables.opened import Opened
+from cpm_opt.tables.reading import read_source
+from cpm_opt.tables.source import BESIDE, OTHER_SUFFIXES, SUFFIXES, Source
 
 
 @dataclass(frozen=True)
@@ -46,7 +47,7 @@ class Tables:
     def large_hashes(self) -> dict[str, str]:
         """The sha256 of the files of the large tables, which are read from end to end for it."""
         return {
-            _hash_name(self.folder, name, ledger.source): ledger.sha256()
+            name if ledger.of_query else _hash_name(self.folder, name, ledger.source): ledger.sha256()
             for name, ledger in self.large.items()
         }
 
@@ -64,8 +65,8 @@ def read_instance(folder: Path) -> Tables:
     faults = list(described.faults)
     hashes = {FILE: described.sha256} if described.sha256 else {}
     frames: dict[str, pd.DataFrame] = {}
-    opened = Opened()
     large: dict[str, LargeTable] = {}
+    opened = Opened()
     for name, source in described.sources.items():
         if too_long_for_a_frame(ALL[name], source):
             ledger, wrong = open_large(ALL[name], source, described.info, described.parsed, described.file)
@@ -139,6 +140,7 @@ def _strays(folder: Path, described: Described) -> list[Fault]:
     if not described.parsed:
         return []
     read = {os.path.normpath(s.path) for s in described.sources.values() if s.path is not None}
+    there = described.stated | described.sources.keys()
     faults = []
     for name in present:
         stem, suffix = name.partition(".")[0], Path(name).suffix.lower()
@@ -154,7 +156,8 @@ def _strays(folder: Path, described: Described) -> list[Fault]:
             message = f"{name} is no table of the catalogue"
             remedy = did_you_mean(Path(name).stem.casefold(), ALL)
             faults.append(Fault("instance", message, remedy, code="unknown_table"))
-        elif suffix in OTHER_SUFFIXES and stem in ALL and stem not in described.sources:
-            message, remedy = OTHER_SUFFIXES[suffix]
+        elif stem in ALL and stem not in there and suffix in (*OTHER_SUFFIXES, *SUFFIXES):
+            unnamed = ("is not read by its name alone", f'write path = "{name}" in [tables.{stem}] of {FILE}')
+            message, remedy = OTHER_SUFFIXES.get(suffix, unnamed)
             faults.append(Fault(stem, f"{name} {message}", remedy, code="other_format"))
     return faults

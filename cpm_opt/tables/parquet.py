@@ -10,11 +10,10 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from cpm_opt.faults import Fault
-from cpm_opt.tables.cells import column_texts
+from cpm_opt.tables.cells import MAX_CELLS, column_texts
 from cpm_opt.tables.files import Unreadable, read_bytes
 from cpm_opt.tables.records import Records
 from cpm_opt.tables.source import Spelling
-from cpm_opt.tables.workbook import MAX_CELLS
 
 _MARK, _ENCRYPTED = b"PAR1", b"PARE"
 _AS_THEY_ARE = re.compile(

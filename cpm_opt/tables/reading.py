@@ -7,29 +7,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from typing import TYPE_CHECKING
 
 from cpm_opt.faults import Fault, did_you_mean, shown
 from cpm_opt.tables.column import Column
 from cpm_opt.tables.files import Unreadable, read_text
+from cpm_opt.tables.opened import Opened
 from cpm_opt.tables.records import Records, header_faults, is_the_header, no_header, parse
 from cpm_opt.tables.source import Source
 from cpm_opt.toml_file import TomlFile
 
-if TYPE_CHECKING:
-    from cpm_opt.tables.workbook import Book
-
 _SHOWN = 5
-
-
-@dataclasses.dataclass(frozen=True)
-class Opened:
-    """What the tables of one instance share: the workbooks that were opened, and the databases that did not answer,
-    each with its fault, so that nobody waits for them again."""
-
-    books: dict[Path, Book] = dataclasses.field(default_factory=dict)
-    silent: dict[str, Fault] = dataclasses.field(default_factory=dict)
 
 
 def read_source(

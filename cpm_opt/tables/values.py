@@ -220,10 +220,14 @@ def _no_number(text: str) -> tuple[str, str, str]:
         return (
             "not_a_number",
             "has thousands separators",
-            "write the digits without them, as 1234.50, or thousands in instance.toml",
+            "write 1234.50 without them, or state thousands in instance.toml",
         )
     if _DECIMAL_COMMA.fullmatch(text):
-        return "not_a_number", "has a decimal comma", "write a point, as 12.5, or decimal in instance.toml"
+        return (
+            "not_a_number",
+            "has a decimal comma",
+            'write a point, as 12.5, or state decimal = "," in instance.toml',
+        )
     if _NUMBER.fullmatch(text.replace("\u2212", "-").strip("()")):
         return "not_a_number", "has a sign that is no plain hyphen", "write a negative number as -5"
     return "not_a_number", "is not a number", "write a number such as 1250.5"
@@ -328,5 +332,9 @@ def _no_day(text: str, column: Column) -> tuple[str, str, str] | None:
             "format the column as 2026-01-31 and export again",
         )
     if re.fullmatch(r"\d{1,2}[/.-]\d{1,2}[/.-]\d{2,4}", text, re.ASCII):
-        return "date", "does not say which part is the month", f"{remedy}, or date_format in instance.toml"
+        return (
+            "date",
+            "does not say which part is the month",
+            f"{remedy}, or state date_format in instance.toml",
+        )
     return "date", "is no date", remedy

@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cpm_opt.faults import Fault, did_you_mean
-from cpm_opt.tables.cells import column_texts
+from cpm_opt.tables.cells import MAX_CELLS, column_texts
 from cpm_opt.tables.files import Unreadable, read_bytes
 from cpm_opt.tables.package import Package, open_package
 from cpm_opt.tables.records import Odd, Records
@@ -25,7 +25,6 @@ from cpm_opt.tables.source import Spelling
 if TYPE_CHECKING:
     from python_calamine import CalamineWorkbook
 
-MAX_CELLS = 10_000_000
 MAX_TEXT = 500_000_000
 
 _RECALCULATE = "open it in Excel or LibreOffice, let it calculate, and save it"

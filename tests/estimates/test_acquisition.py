@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,9 @@ import pytest
 
 from cpm_opt.estimates import Estimates, estimate
 from cpm_opt.estimates.attraction import attraction_table, fit_attraction
+from cpm_opt.estimates.on_request import estimate_instance
 from cpm_opt.pipeline import solve_instance
+from cpm_opt.report.estimation import estimation, estimation_facts
 from cpm_opt.tables import read_instance
 from tests.estimates.panels_of import RESPONSE, TABLES, instance, moving_panel
 
@@ -83,6 +86,22 @@ def test_prospects_come_by_migration_and_a_coupon_changes_who(tmp_path: Path) ->
     plan = solve_instance(folder, "portfolio", ["horizon.periods=3"])
     assert plan.certificate is not None
     assert plan.certificate.passed
+
+
+def test_moves_and_attraction_are_told(tmp_path: Path) -> None:
+    folder = instance(tmp_path / "a", moving_panel(800, 2), RESPONSE + PROSPECTS, **WITH_MARKET)
+    acquired(2).to_csv(folder / "acquisitions.csv", index=False)
+    tables, estimates = estimate_instance(folder)
+    facts = json.loads(json.dumps(estimation_facts(tables, estimates), allow_nan=False))
+    rates = {(row["from"], row["to"]): row for row in facts["moves"]["rates"]}
+    assert rates["market", "market"]["rate"] == pytest.approx(0.98)
+    assert rates["gold", "gold"]["se"] > 0
+    assert {row["lever"] for row in facts["moves"]["effects"]} == {"tariff", "care", "coupon"}
+    assert facts["moves"]["additivity"]["combinations"] == 2
+    assert {row["firm"] for row in facts["attraction"]} == {"", "rival"}
+    sections = {section.name: section for section in estimation(tables, estimates).sections}
+    assert [len(table.rows) for table in sections["moves"].tables] == [7, 14]
+    assert len(sections["attraction"].tables[0].rows) == 4
 
 
 def test_own_against_rivals() -> None:

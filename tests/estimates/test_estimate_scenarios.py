@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import product
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ from cpm_opt.estimates import Estimates, estimate
 from cpm_opt.estimates.answer_rules import ScenarioRules
 from cpm_opt.estimates.draws import Draws, factors, key
 from cpm_opt.estimates.estimate_scenarios import scenario_table
+from cpm_opt.estimates.move_doubts import impossible_combinations
 from cpm_opt.estimates.offer_draws import offer_draws
 from cpm_opt.estimates.offer_tables import change_errors, changes
+from cpm_opt.estimates.possible_rates import possible
 from cpm_opt.pipeline import solve_instance
 from cpm_opt.tables import read_instance
 from tests.estimates.panels_of import RESPONSE, instance, moving_panel
@@ -157,3 +160,40 @@ def test_nothing_estimated_is_a_fault(tmp_path: Path) -> None:
         (folder / "instance.toml").read_text("utf-8").replace("number = 12", "number = 1200"), "utf-8"
     )
     assert any("scenarios" in fault.line() for fault in estimated(folder).faults)
+
+
+def test_possible_rates_are_those_of_every_combination() -> None:
+    """Against full enumeration: two levers, in force and on change, under drawn factors; the doubts say the same."""
+    rng = np.random.default_rng(7)
+    seen = set()
+    for _ in range(3):
+        migration = pd.DataFrame({"from": "a", "to": ["a", "b"], "rate": rng.uniform(0.2, 0.45, 2)})
+        rows = [
+            ("a", to, lever, option, rng.normal(0, 0.09), when)
+            for to in "ab"
+            for lever, option, when in (
+                ("t", "up", "in_force"), ("t", "up", "on_change"), ("t", "down", "in_force"), ("c", "on", "in_force")
+            )
+        ]  # fmt: skip
+        effects = pd.DataFrame(rows, columns=["from", "to", "lever", "option", "rate", "when"])
+        keys = (key("migration.rate", "a"), key("migration_effects.rate", "a", "t", "up"))
+        found = np.column_stack([rng.normal(1, 0.3, 10), rng.normal(1, 1.5, 10)])
+        flags = possible(migration, effects, Draws(keys, found, found), found)
+        for flag, (on_base, on_up) in zip(flags, found, strict=True):
+            factor = np.where(effects["option"] == "up", on_up, 1.0)
+            scaled = effects.assign(rate=effects["rate"] * factor)
+            base = migration.assign(rate=migration["rate"] * on_base)
+            fine = True
+            for tariff, care in product(
+                (None, ("up", False), ("up", True), ("down", True)), (None, ("on", True))
+            ):
+                chosen = [state for state in (tariff, care) if state is not None]
+                rates = base.set_index("to")["rate"].copy()
+                for option, comes in chosen:
+                    own = scaled[(scaled["option"] == option) & (comes | (scaled["when"] == "in_force"))]
+                    rates = rates.add(own.groupby("to")["rate"].sum(), fill_value=0.0)
+                fine &= bool(rates.min() >= -1e-9 and rates.max() <= 1 + 1e-9 and rates.sum() <= 1 + 1e-9)
+            assert flag == fine
+            assert bool(impossible_combinations(base, scaled)) != fine
+            seen.add(fine)
+    assert seen == {True, False}

@@ -48,6 +48,11 @@ from = "trials"
 options = { call = "phone" }
 measure = "retention"
 """
+STATED = """[[estimates.response.levers]]
+lever = "fee"
+from = "stated"
+base_price = 10
+"""
 TABLES = {
     "segments": "segment,customers,margin,revenue,volume,kind\na,100,40,100,10,\nb,50,30,80,8,\ngone,0,0,0,0,lost\n",
     "migration": "from,to,rate\na,a,0.8\na,gone,0.2\nb,b,0.8\nb,gone,0.2\ngone,gone,1\n",
@@ -187,7 +192,14 @@ def test_stated_points_make_stated_effects(tmp_path: Path) -> None:
         (CALLS + 'curve = "linear"\n', "is none of effort"),
         (CARE.replace('"phone"', '"fone"'), "did you mean 'phone'?"),
         (CARE + 'programme = "cares"\n', "did you mean 'care'?"),
-        (CALLS.replace('"efforts"', '"offers"'), "table offers, which is not there"),
+        (STATED.replace("stated", "offers"), "table offers, which is not there"),
+        (STATED.replace("stated", "efforts"), "has base_price, which says nothing for from = efforts"),
+        (FEE + 'curve = "linear"\nfit = "poisson"\n', "not for linear"),
+        (
+            STATED.replace("base_price = 10", 'curve = "logit"\nelasticity = -1'),
+            "of lever fee is missing; write the part",
+        ),
+        (STATED.replace("base_price = 10", ""), "of lever fee is missing; write the elasticity"),
         (CALLS + CALLS, "from two raw tables"),
         (FEE.replace("0.8", "80"), "less than or equal to 1"),
     ],
@@ -239,3 +251,29 @@ def test_offers_with_covariates_become_effects_over_a_segments_own_customers(tmp
         assert effects.loc[(segment, "up"), "margin"] == pytest.approx(brought[1] - brought[0], rel=1e-4)
         assert effects.loc[(segment, "down"), "revenue"] == pytest.approx(brought[2] - brought[0], rel=1e-4)
         assert effects.loc[(segment, "up"), "margin_se"] > 0
+
+
+@pytest.mark.parametrize(
+    ("keys", "volume"),
+    [
+        ("elasticity = -1.5", {"a": 1.1**-1.5, "b": 1.1**-1.5}),
+        ("elasticity = { a = -1.5, b = -2 }", {"a": 1.1**-1.5, "b": 1.1**-2}),
+        ('elasticity = -1.5\ncurve = "linear"', {"a": 0.85, "b": 0.85}),
+        ('elasticity = -1.5\ncurve = "logit"\nshare = 0.25', {"a": 4 / (1 + 3 * math.exp(0.2)),
+                                                             "b": 4 / (1 + 3 * math.exp(0.2))}),
+    ],
+)  # fmt: skip
+def test_a_stated_elasticity_makes_stated_effects_on_its_curve(
+    tmp_path: Path, keys: str, volume: dict[str, float]
+) -> None:
+    found = estimated(tmp_path, STATED.replace("base_price = 10", keys + "\nelasticity_se = 0.2"))
+    assert found.faults == ()
+    effects = found.frames["effects"].set_index(["segment", "option"])
+    for segment, revenue, margin in (("a", 100.0, 0.4), ("b", 80.0, 30 / 80)):
+        row = effects.loc[(segment, "up")]
+        assert row["revenue"] == pytest.approx(revenue * (1.1 * volume[segment] - 1))
+        assert row["margin"] == pytest.approx(revenue * ((margin + 0.1) * volume[segment] - margin))
+        assert row["margin_se"] > 0
+    assert set(effects["source"]) == {"stated"}
+    silent = estimated(tmp_path, STATED.replace("base_price = 10", keys)).frames["effects"]
+    assert silent["margin_se"].isna().all()

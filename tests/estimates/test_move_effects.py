@@ -158,6 +158,7 @@ WRONG = {
     'lever = "tariff"\nfrom = "panel"': "is needed of lever tariff",
     'lever = "care"\nfrom = "panel"\nterm = "programme"': "column programme of table panel never varies",
     CARE + 'options = { personal = "personnal" }': "did you mean 'personal'?",
+    CARE + "shrink = false": "says nothing of lever care",
     CARE + 'options = { visit = "personal" }': "is no option of lever care",
     'lever = "tariff"\nfrom = "panel"\nterm = "price"\noptions = { up = -1 }': "is no price above 0",
 }
@@ -196,6 +197,17 @@ def test_a_lever_without_its_raw_table_is_a_fault(tmp_path: Path) -> None:
     (folder / "panel.csv").unlink()
     lines = [fault.line() for fault in estimated(folder).faults]
     assert any("of lever care needs table panel" in line for line in lines)
+    bare = instance(
+        tmp_path / "b", moving_panel(20, 1), LOGIT + "[estimates.acquisition]\ncustomers = 1\nperiods = 1\n"
+    )
+    (bare / "panel.csv").unlink()
+    (first,) = estimated(bare).faults
+    assert "migration, value 'logit': needs table panel" in first.line()
+    (bare / "instance.toml").write_text(
+        (bare / "instance.toml").read_text("utf-8").replace(LOGIT, ""), "utf-8"
+    )
+    (second,) = estimated(bare).faults
+    assert "acquisition: needs table acquisitions" in second.line()
 
 
 def test_the_logit_gives_the_moves_without_levers_and_effects_beside_given_moves(tmp_path: Path) -> None:

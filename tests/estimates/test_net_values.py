@@ -265,3 +265,16 @@ def test_stated_tables_value_the_customers_of_their_segments(tmp_path: Path) -> 
     assert found.equity["value"] == pytest.approx(3 * big + 4 * mass)
     assert np.isnan(found.equity["low"])
     assert rows["lifetime_low"].isna().all()
+
+
+def test_who_is_at_risk_where_no_model_tells_who_is_alive(tmp_path: Path) -> None:
+    """Of the shop's bronze 1 of 4 stops and 1 of 4 leaves; nobody of its gold does."""
+    tables = shop(tmp_path, '[estimates.segments]\nby = "tier"\n')
+    assert estimate(tables).chain is not None
+    asked = {**tables.info.estimates["value"], "high_share": 0.9, "fall": 0.4}
+    info = tables.info.model_copy(update={"estimates": {**tables.info.estimates, "value": asked}})
+    found = net(Tables(tables.folder, info, tables.frames, (), {}))
+    risk = found.at_risk.set_index("customer")
+    assert set(risk.index) == {"bob", "dan", "ida"}
+    assert risk["reason"].unique().tolist() == ["50% of bronze leave or are lost in a year"]
+    assert risk["money_at_stake"].to_dict() == pytest.approx((risk["lifetime"] / 2).to_dict())

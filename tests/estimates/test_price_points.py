@@ -114,12 +114,33 @@ def test_covariates_as_words_and_logarithms() -> None:
     found = fit_demand(points, rules(covariates=["log(rival)", "C(code)"]))
     assert found.names[4:] == ("log(rival)", "code[2]", "code[3]")
     assert (found.n, found.left_out) == (299, 1)
+    timed = points.assign(period=np.where(np.arange(300) < 9, -1, np.arange(300) % 4))
+    seasons = fit_demand(timed, rules(covariates=["C(period)"]))
+    assert (seasons.names[4:], seasons.left_out) == (("period[1]", "period[2]", "period[3]"), 9)
     data = typed(points)[points["rival"] != ""].assign(rival=lambda d: d["rival"].astype(float))
     theirs = smf.ols(
         "np.log(volume) ~ 0 + segment + segment:np.log(price) + np.log(rival) + C(code)", data
     ).fit(cov_type="cluster", cov_kwds={"groups": data["shop"]})
     assert found.values[4] == pytest.approx(theirs.params["np.log(rival)"])
     assert np.sqrt(found.covariance[4, 4]) == pytest.approx(theirs.bse["np.log(rival)"])
+
+
+def test_covariates_that_act_by_segment() -> None:
+    points = made()
+    found = fit_demand(points, rules(covariates=["age:segment", "region:segment"]))
+    data = typed(points)
+    theirs = smf.ols("np.log(volume) ~ 0 + segment + segment:(np.log(price) + age + C(region))", data).fit(
+        cov_type="cluster", cov_kwds={"groups": data["shop"]}
+    )
+    each = [
+        f"segment[{name}]:{term}"
+        for term in ("age", "C(region)[T.north]", "C(region)[T.south]")
+        for name in "ab"
+    ]
+    assert found.names[4:] == ("age[a]", "age[b]", "region[north][a]", "region[north][b]", "region[south][a]",
+                               "region[south][b]")  # fmt: skip
+    assert found.values[4:] == pytest.approx(theirs.params[each].to_numpy())
+    assert np.sqrt(np.diag(found.covariance))[4:] == pytest.approx(theirs.bse[each].to_numpy())
 
 
 def test_shrinkage_is_that_of_the_slopes() -> None:

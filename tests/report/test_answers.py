@@ -22,7 +22,7 @@ from cpm_opt.runs import RunRecord, read_run, write_run
 from cpm_opt.study.advice import Advice, Choice
 from cpm_opt.study.base import run_facts_of
 from cpm_opt.study.beside import greedy_facts, size_of
-from cpm_opt.study.rerun import problem_of
+from cpm_opt.study.rerun import plan_of, problem_of
 from tests.handmade import FACTS, plan, written
 from tests.study.small_instance import FILES, SCENARIOS, problem
 
@@ -156,6 +156,50 @@ def test_explain_deep_solves_again_from_the_runs_own_inputs(solved: RunRecord) -
     assert costs[0] > 0.0
     text = text_of(explain(solved), io.StringIO())
     assert re.search(r"`cpm\s+explain\s+\S+\s+--deep`", text)
+
+
+def test_a_plan_that_is_worth_something_else_on_these_tables_is_not_looked_into(tmp_path: Path) -> None:
+    asked = problem(tmp_path / "small")
+    run = write_run(tmp_path, solve_problem(asked), run_facts_of(asked, asked.spec))
+    other = asked.portfolio.flows["margin"]
+    flows = {**asked.portfolio.flows, "margin": replace(other, per_customer=1.01 * other.per_customer)}
+    with pytest.raises(InputError, match="tables that were changed for it"):
+        plan_of(run, replace(asked, portfolio=replace(asked.portfolio, flows=flows)))
+
+
+def test_a_lock_on_the_command_line(tmp_path: Path) -> None:
+    asked = problem(tmp_path / "small")
+    words = [
+        "solve",
+        str(asked.folder),
+        "--model",
+        str(asked.folder / "model.toml"),
+        "--results",
+        str(tmp_path),
+    ]
+    first = json.loads(cpm(*words, "--json")[1])
+    again = json.loads(cpm(*words, "--lock", "tariff=last@top:1", "--json")[1])
+    assert again["pins"]["names"] == [f"lock tariff={Path(first['run']).name}@top:1-1"]
+    assert again["pins"]["cost"] == pytest.approx(0.0, abs=1e-6)
+    code, output = cpm(*words, "--lock", "tariff=last@nobody")
+    assert code == 2
+    assert "--lock, value 'tariff=last@nobody': 'nobody' is no group of the lever" in output
+
+
+def test_flips_that_a_run_holds_are_told_without_solving(tmp_path: Path) -> None:
+    asked = problem(tmp_path / "small")
+    code, output = cpm(
+        "solve", str(asked.folder), "--model", str(asked.folder / "model.toml"), "--results", str(tmp_path),
+        "--flips", "2", "--json",
+    )  # fmt: skip
+    assert code == 0, output
+    advice = json.loads(output)["advice"]
+    run = read_run(Path(json.loads(output)["run"]))
+    for file in asked.folder.iterdir():
+        file.unlink()
+    rows = tables(explain(run), "flips")["flips"].rows
+    assert [row[5] for row in rows] == [choice["cost"] for choice in advice["choices"]]
+    assert len(rows) == 2
 
 
 def test_a_run_whose_inputs_changed_cannot_be_looked_into(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_the_words_say_what_was_earned_why_and_what_to_estimate_again(run, tmp_p
     assert "left from silver" in text
     assert "beyond chance" in text
     assert "In quarter 1 the profit was" in text
-    assert "The rule on balance was kept." in text
+    assert "The only rule on balance and concentration was kept." in text
     assert "<svg" in (tmp_path / "plot.svg").read_text("utf-8")
 
 

@@ -241,7 +241,7 @@ def test_a_large_run_stays_under_the_limit_and_says_what_is_left_out(tmp_path):
     )
     html = page(read_run(path))
     assert len(html.encode("utf-8")) < LIMIT
-    assert "15,700 more rows are in plan.csv of the run." in html
+    assert "15,700 more rows in plan.csv of the run." in html
     assert "7977 smaller steps" in html
     assert "19,941 more of this kind are told by" in html
 

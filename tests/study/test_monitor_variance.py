@@ -127,7 +127,7 @@ def test_variances_add_up_to_the_cent_on_a_thousand_instances():
         several = seed % 4 == 0
         actuals = drawn_actuals(rng, plan, 2 if several else 1, 0.0 if seed % 3 else 0.3)
         first, *second = settle(plan, actuals)
-        found = [variance(plan, first, standard(plan, 0), None)]
+        found = [variance(plan, first, standard(plan, 0), None, "units" if seed % 5 == 0 else None)]
         if several:
             standards = [standard(plan, t) for t in range(3)]
             arrived = np.where(np.isnan(first.arrivals), plan.portfolio.arrivals[:, 0], first.arrivals)
@@ -200,6 +200,13 @@ def test_what_was_not_delivered_is_told_and_not_split(tmp_path):
     assert found.profit.steps["price"] is None
     assert found.profit.steps["product cost"] is None
     assert found.profit.actual == 90 * 20 + 60 * 8
+    plain = built({"segments": "segment,customers,margin\nX,100,20"}, 1)
+    alone = judged(
+        planned_run(plain, doing_nothing(plain)), tmp_path / "c", actual_results="segment,margin\nX,2100"
+    )
+    assert alone.profit.total("margin") == 100
+    assert alone.profit.steps["price"] is None
+    assert alone.unsplit == ("price and product cost (the plan states no revenue)",)
     part = judged(plan, tmp_path / "b", actual_results="segment,revenue,margin\nX,4100,1900")
     assert part.assumed == ("margin of 1 of 2 segments",)
     assert part.profit.total("price") == 100

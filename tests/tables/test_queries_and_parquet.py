@@ -288,7 +288,7 @@ def test_a_wrong_password_is_told_and_not_shown() -> None:
     """As psycopg words it; a server that trusts everybody, as in tests, cannot be made to say it."""
     source = database.Source("sql", url="postgresql://clerk:s3cret@host/books", query="select 1")
     said = 'connection failed: FATAL:  password authentication failed for user "clerk" (s3cret)\nmore'
-    fault = database._told(psycopg.OperationalError(said), source, "sales")
+    fault = database.told_by(psycopg.OperationalError(said), source, "sales")
     assert fault.code == "no_connection"
     assert "PGPASSWORD" in fault.remedy
     assert "s3cret" not in fault.line()

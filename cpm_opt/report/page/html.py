@@ -21,8 +21,8 @@ from cpm_opt.report.explain import explain
 from cpm_opt.report.explanation import NUMBER, SHARE, Explanation, Section, Table
 from cpm_opt.report.page.figure import Figure
 from cpm_opt.report.page.figures import CUSTOMERS, figures
-from cpm_opt.report.run_facts import origin
-from cpm_opt.report.run_tables import TITLES, run_tables
+from cpm_opt.report.run_facts import EXACT, origin
+from cpm_opt.report.run_tables import TITLES, RunTable, run_tables
 from cpm_opt.report.terminal import clean
 from cpm_opt.report.words import Units, amount, counted, percent
 from cpm_opt.runs.record import RUN_FILE, RunRecord
@@ -33,7 +33,6 @@ MOST_BYTES = 2_900_000
 ROWS = (300, 100, 30, 10, 3)
 LONGEST = 1_000
 SENTENCES = 60
-EXACT = 1e-9  # a gap below this is what computing leaves of none
 
 
 @dataclass(frozen=True)
@@ -91,20 +90,23 @@ def page(run: RunRecord, told: Explanation | None = None) -> str:
     Raises InputError where its folder is damaged.
     """
     try:
-        units = Units(run.facts["instance"])
-        drawn = figures(run, units) if run.shown else ()
-        tables = run_tables(run, units) if run.shown else ()
-        told = told or explain(run)
-        source, tiles = origin(run, units), _tiles(run, units) if run.shown else ()
+        return _fitted(run, Units(run.facts["instance"]), told or explain(run))
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise run.damaged(RUN_FILE, "lacks a figure or holds a wrong one") from error
+
+
+def _fitted(run: RunRecord, units: Units, told: Explanation) -> str:
+    """The page with as many rows of long tables as there is room for."""
+    drawn = figures(run, units) if run.shown else ()
+    tables = run_tables(run, units, ROWS[0]) if run.shown else ()
+    source, tiles = origin(run, units), _tiles(run, units) if run.shown else ()
     for most in ROWS:
         text = _rendered(
             title=clean(told.title),
             run=clean(run.id),
             tiles=tiles,
             sections=_sections(told.sections, drawn, most),
-            tables=[_whole(table, most) for table in tables],
+            tables=[_whole(table, most) for table in tables if table.count],
             money=clean(units.money),
             origin=source,
             drawn=drawn,
@@ -170,7 +172,7 @@ def _tiles(run: RunRecord, units: Units) -> tuple[Tile, ...]:
     gain, today = facts["profit"] - facts["today"]["profit"], facts["today"]["profit"]
     same = abs(gain) <= EXACT * max(1.0, abs(today))
     sign = "" if same else "+" if gain > 0 else "-"
-    share = f"today: {units.worth(today)}"
+    share = "as much as today" if same else f"today: {units.worth(today)}"
     if today > 0 and not same:
         share = f"{sign}{percent(abs(gain) / today)} of {units.worth(today)}"
     gap, certificate = facts["gap"], facts["certificate"]
@@ -242,22 +244,25 @@ def _shown_figure(figure: Figure, drawn: Sequence[Figure], most: int) -> ShownFi
     return ShownFigure(f"figure-{drawn.index(figure)}", clean(figure.title), clean(figure.summary), tables)
 
 
-def _shown(table: Table, most: int, caption: str = "") -> ShownTable:
+def _shown(table: Table, most: int, caption: str = "", count: int | None = None) -> ShownTable:
+    """The first `most` rows of a table that has `count` rows (as many as are given, unless told otherwise)."""
     rows = tuple(
         tuple(_cut(clean(column.text(cell))) for column, cell in zip(table.columns, row, strict=True))
         for row in table.rows[:most]
     )
     rest = ""
-    if len(table.rows) > most:
-        where = f" are in {table.file} of the run" if table.file else " are not shown"
-        rest = f"{len(table.rows) - most:,} more rows{where}."
+    left = (len(table.rows) if count is None else count) - len(rows)
+    if left > 0:
+        where = f" in {table.file} of the run" if table.file else ", not shown here"
+        rest = f"{left:,} more {'row' if left == 1 else 'rows'}{where}."
     heads = tuple((clean(column.title), column.form in (NUMBER, SHARE)) for column in table.columns)
     return ShownTable(clean(caption), heads, rows, rest)
 
 
-def _whole(table: Table, most: int) -> WholeTable:
+def _whole(of: RunTable, most: int) -> WholeTable:
+    name = of.table.name
     return WholeTable(
-        TITLES.get(table.name, table.name), counted(len(table.rows), "row"), _shown(table, most)
+        TITLES.get(name, name), counted(of.count, "row"), _shown(of.table, most, count=of.count)
     )
 
 

@@ -9,12 +9,12 @@ from typing import Any
 from cpm_opt.faults import DefectError
 from cpm_opt.report.explanation import NUMBER, PERIODS, SHARE, TEXT, Cell, Column
 from cpm_opt.report.terminal import clean
-from cpm_opt.report.words import Range
 
 LONGEST_TEXT = 32_767  # what a cell can hold
 WIDEST, NARROWEST = 48, 9
 # A cell that begins with one of these becomes a formula where somebody edits it, unless it is marked as text.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+FINE_KEYS = frozenset({"shadow_price", "range_low", "range_high"})
 AMOUNT, FINE, PERCENT, WHOLE = "#,##0.00", "#,##0.00####", "0.0%", "0"
 HEAD = {"bold": True, "text_wrap": True, "valign": "bottom", "bottom": 1, "bg_color": "#EEF2F6"}
 
@@ -25,6 +25,8 @@ class Book:
 
     workbook: Any
     formats: dict[tuple[tuple[str, object], ...], Any] = field(default_factory=dict)
+    # Of the cells of tables, which are many: by the column's form, its key where that decides, and what is in the cell.
+    of_cells: dict[tuple[str, str, str], Any] = field(default_factory=dict)
 
     def style(self, **wanted: object) -> Any:
         """The format with these properties."""
@@ -52,12 +54,12 @@ class Sheet:
 
     def text(self, row: int, column: int, text: str, **style: object) -> None:
         """Writes text, whatever it begins with, as text."""
-        words = clean(text)
-        if len(words) > LONGEST_TEXT:
-            words = words[: LONGEST_TEXT - 1] + "…"
+        words = cell_text(text)
         if words.startswith(FORMULA_STARTS):
             style = {**style, "quote_prefix": True}
-        form = self.book.style(**{"num_format": "@", **style})
+        self._write_text(row, column, words, self.book.style(**{"num_format": "@", **style}))
+
+    def _write_text(self, row: int, column: int, words: str, form: object) -> None:
         if words and self.inner.write_string(row, column, words, form) != 0:
             raise DefectError(f"sheet {self.name} does not take the text of row {row + 1}")
 
@@ -74,11 +76,24 @@ class Sheet:
 
     def cell(self, row: int, column: int, cell: Cell, of: Column) -> None:
         """Writes a cell of a table as what its column says it is."""
-        align = "right" if of.form in (NUMBER, SHARE) else "left"
         if isinstance(cell, int | float):
-            self.number(row, column, cell, number_format(of), align=align, valign="top")
-        elif isinstance(cell, Range) or cell:
-            self.text(row, column, of.text(cell), align=align, valign="top", text_wrap=True)
+            self.inner.write_number(row, column, cell, self._of_cell(of, "number"))
+        elif cell is not None:
+            words = cell_text(of.text(cell))
+            kind = "marked" if words.startswith(FORMULA_STARTS) else "text"
+            self._write_text(row, column, words, self._of_cell(of, kind))
+
+    def _of_cell(self, of: Column, kind: str) -> Any:
+        """The format of a table's cell: a number's, a text's, or that of a text which looks like a formula."""
+        key = (of.form, of.key if of.key in FINE_KEYS else "", kind)
+        if key not in self.book.of_cells:
+            common = {"align": "right" if of.form in (NUMBER, SHARE) else "left", "valign": "top"}
+            if kind == "number":
+                self.book.of_cells[key] = self.book.style(num_format=number_format(of), **common)
+            else:
+                marked = {"quote_prefix": True} if kind == "marked" else {}
+                self.book.of_cells[key] = self.book.style(num_format="@", text_wrap=True, **common, **marked)
+        return self.book.of_cells[key]
 
     def heads(self, row: int, columns: Sequence[Column], first: int = 0) -> None:
         """Writes the headings of columns, with their units."""
@@ -95,13 +110,19 @@ class Sheet:
             self.inner.set_column(at, at, min(wide, WIDEST))
 
 
+def cell_text(text: str) -> str:
+    """Text as a cell can hold it: in one line and not too long."""
+    words = clean(text)
+    return words if len(words) <= LONGEST_TEXT else words[: LONGEST_TEXT - 1] + "…"
+
+
 def number_format(of: Column) -> str:
     """The number format of a column's cells."""
     if of.form == SHARE:
         return PERCENT
     if of.form in (PERIODS, TEXT):
         return WHOLE
-    return FINE if of.key in ("shadow_price", "range_low", "range_high") else AMOUNT
+    return FINE if of.key in FINE_KEYS else AMOUNT
 
 
 def place(row: int, column: int, fixed: bool = True) -> str:

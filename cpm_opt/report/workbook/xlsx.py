@@ -52,11 +52,10 @@ def workbook(run: RunRecord, told: Explanation | None = None) -> bytes:
     """
     try:
         units = Units(run.facts["instance"])
-        told, where = told or explain(run), origin(run, units)
-        tables, created = run_tables(run, units) if run.shown else (), _created(run)
+        tables = tuple(each.table for each in run_tables(run, units)) if run.shown else ()
+        return _written(run, units, told or explain(run), origin(run, units), tables)
     except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
         raise run.damaged(RUN_FILE, "lacks a figure or holds a wrong one") from error
-    return _written(run, units, told, where, tables, created)
 
 
 def _written(
@@ -65,14 +64,13 @@ def _written(
     told: Explanation,
     where: Origin,
     tables: tuple[Table, ...],
-    created: datetime,
 ) -> bytes:
     import xlsxwriter
 
     stream = io.BytesIO()
     with xlsxwriter.Workbook(stream, OPTIONS) as inner:
         # The time of the run, not of the call: one run, one file.
-        inner.set_properties({"title": told.title[:250], "created": created})
+        inner.set_properties({"title": told.title[:250], "created": _created(run)})
         book = Book(inner)
         summary, explanation = book.sheet("summary"), book.sheet("explanation")
         row = write_head(summary, told, units)

@@ -53,6 +53,7 @@ def start() -> Engine:
             "disabled_optimizers": "join_order,build_side_probe_side",
         },
     )
+    connection.execute("SET enable_progress_bar = false")
     engine = Engine(connection, folder)
     weakref.finalize(engine, _end, connection, folder)
     return engine

@@ -15,7 +15,17 @@ from cpm_opt.tables.source import PLAIN, Spelling
 TOO_LARGE, TOO_SMALL = "1e15", "1e-9"
 BELOW_TOO_LARGE = "CAST('999999999999999.9' AS DOUBLE)"  # the last float below 1e15
 SPACES = "chr(32)||chr(9)||chr(10)||chr(13)||chr(160)"
-_NUMBERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
+_NUMBERS = (
+    "TINYINT",
+    "SMALLINT",
+    "INTEGER",
+    "BIGINT",
+    "HUGEINT",
+    "UTINYINT",
+    "USMALLINT",
+    "UINTEGER",
+    "UBIGINT",
+)
 _FLOATS = ("FLOAT", "DOUBLE", "DECIMAL")
 _STAMPS = ("TIMESTAMP", "TIMESTAMP_S", "TIMESTAMP_MS", "TIMESTAMP_NS")
 _PLAIN_NUMBER = r"[+-]?(\d+(\.\d*)?|\.\d+)([eE][+-]?\d+)?"
@@ -73,7 +83,9 @@ def _name(column: Column, raw: str, base: str, exact: bool) -> Cell:
     shown = raw
     if base in ("FLOAT", "DOUBLE", "DECIMAL"):
         whole = f"{raw} = floor({raw}) AND abs({raw}) < {TOO_LARGE}"
-        shown = f"CASE WHEN {whole} THEN CAST(CAST({raw} AS BIGINT) AS VARCHAR) ELSE CAST({raw} AS VARCHAR) END"
+        shown = (
+            f"CASE WHEN {whole} THEN CAST(CAST({raw} AS BIGINT) AS VARCHAR) ELSE CAST({raw} AS VARCHAR) END"
+        )
     elif base != "VARCHAR":
         shown = f"CAST({raw} AS VARCHAR)"
     elif exact:
@@ -95,7 +107,10 @@ def _number(column: Column, raw: str, base: str, spelling: Spelling, exact: bool
         value = f"TRY_CAST({there} AS DOUBLE)"
         # DuckDB takes 1_000 and +-5 for numbers; a comparison finds the sign faster than starts_with.
         doubts = [f"contains({there}, '_')", f"({there} >= '+' AND {there} < ',')"]
-    doubts += [f"{value} IS NULL", f"NOT ({value} = 0 OR abs({value}) BETWEEN {TOO_SMALL} AND {BELOW_TOO_LARGE})"]
+    doubts += [
+        f"{value} IS NULL",
+        f"NOT ({value} = 0 OR abs({value}) BETWEEN {TOO_SMALL} AND {BELOW_TOO_LARGE})",
+    ]
     if there != raw or base == "VARCHAR":
         # Whether a cell that is read as 0 says something else, as 1e-400 does.
         said = f"regexp_matches({there}, '^[^eE]*[1-9]')"

@@ -41,7 +41,8 @@ class _State:
 
 @dataclass(frozen=True, eq=False)
 class LargeTable:
-    """A table of the catalogue in a CSV or Parquet file, with a DuckDB at hand.
+    """A table of the catalogue in a CSV or Parquet file, with a DuckDB at hand (a query's rows are in a CSV file that
+    goes with it, and its records have numbers instead of lines).
 
     `relation` is the file as SQL reads it, `cells` the SQL of each column's raw cells by the catalogue's name, `kinds`
     their types in DuckDB, `header` the file's own columns in order; `stamp` tells whether the file is still the same.
@@ -56,8 +57,14 @@ class LargeTable:
     cells: Mapping[str, str]
     kinds: Mapping[str, str]
     stamp: Stamp
+    has_lines: bool
     engine: Engine = field(repr=False)
     state: _State = field(default_factory=_State, repr=False)
+
+    @property
+    def of_query(self) -> bool:
+        """Whether its records are those of a query."""
+        return self.source.kind == "csv" and not self.has_lines
 
     def has(self, column: str) -> bool:
         """Whether the file has a column of the catalogue."""
@@ -242,8 +249,14 @@ def stamp_of(path: Path) -> Stamp:
 
 
 def too_long_for_a_frame(table: Table, source: Source) -> bool:
-    """Whether a table is read where it lies: a ledger of many rows in CSV (UTF-8) or Parquet."""
-    if table.name not in CONDENSED or source.kind not in ("csv", "parquet") or source.path is None:
+    """Whether a table is read where it lies: a ledger of many rows in CSV (UTF-8), Parquet or a query."""
+    if table.name not in CONDENSED:
+        return False
+    if source.kind == "sql":
+        from cpm_opt.tables.ledgers.from_query import has_many_rows
+
+        return has_many_rows(table, source)
+    if source.kind not in ("csv", "parquet") or source.path is None:
         return False
     try:
         return source.path.is_file() and source.path.stat().st_size > THRESHOLD and _utf8(source)

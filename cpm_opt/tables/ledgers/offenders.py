@@ -68,9 +68,16 @@ def _all_plain(names: Sequence[str]) -> bool:
     joined = "\n".join(names)
     if not joined.isascii() or not joined.replace("\n", "").isprintable() or "  " in joined:
         return False
-    if " \n" in joined or "\n " in joined or joined != joined.strip(" ") or joined.count("\n") >= max(len(names), 1):
+    if (
+        " \n" in joined
+        or "\n " in joined
+        or joined != joined.strip(" ")
+        or joined.count("\n") >= max(len(names), 1)
+    ):
         return False
-    return max(map(len, names), default=0) <= naming.MAX_LENGTH and len(set(joined.lower().split("\n"))) == len(names)
+    return max(map(len, names), default=0) <= naming.MAX_LENGTH and len(
+        set(joined.lower().split("\n"))
+    ) == len(names)
 
 
 def repeated_faults(large: LargeTable) -> list[Fault]:
@@ -94,9 +101,7 @@ def fetched(large: LargeTable, where: str, most: int, qualify: str = "") -> Reco
     numbered = f"(SELECT *, row_number() OVER () AS {NUMBER} FROM {large.relation})"
     if large.source.kind == "parquet":
         numbered = f"(SELECT *, file_row_number + 1 AS {NUMBER} FROM {large.relation})"
-    query = (
-        f"SELECT {NUMBER}, {cells} FROM {numbered} WHERE {where} {qualify} ORDER BY {NUMBER} LIMIT {most}"
-    )
+    query = f"SELECT {NUMBER}, {cells} FROM {numbered} WHERE {where} {qualify} ORDER BY {NUMBER} LIMIT {most}"
     # Records are numbered as they stand in the file, so here their order is kept.
     large.engine.connection.execute("SET preserve_insertion_order = true")
     try:
@@ -110,7 +115,7 @@ def fetched(large: LargeTable, where: str, most: int, qualify: str = "") -> Reco
         texts.append(column)
         if strange:
             odd[label] = strange
-    head = 1 if large.source.kind == "csv" else None
+    head = 1 if large.has_lines else None
     return Records(tuple(labels), texts, lines, head, large.source.spelling, odd)
 
 
@@ -128,7 +133,7 @@ def _judged(large: LargeTable, records: Records) -> list[Fault]:
 
 def lines_of(large: LargeTable, numbers: Sequence[int]) -> list[int]:
     """The lines of the file on which records start, by their numbers (a Parquet file has no lines: the numbers)."""
-    if large.source.kind != "csv" or not numbers:
+    if not large.has_lines or not numbers:
         return list(numbers)
     if large.state.plain_lines is None:
         large.state.plain_lines = _line_breaks(large) == large.count() + 1
@@ -188,7 +193,9 @@ def _broken(large: LargeTable, line: int, kind: str, text: object, offset: objec
     if not shown.strip():
         return []
     head = large.source.delimiter.join(f'"{label}"' for label in large.header)
-    _, found = parse(f"{head}\n{shown}\n", table, large.header, large.source.delimiter, frozenset(large.header))
+    _, found = parse(
+        f"{head}\n{shown}\n", table, large.header, large.source.delimiter, frozenset(large.header)
+    )
     found = [fault for fault in found if fault.code != "empty_table"]
     if found:
         return [replace(fault, row=line) for fault in found[:1]]

@@ -26,6 +26,16 @@ def opened(
     table: Table, source: Source, info: InstanceInfo, measures_known: bool, file: TomlFile | None
 ) -> tuple[LargeTable | None, list[Fault]]:
     """See `open_large`."""
+    engine = start()
+    has_lines = source.kind == "csv"
+    if source.kind == "sql":
+        from cpm_opt.tables.ledgers.from_query import write_query
+
+        try:
+            write_query(table, source, engine.folder / "query.csv")
+        except Unreadable as error:
+            return None, [error.fault]
+        source = Source("csv", engine.folder / "query.csv", columns=source.columns)
     path = source.path
     assert path is not None
     stamp = stamp_of(path)
@@ -33,13 +43,11 @@ def opened(
         header, faults = _csv_header(table, source, path, info)
         if faults:
             return None, faults
-        engine = start()
         relation = _csv_relation(_plain_path(path, engine), header, source)
         raws = {label: sql.name(f"c{at}") for at, label in reversed(list(enumerate(header)))}
         kinds = dict.fromkeys(header, "VARCHAR")
-        row: int | None = 1
+        row: int | None = 1 if has_lines else None
     else:
-        engine = start()
         relation = f"read_parquet({sql.text(_plain_path(path, engine))}, file_row_number = true)"
         described = _parquet_columns(engine, relation, table, path)
         if isinstance(described, Fault):
@@ -52,21 +60,19 @@ def opened(
         column.name: source.columns.get(column.name, column.name)
         for column in table.with_measures(info.measures)
     }
-    named, told = (
-        renamed(stripped, source, table.name, labels, file) if source.columns else (stripped, [])
-    )
+    named, told = renamed(stripped, source, table.name, labels, file) if source.columns else (stripped, [])
     if named is None:
         return None, told
     of_file = {ours: source.columns.get(ours, ours) for ours in named.header}
     at = {label.strip(): label for label in reversed(header)}
     cells = {ours: raws[at[theirs]] for ours, theirs in of_file.items()}
     types = {ours: kinds[at[theirs]] for ours, theirs in of_file.items()}
-    _, _, faults = judge_columns(
-        table, table.with_measures(info.measures), named.header, measures_known, row
-    )
+    _, _, faults = judge_columns(table, table.with_measures(info.measures), named.header, measures_known, row)
     if faults:
         return None, [*told, *faults]
-    return LargeTable(table, source, path, info, header, relation, cells, types, stamp, engine), told
+    return LargeTable(
+        table, source, path, info, header, relation, cells, types, stamp, has_lines, engine
+    ), told
 
 
 def _plain_path(path: Path, engine: Engine) -> str:
@@ -88,7 +94,9 @@ def _csv_header(
         line = start_of_file.partition(b"\n")[0].rstrip(b"\r")
         text = decode(line + b"\n", table.name, path.name, source.encoding)
     except OSError as error:
-        return (), [Fault(table.name, f"{path.name} cannot be read: {error.strerror}", "check the path and the disk")]
+        return (), [
+            Fault(table.name, f"{path.name} cannot be read: {error.strerror}", "check the path and the disk")
+        ]
     except Unreadable as error:
         return (), [error.fault]
     known = [source.columns.get(column.name, column.name) for column in table.with_measures(info.measures)]
@@ -117,7 +125,9 @@ def _parquet_columns(engine: Engine, relation: str, table: Table, path: Path) ->
         found = engine.rows(f"DESCRIBE SELECT * EXCLUDE (file_row_number) FROM {relation}")
     except duckdb.Error as error:
         reason = str(error).splitlines()[0]
-        return Fault(table.name, f"{path.name} cannot be read as Parquet: {reason}", "write it again", code="parquet")
+        return Fault(
+            table.name, f"{path.name} cannot be read as Parquet: {reason}", "write it again", code="parquet"
+        )
     kinds = {str(row[0]): str(row[1]) for row in found}
     faults = header_faults(list(kinds), table.name, None, None)
     return faults[0] if faults else kinds
