@@ -27,7 +27,9 @@ from cpm_opt.formulation import core  # noqa: E402
 from cpm_opt.formulation.components import COMPONENTS  # noqa: E402
 from cpm_opt.formulation.draft import Draft  # noqa: E402
 from cpm_opt.formulation.spec import ModelSpec, load_model  # noqa: E402
+from cpm_opt.runs.columns import COLUMNS, MEANINGS, ROWS  # noqa: E402
 from cpm_opt.tables.catalogue import PLANNING, RAW  # noqa: E402
+from cpm_opt.tables.catalogue_actuals import actual_tables  # noqa: E402
 from cpm_opt.tables.column import Column, Table  # noqa: E402
 from cpm_opt.tables.info import InstanceSection  # noqa: E402
 
@@ -38,8 +40,10 @@ EXTRAS = {
     "instance.toml may be a column.",
     "measures": "Each measure of `[measures]` in instance.toml may be a column, with `<measure>_se` beside it.",
     "drivers": "Further number columns are the drivers that table `time_drivers` names.",
+    "covariates": "Further columns, of numbers or words, are the instance's own: `[estimates]` may name them.",
 }
-KINDS = """A table is a CSV file of its name beside `instance.toml`, or the file that `[tables.<table>]` names there.
+KINDS = """A table is a CSV file, a workbook or a Parquet file of its name beside `instance.toml`, or the file or query that
+`[tables.<table>]` names there: see [inputs](inputs.md).
 
 - **id**: a name, as it stands. **text**: any words. **choice**: one of the listed words. **flag**: true or false.
   **date**: a day, as 2026-01-31. **integer**, **number**: with a decimal point.
@@ -100,6 +104,7 @@ def pages() -> dict[Path, str]:
         DOCS / "tables.md": tables_page(),
         DOCS / "commands.md": commands_page(),
         DOCS / "components.md": components_page(models),
+        DOCS / "runs.md": runs_page(),
         **{DOCS / "models" / f"{path.stem}.md": model_page(path) for path in models},
     }
     return {DOCS / "README.md": index_page(written), **written}
@@ -144,7 +149,9 @@ def _name(path: Path) -> str:
 def tables_page() -> str:
     """Every table that an instance may hold, column by column, and the keys of `[instance]`."""
     parts = [f"# Tables\n\n{WRITTEN}", KINDS, "## instance.toml\n", _instance_keys()]
-    for title, tables in (("Planning tables", PLANNING), ("Raw tables", RAW)):
+    actuals = dict(actual_tables(()))
+    groups = (("Planning tables", PLANNING), ("Raw tables", RAW), ("Tables of `cpm monitor`", actuals))
+    for title, tables in groups:
         parts.append(f"## {title}\n")
         parts.append(", ".join(f"[{name}](#{name})" for name in tables) + ".\n")
         parts += [_table(table) for table in tables.values()]
@@ -194,6 +201,26 @@ def _values(column: Column) -> str:
 def _meaning(column: Column) -> str:
     scaled = _and_words(column.scaled_by)
     return column.meaning + (f"; may be scaled by {scaled}" if scaled else "")
+
+
+def runs_page() -> str:
+    """The tables of a run folder, column by column."""
+    parts = [
+        f"# The folder of a run\n\n{WRITTEN}",
+        "`cpm solve` writes a folder `<time>-<model>-<instance>-<short id>` with `run.json` (versions, hashes of every "
+        "input, the resolved model, status, figures, certificate), `solver.log` and these tables, which are there where "
+        "there is a plan that passed its certificate. Money is in the instance's currency and money_unit. Under risk "
+        "`waterfall` and `scenarios` tell of all scenarios, the others of the most probable one.\n",
+    ]
+    for name, columns in COLUMNS.items():
+        more = " Further columns are the instance's measures." if name == "segments" else ""
+        rows = [
+            (f"`{column}`", MEANINGS.get(f"{name}.{column}", MEANINGS.get(column, ""))) for column in columns
+        ]
+        parts.append(
+            f"## {name}.csv\n\nOne row is {ROWS[name]}.{more}\n\n{_grid(('column', 'meaning'), rows)}"
+        )
+    return "\n".join(parts)
 
 
 # Commands

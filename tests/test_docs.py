@@ -21,6 +21,7 @@ from cpm_opt.formulation.components import BUILT_IN, COMPONENTS
 from cpm_opt.formulation.registry import registered_components
 from cpm_opt.formulation.spec import load_model
 from cpm_opt.places import known_instances, known_models
+from cpm_opt.runs.columns import COLUMNS
 from cpm_opt.solve.solve import solve
 from cpm_opt.tables.catalogue import ALL
 from tests.portfolio.small import built
@@ -99,6 +100,12 @@ def script(name: str) -> Any:
 
 def test_the_generated_pages_are_up_to_date() -> None:
     assert script("generate").stale() == [], "run python docs/generate.py"
+
+
+def test_every_column_of_a_run_has_a_meaning() -> None:
+    text = (ROOT / "docs" / "runs.md").read_text("utf-8")
+    assert not re.findall(r"^\| `\w+` \|  \|$", text, re.MULTILINE)
+    assert set(re.findall(r"^## (\w+)\.csv$", text, re.MULTILINE)) == set(COLUMNS)
 
 
 def test_the_picture_is_that_of_the_bank_as_it_is_planned_today(tmp_path: Path) -> None:

@@ -47,13 +47,19 @@ class Concentration:
 
 def concentration(profit: pd.Series[float], revenue: pd.Series[float]) -> Concentration:
     """Of customers with these profits and revenues. A share of customers is rounded up to whole ones."""
-    ranked = np.sort(profit.to_numpy(dtype=np.float64))[::-1]
+    ranked = np.sort(_array(profit))[::-1]
     best, worst = ceil(TOP * len(ranked) - 1e-9), ceil(WORST * len(ranked) - 1e-9)
     total = float(ranked.sum())
     top = float(ranked[:best].sum()) / total if total > 0 else nan
     bottom = float(ranked[len(ranked) - worst :].sum())
-    sales = revenue.to_numpy(dtype=np.float64)
+    sales = _array(revenue)
     return Concentration(whale_curve(ranked), top, max(0.0, -bottom) + 0.0, gini(sales), hhi(sales))
+
+
+def _array(values: pd.Series[float]) -> NDArray[np.float64]:
+    # np.asarray would look for its hooks among the labels of the index, which is slow where they are many.
+    array: NDArray[np.float64] = values.to_numpy(dtype=np.float64)  # type: ignore[assignment]
+    return array
 
 
 def whale_curve(profits: NDArray[np.float64]) -> Whale:

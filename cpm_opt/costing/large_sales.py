@@ -95,7 +95,8 @@ class LargeSales:
             sums = rows.groupby("product")[list(MONEY)].sum()
             return sums.rename_axis("value").reset_index()
         value = name(dimension)
-        query = f"SELECT {value} AS value, {self._sums(MONEY)} FROM {{lines}} WHERE {_inside(period)} GROUP BY 1 ORDER BY 1"
+        columns = f"{value} AS value, {self._sums(MONEY)}"
+        query = f"SELECT {columns} FROM {{lines}} WHERE {_inside(period)} GROUP BY 1 ORDER BY 1"
         found = self._asked([*self._money_needs(), "date", dimension], query)
         self.large.check_names(dimension, _texts(found["value"]))
         return self._money(found, MONEY).assign(value=_texts(found["value"]))[["value", *MONEY]]
@@ -130,7 +131,8 @@ class LargeSales:
 
         where = _inside(period) + ("" if customer is None else f" AND customer = {text(customer)}")
         needs = [*self._needs(), "cost"]
-        query = f"SELECT {self._rule()} AS rule, count(*) AS lines, {self._sums(SUMS)} FROM {{lines}} WHERE {where} GROUP BY 1"
+        sums = f"count(*) AS lines, {self._sums(SUMS)}"
+        query = f"SELECT {self._rule()} AS rule, {sums} FROM {{lines}} WHERE {where} GROUP BY 1"
         found = self._asked(needs, query)
         table = self._money(found, SUMS).set_index(_texts(found["rule"]))
         numbers = {rule: self._first(needs, where, rule, most) for rule in table.index}
@@ -142,7 +144,10 @@ class LargeSales:
     def transactions(self) -> pd.DataFrame:
         """By customer and day, sorted by both: lines, quantity, revenue, product_cost."""
         sums = ("quantity", "revenue", "product_cost")
-        query = f"SELECT customer, date, count(*) AS lines, {self._sums(sums)}, {self._counts()} FROM {{lines}} GROUP BY 1, 2 ORDER BY 1, 2"
+        query = (
+            f"SELECT customer, date, count(*) AS lines, {self._sums(sums)}, {self._counts()} FROM {{lines}} "
+            "GROUP BY 1, 2 ORDER BY 1, 2"
+        )
         found = self._asked([*self._money_needs(), "customer", "date", "quantity"], query)
         missing = int(found["missing"].sum())
         if missing:
@@ -162,7 +167,7 @@ class LargeSales:
         return unit_costs or self.large.has("cost")
 
     def _bit(self, period: Period) -> int:
-        return 4 ** self.periods.index(period)
+        return int(4 ** self.periods.index(period))
 
     @property
     def _whole(self) -> _Condensed:
@@ -191,7 +196,8 @@ class LargeSales:
         days = ", min(date) AS first, max(date) AS last" if code == "1" else ""
         query = (
             f"SELECT grouping(customer) AS g, code, customer, {product} AS product, count(*) AS lines, "
-            f"{self._sums(SUMS)}{days}, {self._counts()} FROM (SELECT *, CAST({code} AS TINYINT) AS code FROM {{lines}}) "
+            f"{self._sums(SUMS)}{days}, {self._counts()} "
+            f"FROM (SELECT *, CAST({code} AS TINYINT) AS code FROM {{lines}}) "
             f"GROUP BY GROUPING SETS ((code, customer), (code, {product})) ORDER BY code, customer"
         )
         found = self._asked([*self._needs(), *(["product"] if self.large.has("product") else [])], query)
@@ -327,7 +333,7 @@ class LargeSales:
             if self._summed(label)
         }
         if "lines" in found:
-            sums["lines"] = np.asarray(found["lines"], dtype=np.int64)  # type: ignore[assignment]
+            sums["lines"] = np.asarray(found["lines"], dtype=np.int64)
         if "quantity" in labels and "quantity" not in sums:
             sums["quantity"] = sums["lines"].astype(np.float64)
         for label in labels:

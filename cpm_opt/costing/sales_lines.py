@@ -67,7 +67,7 @@ class SalesLines(Protocol):
         """The value of a dimension on which all lines of an order (or product) of the period agree, by that key."""
 
     def traced(self, period: Period, customer: str | None, most: int) -> pd.DataFrame:
-        """By the rule of the product cost (see product_cost): lines, the `SUMS`, and `first`, the first `most` line numbers."""
+        """By rule of the product cost (see product_cost): lines, the `SUMS`, and `first`, the first `most` lines."""
 
 
 @dataclass(frozen=True)

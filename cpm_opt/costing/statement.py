@@ -46,8 +46,9 @@ class ProfitStatement:
       prior_profit, growth and ros_change (fractions); `customers`: the same with how many orders each has;
     - `reporting`, `prior`: the periods' results, `prior` None where the ledger does not reach back;
     - `tiers`: by tier; `moves`: customers by tier of the prior period and of this one, None without one;
-    - `matrix`, `products`, `loss_makers`, `ways_out`: see `products`; computed when they are asked for; `large`: customers of 5 % of sales or more,
-      `large_groups`: the same with connected clients as one, None where no ledger connects any;
+    - `matrix`, `products`, `loss_makers`, `ways_out`: see `products`; computed when they are asked for;
+    - `large`: customers of 5 % of sales or more, `large_groups`: the same with connected clients as one, None where no
+      ledger connects any;
     - `cost_by_activity`: activity, count, minutes, cost (money); `notes`: which rows of which table counted.
     """
 
@@ -280,8 +281,8 @@ def _notes(ledger: Ledger, now: PeriodProfit, before: PeriodProfit | None) -> tu
     counts, lines = ledger["activity_counts"], ledger.sales.count()
     if lines:
         notes.append(
-            f"sales: {now.totals.lines:,} of {lines:,} lines lie in it; product cost is stated on {now.totals.stated:,} of "
-            f"them, by unit_cost of products or the gross margin on the others"
+            f"sales: {now.totals.lines:,} of {lines:,} lines lie in it; product cost is stated on "
+            f"{now.totals.stated:,} of them, by unit_cost of products or the gross margin on the others"
         )
     if len(counts):
         nobody = int((now.served.rows["customer"] == "").sum())

@@ -28,7 +28,7 @@ def assign_tiers(profit: pd.Series[float], active: pd.Series[bool], rules: TierR
     tier[losing] = rules.unprofitable
     working = (active & (cents >= 0)).to_numpy()
     names = np.array(rules.names, dtype=object)
-    profits = cents.to_numpy(dtype=np.float64)[working]
+    profits: NDArray[np.float64] = cents.to_numpy(dtype=np.float64)[working]  # type: ignore[assignment]
     lowest = _lowest(profits, rules)
     # The first tier whose least profit the customer reaches.
     position = np.searchsorted(-lowest, -profits, side="left")

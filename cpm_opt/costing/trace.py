@@ -1,7 +1,7 @@
 """Where each figure of a profit statement comes from: which table, which rows counted, by which rule.
 
-In: a `ProfitStatement` and a customer (or the whole firm). Out: `Trace`. The parts of a figure add up to it, and a figure
-that is made of others says of which.
+In: a `ProfitStatement` and a customer (or the whole firm). Out: `Trace`. The parts of a figure add up to it, and a
+figure that is made of others says of which.
 """
 
 from __future__ import annotations
@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import pandas as pd
 
+from cpm_opt.costing.customer_profit import PeriodProfit
 from cpm_opt.costing.periods import Period
 from cpm_opt.costing.product_cost import BY_MARGIN, BY_UNIT_COST, STATED
 from cpm_opt.costing.statement import ProfitStatement
@@ -122,13 +124,19 @@ def trace(statement: ProfitStatement, customer: str | None = None, most: int = F
     for name, bank in (("interest_income", ("transfer_income", "interest_earned")),
                        ("product_cost", ("interest_paid", "funding_cost"))):  # fmt: skip
         parts[name] = [*parts.get(name, []), *_of_accounts(statement, customer, bank, most)]
-    row = now.customers[list(ORDER)].sum() if customer is None else now.customers.loc[customer, list(ORDER)]
+    amounts = {name: _amount(now, name, customer) for name in ORDER}
     figures = [
-        Traced(name, float(row[name]), tuple(parts.get(name, ())), MADE_OF.get(name, ())) for name in ORDER
+        Traced(name, amounts[name], tuple(parts.get(name, ())), MADE_OF.get(name, ())) for name in ORDER
     ]
     if customer is None:
         figures += _of_the_firm(statement, most)
     return Trace(customer, now.period, tuple(figures))
+
+
+def _amount(now: PeriodProfit, name: str, customer: str | None) -> float:
+    if customer is None:
+        return now.total(name)
+    return float(now.customers[name].to_numpy(dtype=np.float64)[now.customers.index.get_loc(customer)])
 
 
 def _of_sales(statement: ProfitStatement, customer: str | None, most: int) -> dict[str, list[Part]]:
@@ -191,7 +199,7 @@ def _rate(statement: ProfitStatement, activity: str) -> str:
     known = statement.ledger["activities"].set_index("activity").loc[activity]
     if known["transaction_rate"] == known["transaction_rate"]:
         return f"count x {known['transaction_rate']:g}"
-    rate = float(statement.reporting.served.pools.loc[known["pool"], "rate"])
+    rate = statement.reporting.served.pools["rate"].to_dict()[known["pool"]]
     return f"minutes by its time equation x {rate:.6g} a minute of {known['pool']}"
 
 
@@ -202,8 +210,8 @@ def _of_overhead(statement: ProfitStatement, customer: str | None, most: int) ->
     amount = now.total("service_overhead")
     rule = "expense of pools that are per_client"
     if customer is not None:
-        amount = float(now.customers.loc[customer, "service_overhead"])
-        days = int(now.customers.loc[customer, "days"])
+        amount = _amount(now, "service_overhead", customer)
+        days = int(_amount(now, "days", customer))
         rule += f" x {days} days as a customer / {int(now.customers['days'].sum())} days of all customers"
     return [_part("cost_pools", rule, rows, amount, most)] if len(rows) else []
 

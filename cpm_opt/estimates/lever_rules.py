@@ -37,8 +37,8 @@ class LeverRules(BaseModel):
     `fit` how a constant elasticity is (least squares of logarithms, or Poisson quasi-likelihood), `errors` whether
     standard errors are robust (clustered where clusters are named) or classical. `covariates` name further columns of
     the raw table: numbers, or words, each of which becomes a dummy; "C(NAME)" takes a number as a word, "log(NAME)" its
-    logarithm, "NAME:segment" lets it act in each segment in its own way. `by_segment`: each segment answers to the price in its own way; `shrink`: these slopes are then shrunk to
-    the whole.
+    logarithm, "NAME:segment" lets it act in each segment in its own way. `by_segment`: each segment answers to the
+    price in its own way; `shrink`: these slopes are then shrunk to the whole.
     `gross_margin`: the part of revenue left after cost that varies with volume; without it margin over revenue of
     table segments. `revenue_share`: the part of a segment's revenue that is earned at this price.
 

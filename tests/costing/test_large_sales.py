@@ -1,4 +1,4 @@
-"""Sales that stay in their file, condensed by DuckDB: the same statement to the cent, and the same faults, as in memory."""
+"""Sales that stay in their file, condensed by DuckDB: the same statement to the cent and the same faults."""
 
 from __future__ import annotations
 
@@ -72,8 +72,8 @@ COLUMNS = ("customer", "date", "quantity", "revenue", "order", "product", "produ
 OTHERS = {
     "products": "product,product_group,unit_cost\np,x,1.234\nq,,\nr,z,2\n",
     "activities": "activity,pool,base_minutes,transaction_rate\npack,store,1.7,\nvisit,,,3.33\n",
-    "cost_pools": "pool,expense,practical_capacity,per_client,date\nstore,100,311,,2025-01-01\nstore,90,300,,2024-01-01\n"
-    "desk,50,,true,\n",
+    "cost_pools": "pool,expense,practical_capacity,per_client,date\n"
+    "store,100,311,,2025-01-01\nstore,90,300,,2024-01-01\ndesk,50,,true,\n",
     "activity_counts": "activity,customer,order,product,count,date\npack,,o1,,3,2025-03-03\nvisit,a,,p,2,2025-03-03\n"
     "visit,z,,,1,2025-03-03\npack,,o2,,1,2024-03-03\n",
     "customers": "customer,segment,opened,closed\na,s1,,\nb,s2,2025-03-03,\nc,,2020-01-01,2024-12-31\n",

@@ -28,8 +28,8 @@ TDABC = {
     "b,2025-02-01,3,p,2,9,5,,,0.5\n"
     "a,2024-02-01,4,p,2,9,5,,,0.5\n",
     "products": "product,unit_cost\np,3\n",
-    "cost_pools": "pool,expense,practical_capacity,per_client,date\nstore,560,700,,2025-01-01\ndesk,30,,true,2025-01-01\n"
-    "board,7,,,2025-01-01\nstore,1,9,,2024-01-01\n",
+    "cost_pools": "pool,expense,practical_capacity,per_client,date\n"
+    "store,560,700,,2025-01-01\ndesk,30,,true,2025-01-01\nboard,7,,,2025-01-01\nstore,1,9,,2024-01-01\n",
     "activities": "activity,pool,base_minutes,transaction_rate\npack,store,8,\ninquiry,store,44,\nvisit,,,6\n",
     "time_drivers": "activity,driver,minutes\npack,rush,2\n",
     "activity_counts": "activity,customer,order,count,rush,date\npack,,1,3,1,2025-01-01\ninquiry,a,,2,,2025-01-01\n"

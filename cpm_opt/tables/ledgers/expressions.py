@@ -1,8 +1,8 @@
 """From a column of the catalogue to SQL: the value of a cell, and whether the cell is in doubt.
 
-A cell in doubt is not yet faulty: the same checks as for a small file decide (see offenders). With `exact` False the SQL
-is the quick one for cells as programs write them, which may doubt a sound cell (` 5`, `+5`); with `exact` True it reads
-whatever the small path reads, and doubts no more than that refuses.
+A cell in doubt is not yet faulty: the same checks as for a small file decide (see offenders). With `exact` False the
+SQL is the quick one for cells as programs write them, which may doubt a sound cell (` 5`, `+5`); with `exact` True it
+reads whatever the small path reads, and doubts no more than that refuses.
 """
 
 from __future__ import annotations

@@ -23,7 +23,7 @@ _TIMESTAMP = 1114  # PostgreSQL's number of the type
 
 
 def has_many_rows(table: Table, source: Source) -> bool:
-    """Whether a query gives more rows than a frame should hold; False where it cannot be asked (its reader will tell)."""
+    """Whether a query gives more rows than a frame should hold; False where it cannot be asked (its reader says)."""
     from sqlalchemy.exc import SQLAlchemyError
 
     if not_one_select(source.query or "") is not None:

@@ -141,9 +141,9 @@ class LargeTable:
     def ask(self, query: str) -> Mapping[str, Any]:
         """The answer of a query, one array a column. Raises InputError where the file cannot be cut into records,
         changed meanwhile, or needs more memory or disk than there is."""
-        from cpm_opt.tables.ledgers.offenders import refusal
-
         import duckdb
+
+        from cpm_opt.tables.ledgers.offenders import refusal
 
         try:
             found = self.engine.columns(query)
