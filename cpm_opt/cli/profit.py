@@ -70,6 +70,7 @@ def profit(
     statement = cost_and_profit(tables)
     dimensions = tuple(by or ())
     units = {"currency": tables.info.currency, "money_unit": tables.info.money_unit}
+    left = () if out is None else _write_tables(statement, dimensions, out, bool(tables.large))
     if customer is not None or trace:
         from cpm_opt.costing.trace import trace as traced
         from cpm_opt.report.profit_trace import trace_report
@@ -84,13 +85,10 @@ def profit(
         write_json({**statement.as_dict(), **units, **({"by": shown} if shown else {})})
     else:
         show(profit_report(statement, tables.info, dimensions))
-    if out is not None:
-        left = _write_tables(statement, dimensions, out, bool(tables.large))
-        if not json:
-            write(
-                f"\nTables: {out}"
-                + (f" (left out, for the ledger is long: {', '.join(left)})" if left else "")
-            )
+    if out is not None and not json:
+        write(
+            f"\nTables: {out}" + (f" (left out, for the ledger is long: {', '.join(left)})" if left else "")
+        )
     doubtful = [fault for fault in tables.faults if fault.warning and fault.table not in PLANNING]
     if doubtful:
         write_error("Doubtful:")

@@ -74,6 +74,9 @@ def terms(rows: pd.DataFrame, covariates: tuple[str, ...], table: str) -> Terms:
     used = np.ones(len(rows), dtype=bool)
     for cells in read.values():
         used &= (cells != "") if cells.dtype == object else ~np.isnan(cells.astype(np.float64))
+    if not used.any():
+        message, remedy = "every row has a blank covariate", "leave that covariate out, or fill it in"
+        raise InputError([Fault(table, message, remedy, code="blank_covariate")])
     names: list[str] = []
     columns: list[Numbers] = []
     if "stratum" in rows:

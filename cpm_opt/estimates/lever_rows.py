@@ -31,7 +31,7 @@ class LeverRows:
 def options_of(frames: Mapping[str, pd.DataFrame], rules: LeverRules, table: str = "") -> pd.DataFrame:
     """Rows of table options of the lever. Raises InputError where it has none, or raw table `table` is missing."""
     if table and (table not in frames or not len(frames[table])):
-        message = f"says that lever {rules.lever} is estimated from table {table}, which is not there"
+        message = f"has its effects from table {table}, which is not there"
         raise refused(rules, "from", message, f"add table {table}, or leave the lever out")
     options = frames.get("options")
     known = [] if options is None else sorted({str(name) for name in options["lever"]})

@@ -7,6 +7,7 @@ docs/response.md has the formulas.
 from __future__ import annotations
 
 import warnings
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -220,11 +221,14 @@ def _fitted(held: DemandFit, found: Terms, used: pd.DataFrame, rules: LeverRules
     options, df = _errors(
         used, rules, least_squares, of_row if rules.by_segment else np.zeros_like(of_row), held.segments
     )
-    with warnings.catch_warnings():  # what statsmodels would say is looked at below, and told as a fault
+    fit = None
+    # What statsmodels would say is looked at below, and told as a fault.
+    with warnings.catch_warnings(), suppress(ValueError, np.linalg.LinAlgError):
         warnings.simplefilter("ignore")
         fit = model.fit(**options)
-    values = np.asarray(fit.params, dtype=np.float64)
-    if not least_squares and (not fit.converged or np.abs(x @ values).max() > RUNAWAY):
+    values = np.zeros(0) if fit is None else np.asarray(fit.params, dtype=np.float64)
+    settled = fit is not None and (least_squares or (fit.converged and np.abs(x @ values).max() <= RUNAWAY))
+    if not settled:
         message, remedy = (
             "the curve could not be fitted: the search did not settle",
             "check prices and volumes",
@@ -286,7 +290,13 @@ def _refuse(form: str, rules: LeverRules, segments: tuple[str, ...], observed: N
         if len(np.unique(own if rules.by_segment or form == POINTS else price)) < 2:
             text = f"{who} one price alone, so nothing tells what another would do"
             wrong.append((text, "join it with another segment, or leave it out", "price", "one_price"))
-        elif rules.by_segment and form != POINTS and len(own) < LEAST:
+        sold = volume[observed[:, 0] == s]
+        if form in COMPARABLE and not (sold > 0.0).any():
+            wrong.append((f"{who} no volume at any price", "leave the segment out", "volume", "nothing_sold"))
+        if form == LOGIT and (sold >= potential[observed[:, 0] == s]).all():
+            text = f"{who} nobody at any price who did not buy"
+            wrong.append((text, "write how many could have bought", "potential", "all_bought"))
+        if rules.by_segment and form != POINTS and len(own) < LEAST:
             text = f"{who} {len(own)} observations, and two parameters fit them without error"
             wrong.append(
                 (text, "join it with another segment, or write by_segment = false", "segment", "too_few")

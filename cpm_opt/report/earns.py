@@ -27,8 +27,9 @@ def earns(run: RunRecord, units: Units, greedy: Mapping[str, Any] | None = None)
     if rate:
         sentences.append(f"Later money counts less: {percent(rate)} a {units.period}.")
     sentences.append(_proof(run, units))
+    somewhere = " in some scenario" if scenarios else ""
     if broken := _unpinned(facts, today["broken"]):
-        sentences.append(f"Leaving all as it is would break {_broken(broken)}.")
+        sentences.append(f"Leaving all as it is would break {_broken(broken)}{somewhere}.")
     sentences.extend(_greedy(facts, units))
     return Section("earns", "What it earns", tuple(sentences), (_table(facts, units),))
 
@@ -63,7 +64,8 @@ def _greedy(facts: Mapping[str, Any], units: Units) -> list[str]:
     gain, size = facts["objective"] - greedy["objective"], max(1.0, abs(facts["objective"]))
     counting = "All counted that the plan is judged by, it" if _weighs_more(facts) else "It"
     missed = _unpinned(facts, greedy["broken"])
-    broken = [f"That one breaks {_broken(missed)}."] if missed else []
+    somewhere = " in some scenario" if facts["scenarios"] else ""
+    broken = [f"The greedy plan breaks {_broken(missed)}{somewhere}."] if missed else []
     if abs(gain) <= SAME * size:
         return [f"{counting} is worth as much as the greedy plan, {how}.", *broken]
     more = f"{units.worth(abs(gain))} {'more' if gain > 0.0 else 'less'}"

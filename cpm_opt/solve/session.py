@@ -101,10 +101,9 @@ class Session:
             return plan
         given_up = max(0.0, plan.objective - closer.objective)
         if given_up > 2.0 * SLIP * max(1.0, abs(plan.objective)):
-            told = f"{given_up:.6g} of the best plan's worth were given up to change less (component least_change)"
-            closer = replace(
-                closer, message=f"{plan.message}; {told}" if plan.message else told, given_up=given_up
-            )
+            loss = f"{given_up:.6g} of the best plan's worth were given up to change less (component least_change)"
+            message = f"{plan.message}; {loss}" if plan.message else loss
+            closer = replace(closer, message=message, given_up=given_up)
         return replace(closer, shadow_prices=plan.shadow_prices, prices_from=plan.prices_from)
 
     def _limits(self, started: float) -> Limits:

@@ -143,7 +143,8 @@ def _cannot_open(path: Path, table: str, error: OSError | ValueError) -> Fault:
 
 
 def decode(data: bytes, table: str, name: str, stated: str) -> str:
-    """The text of bytes, with the line breaks that they have; raises `Unreadable`. `stated` is the encoding without a mark."""
+    """The text of bytes, with the line breaks that they have; raises `Unreadable`. `stated` is the encoding where no
+    byte-order mark says it."""
     if not data:
         raise Unreadable(
             Fault(table, f"{name} has 0 bytes", "write a header and rows, or delete it", code="empty_file")

@@ -10,10 +10,13 @@ import numpy as np
 import pytest
 
 from cpm_opt.faults import DefectError
+from cpm_opt.formulation.spec import Horizon, ModelSpec
+from cpm_opt.portfolio.portfolio import MigrationEffects
 from cpm_opt.runs.waterfall import parted, waterfall
 from cpm_opt.solve.by_segment import by_segment
 from cpm_opt.solve.recount import doing_nothing
-from tests.drawn_plans import Drawn, drawn
+from cpm_opt.solve.session import Session
+from tests.drawn_plans import PARTS, Drawn, drawn
 
 SEEDS = 1000
 
@@ -107,3 +110,23 @@ def test_parts_that_miss_their_step_are_a_defect() -> None:
     lost = {key: amounts for key, amounts in after.items() if key[0] != "margin"}
     with pytest.raises(DefectError):
         parted(case.today, case.plan, (before, lost), case.portfolio.segments, 1.0)
+
+
+def test_so_do_those_of_solved_plans() -> None:
+    spec = ModelSpec("m", "M", Horizon(1, 0.03), components={part.name: part for part in PARTS})
+    with Session(spec) as session:
+        for seed in range(8):
+            p = drawn(seed, 10.0).portfolio
+            kept = replace(p.migration, rate=p.migration.rate / len(p.segments))
+            none = np.zeros(0, dtype=np.int64)
+            still = MigrationEffects(none, none, none, none.astype(bool), np.zeros((0, p.periods)))
+            plan = session.solve(replace(p, migration=kept, migration_effects=still))
+            assert plan.shown
+            assert plan.recount is not None
+            assert plan.decisions is not None
+            p = plan.portfolio
+            parts = by_segment(p, doing_nothing(p), plan.today), by_segment(p, plan.decisions, plan.recount)
+            cells = parted(plan.today, plan.recount, parts, p.segments, 1.0)
+            steps = waterfall(plan.today, plan.recount, 1.0)
+            assert sum((Decimal(cell[4]) for cell in cells), Decimal(steps[0][3])) == Decimal(steps[-1][3])
+            assert float(steps[-1][3]) == pytest.approx(plan.recount.profit, abs=0.0051)

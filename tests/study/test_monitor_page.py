@@ -31,7 +31,7 @@ def test_the_example_of_the_page_runs_and_says_what_it_says(tmp_path, monkeypatc
         done = CliRunner().invoke(app, words)
         assert done.exit_code == 0, f"{command}: {done.output}"
         said[words[0]] = " ".join(done.stdout.split())
-    rest = re.search(r"`cpm (solve bank-year-2 --model \S+)`. Here that ends with exit code 3", TEXT)
+    rest = re.search(r"`cpm (solve my-bank-year-2 --model \S+)`. Here that ends with exit code 3", TEXT)
     assert rest is not None
     done = CliRunner().invoke(app, shlex.split(rest[1]))
     assert done.exit_code == 3
