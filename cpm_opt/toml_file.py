@@ -179,3 +179,18 @@ def _opened(rest: str) -> str:
 
 def _parts(key: str) -> KeyPath:
     return tuple(part.strip("\"'") for part in _KEY_PART.findall(key))
+
+
+def toml_document(data: Mapping[str, Any]) -> str:
+    """A table as the text of a TOML file; what is None is left out, for TOML has no null."""
+    import tomli_w
+
+    return tomli_w.dumps(_without_none(data))
+
+
+def _without_none(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {str(key): _without_none(each) for key, each in value.items() if each is not None}
+    if isinstance(value, (list, tuple)):
+        return [_without_none(each) for each in value]
+    return value

@@ -110,7 +110,7 @@ def fit_effort(
             best = found
     assert best is not None
     values = np.asarray(best.x, dtype=np.float64)
-    if values[1] <= 0 or values[2] <= low * 1.01 or values[2] >= high * 0.99:
+    if np.ptp(outcome) == 0.0 or values[1] <= 0 or values[2] <= low * 1.01 or values[2] >= high * 0.99:
         raise _fault(
             f"show no falling returns of the form {form}",
             "try another form, or state the options",

@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import csv
 import io
-import json
 import math
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from cpm_opt.tables import PLANNING, Column, InstanceInfo, Table
+from cpm_opt.toml_file import toml_document
 from cpm_opt.whole_files import check_place, write_file, write_folder
 
 if TYPE_CHECKING:
@@ -54,19 +54,9 @@ def table_text(table: Table, frame: pd.DataFrame, info: InstanceInfo) -> str:
 def info_text(info: InstanceInfo) -> str:
     """The instance.toml of planning tables: `[instance]` and `[measures]`; nothing is left to estimate."""
     keys = ("name", "title", "currency", "money_unit", "period", "source", "licence", "default_model")
-    lines = ["[instance]"]
-    for key in keys:
-        value = getattr(info, key)
-        if value is not None:
-            lines.append(f"{key} = {_toml(value)}")
-    for name, measure in info.measures.items():
-        lines += [
-            "",
-            f"[measures.{_toml(name)}]",
-            f"title = {_toml(measure.title)}",
-            f"unit = {_toml(measure.unit)}",
-        ]
-    return "\n".join(lines) + "\n"
+    measures = {name: {"title": each.title, "unit": each.unit} for name, each in info.measures.items()}
+    document: dict[str, Any] = {"instance": {key: getattr(info, key) for key in keys}}
+    return toml_document({**document, "measures": measures} if measures else document)
 
 
 def _all_default(column: Column | None, cells: pd.Series[Any]) -> bool:
@@ -111,10 +101,3 @@ def _cell(cell: Any) -> str:
     if hasattr(cell, "strftime"):
         return "" if cell != cell else str(cell.strftime("%Y-%m-%d"))  # NaT is not equal to itself
     return str(cell)
-
-
-def _toml(value: object) -> str:
-    """Text or a number in TOML's notation."""
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-    return repr(value)

@@ -228,7 +228,7 @@ def _fitted(held: DemandFit, found: Terms, used: pd.DataFrame, rules: LeverRules
         fit = model.fit(**options)
     values = np.zeros(0) if fit is None else np.asarray(fit.params, dtype=np.float64)
     settled = fit is not None and (least_squares or (fit.converged and np.abs(x @ values).max() <= RUNAWAY))
-    if not settled:
+    if fit is None or not settled:
         message, remedy = (
             "the curve could not be fitted: the search did not settle",
             "check prices and volumes",
@@ -291,7 +291,7 @@ def _refuse(form: str, rules: LeverRules, segments: tuple[str, ...], observed: N
             text = f"{who} one price alone, so nothing tells what another would do"
             wrong.append((text, "join it with another segment, or leave it out", "price", "one_price"))
         sold = volume[observed[:, 0] == s]
-        if form in COMPARABLE and not (sold > 0.0).any():
+        if (form == LOGIT or rules.fit == "poisson") and not (sold > 0.0).any():
             wrong.append((f"{who} no volume at any price", "leave the segment out", "volume", "nothing_sold"))
         if form == LOGIT and (sold >= potential[observed[:, 0] == s]).all():
             text = f"{who} nobody at any price who did not buy"

@@ -14,10 +14,12 @@ if TYPE_CHECKING:
 
 # So many choices are told in sentences; the table has all.
 MOST_SENTENCES = 5
-SAME = 1e-9
+# What doing without a choice costs is nothing up to this share of what the plan is worth.
+NOTHING = 1e-8
 FLIPS_TITLE = "What would change the advice"
-SCENARIOS_NOTE = (
-    "For a plan that weighs scenarios only the nearest alternatives are told, not how far estimates may err."
+NO_FLIPS_NOTE = (
+    "How far estimates may err is not told for this plan: bad scenarios weigh more in it than others, or its "
+    "profit does not count."
 )
 
 
@@ -31,11 +33,12 @@ def advice_of(told: Mapping[str, Any]) -> Advice:
 
 def flips_section(advice: Advice, units: Units, scopes: dict[str, str]) -> Section:
     """The section; `scopes` gives each lever's scope, by which its groups are named."""
-    sentences = [_sentence(choice, units, scopes) for choice in advice.choices[:MOST_SENTENCES]]
+    nothing = NOTHING * max(1.0, abs(advice.objective))
+    sentences = [_sentence(choice, units, scopes, nothing) for choice in advice.choices[:MOST_SENTENCES]]
     if not advice.choices and not advice.left:
         sentences.append("Nothing is left to choose.")
     if not advice.flips and advice.choices:
-        sentences.append(SCENARIOS_NOTE)
+        sentences.append(NO_FLIPS_NOTE)
     late = advice.out_of_time and any(each.cost is not None and each.flip is None for each in advice.choices)
     if late and advice.flips:
         sentences.append("There was no time to find all flip points; --time-limit allows more.")
@@ -98,14 +101,14 @@ def _who(choice: Choice, scopes: dict[str, str]) -> str:
     return choice.who if scope == "segment" else f"{scope} {choice.who}"
 
 
-def _sentence(choice: Choice, units: Units, scopes: dict[str, str]) -> str:
+def _sentence(choice: Choice, units: Units, scopes: dict[str, str], nothing: float) -> str:
     """One choice: keep it, unless; what else; what knowing is worth."""
     keep = f"{choice.lever}: keep {_who(choice, scopes)} on {choice.option}"
     if choice.cost is None:
         return f"{keep}: no plan that keeps the rules does without it."
-    if choice.cost <= SAME:
-        other = choice.alternative or "doing without it"
-        return f"{choice.lever}: for {_who(choice, scopes)}, {choice.option} and {other} are equally good."
+    if choice.cost <= nothing:
+        other = f" ({choice.alternative} instead)" if choice.alternative else ""
+        return f"{choice.lever}: {_who(choice, scopes)} on {choice.option}: to do without it{other} costs nothing."
     parts = [keep + _unless(choice, units)]
     if choice.alternative:
         parts.append(f"the next best is {choice.alternative}, which is worth {units.worth(choice.cost)} less")

@@ -63,7 +63,7 @@ def _whale(statement: ProfitStatement, units: Units) -> Lines:
     """Cumulative profit over the share of customers, the most profitable first; the line is the total."""
     curve = statement.concentration.whale.curve
     count = len(curve)
-    kept = np.unique(np.linspace(0, count - 1, min(count, WHALE_POINTS)).round().astype(int)) if count else []
+    kept = np.unique(np.linspace(0, max(count - 1, 0), min(count, WHALE_POINTS)).round().astype(np.int64))
     points = ((0.0, 0.0), *((float(k + 1) / count, float(curve[k])) for k in kept))
     title = "Whale curve: profit of the customers, the best first"
     x_title = "fraction of the customers"

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
 from cpm_opt.formulation.pinned import FIX, FORBID, Words, parse_pin
 from cpm_opt.study.monitor import Monitoring
+from cpm_opt.toml_file import toml_document
 
 
 def rolled_model(monitoring: Monitoring, left: int, notes: list[str]) -> str:
@@ -45,39 +44,7 @@ def rolled_model(monitoring: Monitoring, left: int, notes: list[str]) -> str:
         "components": components,
         "solver": resolved["solver"],
     }
-    return toml_text(document)
-
-
-def toml_text(document: Mapping[str, Any]) -> str:
-    """Nested tables of text, numbers, flags and lists as TOML; None is left out."""
-    return "\n".join(_lines(document, ())).strip() + "\n"
-
-
-def _lines(table: Mapping[str, Any], path: tuple[str, ...]) -> list[str]:
-    plain = {
-        key: value for key, value in table.items() if not isinstance(value, Mapping) and value is not None
-    }
-    lines = [f"{_key(key)} = {_value(value)}" for key, value in plain.items()]
-    if path and (lines or not table):
-        lines.insert(0, f"\n[{'.'.join(map(_key, path))}]")
-    for key, value in table.items():
-        if isinstance(value, Mapping):
-            lines += _lines(value, (*path, key))
-    return lines
-
-
-def _key(key: str) -> str:
-    return key if key.isascii() and key.replace("_", "").replace("-", "").isalnum() else _value(key)
-
-
-def _value(value: Any) -> str:
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, (list, tuple)):
-        return "[" + ", ".join(map(_value, value)) + "]"
-    if isinstance(value, str):
-        return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007F")
-    return repr(float(value)) if isinstance(value, float) else repr(value)
+    return toml_document(document)
 
 
 def _shifted(kind: str, text: str, passed: int) -> str | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,6 +17,7 @@ from cpm_opt.portfolio.portfolio import Portfolio
 from cpm_opt.runs.record import RUN_FILE, RunRecord
 from cpm_opt.solve.recount import recount
 from cpm_opt.study.lock import locked
+from cpm_opt.toml_file import toml_document
 
 # A plan in its files, to 9 decimals, is worth the same to this share.
 SAME = 1e-6
@@ -72,20 +72,11 @@ def plan_of(run: RunRecord, problem: Problem) -> Decisions:
 
 def toml_of(model: Mapping[str, object]) -> str:
     """A resolved model as the text of a model's file; what is None is left out."""
-    lines = [f"title = {json.dumps(str(model.get('title', '')))}"]
-    tables = {section: model[section] for section in SECTIONS}
     components = model["components"]
     assert isinstance(components, Mapping)
-    tables |= {
-        f"components.{json.dumps(name)}": table for name, table in components.items() if name != Locked.name
-    }
-    for name, table in tables.items():
-        assert isinstance(table, Mapping)
-        lines += [
-            f"[{name}]",
-            *(f"{key} = {json.dumps(value)}" for key, value in table.items() if value is not None),
-        ]
-    return "\n".join(lines) + "\n"
+    sections = {section: model[section] for section in SECTIONS}
+    kept = {name: table for name, table in components.items() if name != Locked.name}
+    return toml_document({"title": str(model.get("title", "")), **sections, "components": kept})
 
 
 def decisions_of(run: RunRecord, p: Portfolio) -> Decisions:

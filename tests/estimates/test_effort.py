@@ -59,5 +59,7 @@ def test_rising_returns_are_refused() -> None:
     for form in FORMS:
         with pytest.raises(InputError, match="no falling returns"):
             fit_effort(effort, effort**2, form)
+        with pytest.raises(InputError, match="no falling returns"):
+            fit_effort(effort, np.zeros(30), form)
     with pytest.raises(ValueError, match="rise from 0"):
         cut(fit_effort(effort, np.log1p(effort) + 0.01 * np.sin(effort * 7), "log"), [1, 2])

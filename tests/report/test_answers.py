@@ -134,7 +134,10 @@ def test_a_choice_is_told_in_a_plain_sentence() -> None:
         "fees: keep gold on keep unless up5 changes margin by more than 3 RUB per customer and year (now -4); the next "
         "best is up5, which is worth 1,200 RUB less."
     )
-    assert "equally good" in told(replace(CHOICE, cost=0.0))
+    assert (
+        told(replace(CHOICE, cost=0.0)) == "fees: gold on up5: to do without it (keep instead) costs nothing."
+    )
+    assert "is not told for this plan" in told(replace(CHOICE, flip=None), flips=False)
     assert "no plan that keeps the rules does without it" in told(replace(CHOICE, cost=None))
     assert "with fewer customers on it from -9 down" in told(replace(CHOICE, begins=-9.0))
     assert "2 further choices with less money at stake not looked into (--flips N" in told(CHOICE, left=2)

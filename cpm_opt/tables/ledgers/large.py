@@ -215,8 +215,9 @@ class LargeTable:
         from cpm_opt.tables.ledgers.offenders import broken_faults
 
         broken = broken_faults(self)
-        if any(fault.code != "field_count" for fault in broken):
-            raise InputError(broken)
+        astray = [fault for fault in broken if fault.code != "field_count"]
+        if astray:
+            raise InputError(astray)
         return broken
 
     def _blank(self) -> str:

@@ -200,6 +200,8 @@ def _broken(large: LargeTable, line: int, kind: str, text: object, offset: objec
     if found:
         return [replace(fault, row=line) for fault in found[:1]]
     message = f"cannot be cut into cells ({kind.lower()})"
+    if kind == "UNQUOTED VALUE":
+        message = "a quote opens here, or on a line before, and is not closed where its cell ends"
     return [Fault(table, message, "correct the line", row=line, code="quote")]
 
 
