@@ -202,7 +202,7 @@ def _draw_lines(axes: Axes, each: Lines) -> None:
             most = max(series.sizes) or 1.0
             areas = [12 + 110 * series.sizes[at] / most for at in order]
             axes.scatter(x, y, s=areas, color=colour, alpha=0.6, linewidth=0, label=label)
-        elif series.joined and len(x) > 60:
+        elif series.joined and (series.band or len(x) > 60):
             axes.plot(x, y, color=colour, linewidth=2, label=label)
         else:
             size = 5 if len(x) <= 60 else 2.5

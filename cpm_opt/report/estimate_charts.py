@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from cpm_opt.report.chart import Bars, Chart, Series
+from cpm_opt.report.chart import Bars, Chart, Lines, Series
 
 if TYPE_CHECKING:
     from cpm_opt.estimates.estimate import Estimates
+    from cpm_opt.estimates.fitted_curves import FittedCurve
     from cpm_opt.estimates.holdout import Holdout
 
+MOST_DRAWN = 24
 MODELS = {"bg_nbd": "BG/NBD", "pareto_nbd": "Pareto/NBD", "same_rate": "same rate as before"}
 
 
@@ -19,13 +21,33 @@ def estimate_charts(estimates: Estimates) -> list[Chart]:
     of_sales = estimates.values or estimates.fitted
     if of_sales is not None and of_sales.holdout is not None:
         charts.append(holdout_chart(of_sales.holdout))
+    if estimates.response is not None:
+        charts += [curve_chart(curve) for curve in estimates.response.curves]
     return charts
+
+
+def curve_chart(curve: FittedCurve) -> Lines:
+    """One curve with its 95 % band, and the means that were observed, as large as the observations behind them."""
+    fitted = Series(
+        "stated" if curve.stated else "fitted, with 95 % band",
+        tuple(zip(curve.x, curve.estimate, strict=True)),
+        band=() if curve.stated else tuple(zip(curve.low, curve.high, strict=True)),
+    )
+    series = [fitted]
+    if curve.seen_x:
+        points = tuple(zip(curve.seen_x, curve.seen_y, strict=True))
+        series.append(Series("observed means", points, joined=False, sizes=curve.seen_n))
+    titles = [
+        f"{title}, {unit}" if unit else title
+        for title, unit in ((curve.x_title, curve.x_unit), (curve.y_title, curve.y_unit))
+    ]
+    return Lines(curve.name, titles[0], titles[1], tuple(series))
 
 
 def holdout_chart(found: Holdout) -> Bars:
     """Purchases per customer after the calibration, actual beside each model, by purchases before."""
     names = tuple(str(name) for name in found.table["frequency"])
-    columns = ["actual", *(name for name in found.table.columns if name in MODELS)]
+    columns = ["actual", *found.forecasts]
     series = tuple(
         Series(
             MODELS.get(column, column), tuple((float(k), float(v)) for k, v in enumerate(found.table[column]))
