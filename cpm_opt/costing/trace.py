@@ -199,7 +199,8 @@ def _rate(statement: ProfitStatement, activity: str) -> str:
     known = statement.ledger["activities"].set_index("activity").loc[activity]
     if known["transaction_rate"] == known["transaction_rate"]:
         return f"count x {known['transaction_rate']:g}"
-    rate = statement.reporting.served.pools["rate"].to_dict()[known["pool"]]
+    rates = {str(pool): float(rate) for pool, rate in statement.reporting.served.pools["rate"].items()}
+    rate = rates[str(known["pool"])]
     return f"minutes by its time equation x {rate:.6g} a minute of {known['pool']}"
 
 

@@ -1,8 +1,8 @@
 """From a column of the catalogue to SQL: the value of a cell, and whether the cell is in doubt.
 
 A cell in doubt is not yet faulty: the same checks as for a small file decide (see offenders). With `exact` False the
-SQL is the quick one for cells as programs write them, which may doubt a sound cell (`2025-01-01 `); with `exact` True it
-reads whatever the small path reads, and doubts no more than that refuses.
+SQL is the quick one for cells as programs write them, which may doubt a sound cell (`2025-01-01 `); with `exact` True
+it reads whatever the small path reads, and doubts no more than that refuses.
 """
 
 from __future__ import annotations
@@ -107,7 +107,9 @@ def _number(column: Column, raw: str, base: str, spelling: Spelling, exact: bool
         value = f"TRY_CAST({there} AS DOUBLE)"
         # DuckDB takes 1_000 and +-5 for numbers.
         doubts = [f"contains({there}, '_')", f"({value} < 0 AND {there} < '-')"]
-    doubts.append(f"NOT coalesce({value} = 0 OR abs({value}) BETWEEN {TOO_SMALL} AND {BELOW_TOO_LARGE}, false)")
+    doubts.append(
+        f"NOT coalesce({value} = 0 OR abs({value}) BETWEEN {TOO_SMALL} AND {BELOW_TOO_LARGE}, false)"
+    )
     if there != raw or base == "VARCHAR":
         # Whether a cell that is read as 0 says something else, as 1e-400 does.
         said = f"regexp_matches({there}, '^[^eE]*[1-9]')"
