@@ -14,8 +14,14 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from cpm_opt.estimates.offer_tables import TariffPlan, flows, option_name, planning_frames, scenario_frame
-from cpm_opt.estimates.offers import OfferFit, acceptance_line, fit_offers, shrink_slopes
+from cpm_opt.estimates.response.offer_tables import (
+    TariffPlan,
+    flows,
+    option_name,
+    planning_frames,
+    scenario_frame,
+)
+from cpm_opt.estimates.response.offers import OfferFit, acceptance_line, fit_offers, shrink_slopes
 
 STANDARD = {"low": 7.75, "medium": 9.75, "high": 11.75}
 BASE = 7.75

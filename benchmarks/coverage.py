@@ -19,15 +19,15 @@ from scipy.stats import t
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from cpm_opt.estimates.effort import fit_effort
-from cpm_opt.estimates.elasticity import fit_elasticities
-from cpm_opt.estimates.hazard import fit_hazard
-from cpm_opt.estimates.lever_rules import LeverRules
-from cpm_opt.estimates.lever_terms import LeverTerms, OptionTerms
-from cpm_opt.estimates.move_effects import leaving_rates, move_effects
-from cpm_opt.estimates.offers import fit_offers
-from cpm_opt.estimates.price_points import fit_demand
-from cpm_opt.estimates.trials import arm_effects
+from cpm_opt.estimates.moves.hazard import fit_hazard
+from cpm_opt.estimates.moves.move_effects import leaving_rates, move_effects
+from cpm_opt.estimates.response.effort import fit_effort
+from cpm_opt.estimates.response.elasticity import fit_elasticities
+from cpm_opt.estimates.response.lever_rules import LeverRules
+from cpm_opt.estimates.response.lever_terms import LeverTerms, OptionTerms
+from cpm_opt.estimates.response.offers import fit_offers
+from cpm_opt.estimates.response.price_points import fit_demand
+from cpm_opt.estimates.response.trials import arm_effects
 from tests.estimates.test_move_effects import by_logit
 from tests.estimates.test_move_effects import truth as true_moves
 from tests.estimates.test_offers import made

@@ -42,8 +42,8 @@ EXTRAS = {
     "drivers": "Further number columns are the drivers that table `time_drivers` names.",
     "covariates": "Further columns, of numbers or words, are the instance's own: `[estimates]` may name them.",
 }
-KINDS = """A table is a CSV file, a workbook or a Parquet file of its name beside `instance.toml`, or the file or query that
-`[tables.<table>]` names there: see [inputs](inputs.md).
+KINDS = """A table is a CSV file, a workbook or a Parquet file of its name beside `instance.toml`, or the file or query
+that `[tables.<table>]` names there: see [inputs](inputs.md).
 
 - **id**: a name, as it stands. **text**: any words. **choice**: one of the listed words. **flag**: true or false.
   **date**: a day, as 2026-01-31. **integer**, **number**: with a decimal point.
@@ -208,9 +208,9 @@ def runs_page() -> str:
     parts = [
         f"# The folder of a run\n\n{WRITTEN}",
         "`cpm solve` writes a folder `<time>-<model>-<instance>-<short id>` with `run.json` (versions, hashes of every "
-        "input, the resolved model, status, figures, certificate), `solver.log` and these tables, which are there where "
-        "there is a plan that passed its certificate. Money is in the instance's currency and money_unit. Under risk "
-        "`waterfall` and `scenarios` tell of all scenarios, the others of the most probable one.\n",
+        "input, the resolved model, status, figures, certificate), `solver.log` and these tables, which are there "
+        "where there is a plan that passed its certificate. Money is in the instance's currency and money_unit. Under "
+        "risk `waterfall` and `scenarios` tell of all scenarios, the others of the most probable one.\n",
     ]
     for name, columns in COLUMNS.items():
         more = " Further columns are the instance's measures." if name == "segments" else ""

@@ -61,9 +61,9 @@ def monitor(
     from cpm_opt.report.monitoring import monitoring_charts, monitoring_report
     from cpm_opt.report.monitoring_facts import monitoring_facts
     from cpm_opt.runs import find_run
-    from cpm_opt.study.monitor import monitor as monitored
-    from cpm_opt.study.monitor_roll import check_roll
-    from cpm_opt.study.monitor_roll import roll as rolled
+    from cpm_opt.study.monitor.monitor import monitor as monitored
+    from cpm_opt.study.monitor.roll import check_roll
+    from cpm_opt.study.monitor.roll import roll as rolled
 
     check_words(run=run, actuals=str(actuals), instance=instance, volume=volume, results=str(results))
     if not 0.0 <= material < float("inf"):

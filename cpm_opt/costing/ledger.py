@@ -11,7 +11,6 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from cpm_opt.costing import OF_COSTING
-from cpm_opt.costing.large_sales import large_sales
 from cpm_opt.costing.product_cost import priced_lines
 from cpm_opt.costing.sales_lines import FrameSales, SalesLines
 from cpm_opt.costing.settings import ProfitRules, read_profit_rules
@@ -66,6 +65,8 @@ def read_ledger(tables: Tables) -> Ledger:
         lines, wrong = priced_lines(frames["sales"], frames["products"], tables.info.estimates)
         sales = FrameSales(lines)
     else:
+        from cpm_opt.costing.large_sales import large_sales
+
         sales, wrong = large_sales(large, tables.frames.get("products"), tables.info.estimates)
     faults += wrong
     drivers = _drivers(frames)

@@ -5,7 +5,7 @@ In: the rules, a table's name. Out: faults.
 
 from __future__ import annotations
 
-from cpm_opt.estimates.lever_rows import refused
+from cpm_opt.estimates.response.lever_rows import refused
 from cpm_opt.estimates.settings import EstimateRules, rule_fault
 from cpm_opt.faults import Fault
 

@@ -17,11 +17,11 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cpm_opt.costing import ProfitStatement
-    from cpm_opt.estimates.chain import Chain
-    from cpm_opt.estimates.panel_tables import PanelTables
-    from cpm_opt.estimates.purchases import Fitted
-    from cpm_opt.estimates.response import Response
-    from cpm_opt.estimates.values import Values
+    from cpm_opt.estimates.moves.panel_tables import PanelTables
+    from cpm_opt.estimates.response.response import Response
+    from cpm_opt.estimates.segments.chain import Chain
+    from cpm_opt.estimates.value.purchases import Fitted
+    from cpm_opt.estimates.value.values import Values
 
 ESTIMATED = ("segments", "migration")
 
@@ -79,29 +79,29 @@ def estimate(tables: Tables) -> Estimates:
     added = {name: found.frames[name] for name in missing if name in found.frames}
     kept = [f"table {name} is stated and was not estimated" for name in ESTIMATED if name not in missing]
     whole = replace(found, frames={**tables.frames, **added}, notes=(*found.notes, *kept))
-    return _with_scenarios(tables, _with_new_customers(tables, _with_levers(tables, _with_moves(tables, whole))))
+    return _with_scenarios(
+        tables, _with_new_customers(tables, _with_levers(tables, _with_moves(tables, whole)))
+    )
 
 
 def _from_sales(tables: Tables) -> Estimates:
-    from cpm_opt.estimates.from_sales import estimate_from_sales
+    from cpm_opt.estimates.segments.from_sales import estimate_from_sales
 
     return estimate_from_sales(tables)
 
 
 def _from_profit(tables: Tables) -> Estimates:
-    from cpm_opt.estimates.from_profit import estimate_from_profit
+    from cpm_opt.estimates.segments.from_profit import estimate_from_profit
 
     return estimate_from_profit(tables)
 
 
-def with_values(
-    tables: Tables, estimates: Estimates, statement: ProfitStatement | None = None
-) -> Estimates:
+def with_values(tables: Tables, estimates: Estimates, statement: ProfitStatement | None = None) -> Estimates:
     """The same estimates with the customers' values, which a plan does not need and `estimate` does not compute.
 
     `statement` is that of `cpm profit`. Raises InputError with every fault; see `values.customer_values`.
     """
-    from cpm_opt.estimates.values import customer_values
+    from cpm_opt.estimates.value.values import customer_values
 
     try:
         return replace(estimates, values=customer_values(tables, estimates, statement))
@@ -115,7 +115,7 @@ def with_models(tables: Tables, estimates: Estimates) -> Estimates:
     Raises InputError with every fault.
     """
     from cpm_opt.estimates.ledger_inputs import read_inputs
-    from cpm_opt.estimates.purchases import fit_purchases
+    from cpm_opt.estimates.value.purchases import fit_purchases
 
     try:
         rules, profit, end = read_inputs(tables, estimates)
@@ -133,7 +133,7 @@ def with_response(tables: Tables, estimates: Estimates) -> Estimates:
 
     A plan does not need it and `estimate` does not compute it. Raises InputError with every fault of the raw tables.
     """
-    from cpm_opt.estimates.response import respond
+    from cpm_opt.estimates.response.response import respond
 
     found = respond(tables, estimates.frames)
     moved = () if estimates.moved is None else estimates.moved.models
@@ -151,7 +151,7 @@ def _with_offers(tables: Tables, estimates: Estimates) -> Estimates:
     own = None if rules is None else rules.response
     if own is None or own.lever is None or own.base_price is None:
         return estimates
-    from cpm_opt.estimates.offer_effects import effects_from_offers
+    from cpm_opt.estimates.response.offer_effects import effects_from_offers
 
     try:
         added, faults = effects_from_offers(tables, own)
@@ -170,7 +170,7 @@ def _with_levers(tables: Tables, estimates: Estimates) -> Estimates:
     rules = read_rules(tables.info.estimates)[0]
     if rules is None or rules.response is None or not rules.response.levers:
         return estimates
-    from cpm_opt.estimates.lever_effects import with_levers
+    from cpm_opt.estimates.response.lever_effects import with_levers
 
     frames, faults, notes = with_levers(tables, estimates.frames, rules.response)
     told = (*estimates.faults, *_with_lines(tables, faults))
@@ -183,7 +183,7 @@ def _with_moves(tables: Tables, estimates: Estimates) -> Estimates:
     wrong = any(not fault.warning for fault in estimates.faults)
     if "panel" not in frames or "segments" not in frames or wrong:
         return _refused(tables, estimates, "panel", "panel" in frames)
-    from cpm_opt.estimates.panel_tables import tables_from_panel
+    from cpm_opt.estimates.moves.panel_tables import tables_from_panel
     from cpm_opt.estimates.settings import ResponseRules, read_rules
 
     rules = read_rules(tables.info.estimates)[0]
@@ -211,7 +211,7 @@ def _with_new_customers(tables: Tables, estimates: Estimates) -> Estimates:
         return _refused(tables, estimates, "acquisitions", "acquisitions" in frames)
     if "acquisition" not in tables.info.estimates:
         return _refused(tables, estimates, "acquisitions", False)
-    from cpm_opt.estimates.acquisition import new_customers
+    from cpm_opt.estimates.moves.acquisition import new_customers
     from cpm_opt.estimates.settings import ResponseRules, read_rules
 
     rules = read_rules(tables.info.estimates)[0]
@@ -255,7 +255,7 @@ def _with_scenarios(tables: Tables, estimates: Estimates) -> Estimates:
         note = "table scenarios is stated and was not estimated"
         return replace(estimates, notes=(*estimates.notes, note))
     from cpm_opt.estimates.settings import read_rules
-    from cpm_opt.estimates.with_scenarios import scenarios_of
+    from cpm_opt.estimates.uncertainty.with_scenarios import scenarios_of
 
     rules = read_rules(tables.info.estimates)[0]
     if rules is None or rules.scenarios is None:

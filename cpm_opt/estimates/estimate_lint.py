@@ -19,12 +19,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpm_opt.estimates.effort import EffortFit
-from cpm_opt.estimates.elasticity import Elasticity
-from cpm_opt.estimates.model_estimate import Lint, ModelEstimate
-from cpm_opt.estimates.offers import TAKE_UP, OfferFit
 from cpm_opt.estimates.planning_lint import WEAK, beyond, weak
-from cpm_opt.estimates.price_points import ELASTICITY, DemandFit
+from cpm_opt.estimates.response.effort import EffortFit
+from cpm_opt.estimates.response.elasticity import Elasticity
+from cpm_opt.estimates.response.offers import TAKE_UP, OfferFit
+from cpm_opt.estimates.response.price_points import ELASTICITY, DemandFit
+from cpm_opt.estimates.value.model_estimate import Lint, ModelEstimate
 
 if TYPE_CHECKING:
     import pandas as pd

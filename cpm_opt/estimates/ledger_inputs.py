@@ -11,9 +11,9 @@ import pandas as pd
 
 from cpm_opt.costing.profitability import SALES, Profitability, profitability
 from cpm_opt.costing.settings import read_profit_rules
-from cpm_opt.estimates.contracts import CONTRACTS
 from cpm_opt.estimates.estimate import Estimates
 from cpm_opt.estimates.settings import EstimateRules, ValueRules, missing_rules, read_rules, rule_fault
+from cpm_opt.estimates.value.contracts import CONTRACTS
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.tables import Tables
 

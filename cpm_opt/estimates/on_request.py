@@ -10,9 +10,9 @@ from pathlib import Path
 
 from cpm_opt.costing import ProfitStatement, cost_and_profit
 from cpm_opt.costing.profitability import SALES
-from cpm_opt.estimates.contracts import CONTRACTS
 from cpm_opt.estimates.estimate import Estimates, estimate, with_models, with_response, with_values
 from cpm_opt.estimates.ledger_inputs import ACCOUNTS
+from cpm_opt.estimates.value.contracts import CONTRACTS
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.places import find_instance
 from cpm_opt.tables import Tables, read_instance

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpm_opt.estimates.model_estimate import Lint
+from cpm_opt.estimates.value.model_estimate import Lint
 from cpm_opt.faults import Fault
 
 if TYPE_CHECKING:

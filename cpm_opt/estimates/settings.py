@@ -61,13 +61,13 @@ from pydantic import (
 from cpm_opt.costing.gross_margin import GROSS_MARGIN, REMEDY, checked_gross_margin
 from cpm_opt.costing.settings import SECTION as PROFIT
 from cpm_opt.costing.settings import read_profit_rules
-from cpm_opt.estimates.answer_rules import REMEDIES as ANSWER_REMEDIES
-from cpm_opt.estimates.answer_rules import AcquisitionRules, ScenarioRules
-from cpm_opt.estimates.lever_rules import REMEDIES as LEVER_REMEDIES
-from cpm_opt.estimates.lever_rules import LeverRules
+from cpm_opt.estimates.moves.answer_rules import REMEDIES as ANSWER_REMEDIES
+from cpm_opt.estimates.moves.answer_rules import AcquisitionRules, ScenarioRules
 from cpm_opt.estimates.portfolio_rules import PORTFOLIO_REMEDIES, ProductRules, SupplierRules
-from cpm_opt.estimates.segment_settings import REMEDIES as SEGMENT_REMEDIES
-from cpm_opt.estimates.segment_settings import SEGMENTS, SegmentRules, known_keys
+from cpm_opt.estimates.response.lever_rules import REMEDIES as LEVER_REMEDIES
+from cpm_opt.estimates.response.lever_rules import LeverRules
+from cpm_opt.estimates.segments.segment_settings import REMEDIES as SEGMENT_REMEDIES
+from cpm_opt.estimates.segments.segment_settings import SEGMENTS, SegmentRules, known_keys
 from cpm_opt.faults import Fault, did_you_mean
 
 INSTANCE = "instance.toml"

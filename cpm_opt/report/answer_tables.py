@@ -12,7 +12,7 @@ from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Section, Tab
 from cpm_opt.report.words import names
 
 if TYPE_CHECKING:
-    from cpm_opt.estimates.response import Response
+    from cpm_opt.estimates.response.response import Response
     from cpm_opt.tables import InstanceInfo
 
 BREAK_EVEN = (

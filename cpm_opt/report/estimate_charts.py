@@ -8,8 +8,8 @@ from cpm_opt.report.chart import Bars, Chart, Lines, Series
 
 if TYPE_CHECKING:
     from cpm_opt.estimates.estimate import Estimates
-    from cpm_opt.estimates.fitted_curves import FittedCurve
-    from cpm_opt.estimates.holdout import Holdout
+    from cpm_opt.estimates.response.fitted_curves import FittedCurve
+    from cpm_opt.estimates.value.holdout import Holdout
 
 MOST_DRAWN = 24
 MODELS = {"bg_nbd": "BG/NBD", "pareto_nbd": "Pareto/NBD", "same_rate": "same rate as before"}

@@ -15,9 +15,9 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from cpm_opt.estimates import Estimates
-    from cpm_opt.estimates.holdout import Holdout
-    from cpm_opt.estimates.model_estimate import ModelEstimate
-    from cpm_opt.estimates.values import Values
+    from cpm_opt.estimates.value.holdout import Holdout
+    from cpm_opt.estimates.value.model_estimate import ModelEstimate
+    from cpm_opt.estimates.value.values import Values
     from cpm_opt.tables import Tables
 
 LISTS = {

@@ -11,10 +11,10 @@ from cpm_opt.report.explanation import NUMBER, Cell, Column, Explanation, Sectio
 from cpm_opt.report.monitoring_forecasts import again_section, forecast_section
 from cpm_opt.report.monitoring_position import position_section
 from cpm_opt.report.words import Units, amount, counted, names, percent
-from cpm_opt.study.monitor import Monitoring
-from cpm_opt.study.monitor_money import Bridge
-from cpm_opt.study.monitor_roll import MODEL_FILE, Rolled
-from cpm_opt.study.monitor_variance import BEFORE_FLEXIBLE, Variance
+from cpm_opt.study.monitor.money import Bridge
+from cpm_opt.study.monitor.monitor import Monitoring
+from cpm_opt.study.monitor.roll import MODEL_FILE, Rolled
+from cpm_opt.study.monitor.variance import BEFORE_FLEXIBLE, Variance
 
 STEP_WORDS = {
     "volume": "number of customers at the start",

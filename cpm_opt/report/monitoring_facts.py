@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from dataclasses import asdict
 
-from cpm_opt.study.monitor import Monitoring
-from cpm_opt.study.monitor_forecast import Forecast
-from cpm_opt.study.monitor_money import Bridge
-from cpm_opt.study.monitor_roll import Rolled
-from cpm_opt.study.monitor_variance import Variance
+from cpm_opt.study.monitor.forecast import Forecast
+from cpm_opt.study.monitor.money import Bridge
+from cpm_opt.study.monitor.monitor import Monitoring
+from cpm_opt.study.monitor.roll import Rolled
+from cpm_opt.study.monitor.variance import Variance
 
 
 def monitoring_facts(monitoring: Monitoring, rolled: Rolled | None = None) -> dict[str, object]:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Section, Table
 from cpm_opt.report.words import Range, Units, amount, counted, percent
-from cpm_opt.study.monitor import Monitoring
-from cpm_opt.study.monitor_forecast import ARRIVALS, CUSTOMERS, LEFT, LEVEL, MARGIN, MOVE, USE, Forecast
+from cpm_opt.study.monitor.forecast import ARRIVALS, CUSTOMERS, LEFT, LEVEL, MARGIN, MOVE, USE, Forecast
+from cpm_opt.study.monitor.monitor import Monitoring
 
 SHOWN = 20
 BASIS = {

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Section, Table
 from cpm_opt.report.words import Units, names, percent
-from cpm_opt.study.monitor import Monitoring
-from cpm_opt.study.monitor_exposure import Exposure
+from cpm_opt.study.monitor.exposure import Exposure
+from cpm_opt.study.monitor.monitor import Monitoring
 
 SENSES = {"max": "at most", "min": "at least"}
 

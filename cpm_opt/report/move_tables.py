@@ -99,7 +99,7 @@ def _made(estimates: Estimates, name: str) -> pd.DataFrame | None:
 
 
 def _attraction(estimates: Estimates) -> pd.DataFrame:
-    from cpm_opt.estimates.attraction import attraction_table
+    from cpm_opt.estimates.moves.attraction import attraction_table
 
     return attraction_table(() if estimates.response is None else estimates.response.attraction)
 

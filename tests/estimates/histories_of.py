@@ -9,7 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 
-from cpm_opt.estimates.histories import Histories
+from cpm_opt.estimates.value.histories import Histories
 
 FIRST = datetime.date(2024, 1, 1)
 

@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 
 from cpm_opt.estimates import Estimates, estimate
-from cpm_opt.estimates.attraction import attraction_table, fit_attraction
+from cpm_opt.estimates.moves.attraction import attraction_table, fit_attraction
 from cpm_opt.estimates.on_request import estimate_instance
 from cpm_opt.pipeline import solve_instance
 from cpm_opt.report.estimation import estimation, estimation_facts

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from cpm_opt.estimates.attraction import fit_attraction
+from cpm_opt.estimates.moves.attraction import fit_attraction
 
 
 def acquired(rows: int, seed: int) -> pd.DataFrame:

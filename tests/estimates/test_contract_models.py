@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cpm_opt.estimates import retention, sbg
-from cpm_opt.estimates.contracts import value_contracts
-from cpm_opt.estimates.retention import margin_multiple
+from cpm_opt.estimates.value import retention, sbg
+from cpm_opt.estimates.value.contracts import value_contracts
+from cpm_opt.estimates.value.retention import margin_multiple
 
 COHORT = [1000, 631, 468, 382, 326]
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from scipy.optimize import curve_fit
 
-from cpm_opt.estimates.effort import FORMS, Form, cut, fit_effort
+from cpm_opt.estimates.response.effort import FORMS, Form, cut, fit_effort
 from cpm_opt.faults import InputError
 
 TRUTH: dict[Form, tuple[float, float, float]] = {

@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 
 from cpm_opt.estimates import estimate
-from cpm_opt.estimates.markov import chain_value
+from cpm_opt.estimates.value.markov import chain_value
 from tests.ledger import RULES, instance
 
 SALES = [
@@ -117,7 +117,7 @@ def test_without_raw_tables_the_frames_are_handed_on_and_nothing_is_imported_for
         "import sys; from pathlib import Path; from cpm_opt.tables import read_instance; "
         "from cpm_opt.estimates import estimate; before = set(sys.modules); "
         f"estimate(read_instance(Path({str(tmp_path)!r}))); "
-        "assert not [m for m in sys.modules if m.startswith('cpm_opt.estimates.from_sales') or 'markov' in m]"
+        "assert not [m for m in sys.modules if m.startswith('cpm_opt.estimates.segments.from_sales') or 'markov' in m]"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 

@@ -10,13 +10,13 @@ import pandas as pd
 import pytest
 
 from cpm_opt.estimates import Estimates, estimate
-from cpm_opt.estimates.answer_rules import ScenarioRules
-from cpm_opt.estimates.draws import Draws, factors, key
-from cpm_opt.estimates.estimate_scenarios import scenario_table
-from cpm_opt.estimates.move_doubts import impossible_combinations
-from cpm_opt.estimates.offer_draws import offer_draws
-from cpm_opt.estimates.offer_tables import change_errors, changes
-from cpm_opt.estimates.possible_rates import possible
+from cpm_opt.estimates.moves.answer_rules import ScenarioRules
+from cpm_opt.estimates.moves.move_doubts import impossible_combinations
+from cpm_opt.estimates.response.offer_tables import change_errors, changes
+from cpm_opt.estimates.uncertainty.draws import Draws, factors, key
+from cpm_opt.estimates.uncertainty.estimate_scenarios import scenario_table
+from cpm_opt.estimates.uncertainty.offer_draws import offer_draws
+from cpm_opt.estimates.uncertainty.possible_rates import possible
 from cpm_opt.pipeline import solve_instance
 from cpm_opt.tables import read_instance
 from tests.estimates.panels_of import RESPONSE, instance, moving_panel
@@ -137,8 +137,8 @@ def test_offers_become_scenarios(tmp_path: Path) -> None:
 
 
 def test_draws_of_offers_have_the_errors_of_the_table() -> None:
-    from cpm_opt.estimates.offer_tables import TariffPlan
-    from cpm_opt.estimates.offers import fit_offers
+    from cpm_opt.estimates.response.offer_tables import TariffPlan
+    from cpm_opt.estimates.response.offers import fit_offers
 
     fit = fit_offers(made(3000, seed=6, clusters=60))
     customers = dict.fromkeys(fit.segments, 100.0)

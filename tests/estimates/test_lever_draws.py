@@ -10,12 +10,12 @@ import pandas as pd
 import pytest
 
 from cpm_opt.estimates import estimate
-from cpm_opt.estimates.chain import Chain
-from cpm_opt.estimates.chain_draws import chain_draws
-from cpm_opt.estimates.lever_draws import lever_draws
-from cpm_opt.estimates.markov import chain_value, chain_value_error
+from cpm_opt.estimates.segments.chain import Chain
+from cpm_opt.estimates.segments.states import State
 from cpm_opt.estimates.settings import ValueRules, read_rules
-from cpm_opt.estimates.states import State
+from cpm_opt.estimates.uncertainty.chain_draws import chain_draws
+from cpm_opt.estimates.uncertainty.lever_draws import lever_draws
+from cpm_opt.estimates.value.markov import chain_value, chain_value_error
 from cpm_opt.tables import read_instance
 from tests.estimates.panels_of import instance, moving_panel
 from tests.estimates.test_acquisition import ARRIVALS, acquired

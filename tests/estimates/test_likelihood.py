@@ -7,7 +7,7 @@ import math
 import numpy as np
 import pytest
 
-from cpm_opt.estimates.likelihood import hessian, maximise
+from cpm_opt.estimates.value.likelihood import hessian, maximise
 
 
 def test_the_mean_and_its_error_of_exponential_times() -> None:

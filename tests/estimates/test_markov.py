@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cpm_opt.estimates.markov import Numbers, chain_value, chain_value_error
+from cpm_opt.estimates.value.markov import Numbers, chain_value, chain_value_error
 
 PURCHASE, CONTACT, RATE = 40.0, 4.0, 0.2
 BUYS = (0.3, 0.2, 0.15, 0.05)

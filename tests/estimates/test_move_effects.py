@@ -9,14 +9,14 @@ import pandas as pd
 import pytest
 
 from cpm_opt.estimates import Estimates, estimate
-from cpm_opt.estimates.hazard import fit_hazard
-from cpm_opt.estimates.lever_terms import LeverTerms, OptionTerms
-from cpm_opt.estimates.move_doubts import impossible_combinations
-from cpm_opt.estimates.move_effects import MoveEffects, leaving_rates, logit_rates, move_effects
-from cpm_opt.estimates.moves import count_moves
+from cpm_opt.estimates.moves.hazard import fit_hazard
+from cpm_opt.estimates.moves.move_doubts import impossible_combinations
+from cpm_opt.estimates.moves.move_effects import MoveEffects, leaving_rates, logit_rates, move_effects
+from cpm_opt.estimates.moves.moves import count_moves
+from cpm_opt.estimates.moves.transitions import fit_transitions
 from cpm_opt.estimates.on_request import estimate_instance
 from cpm_opt.estimates.planning_files import write_planning_tables
-from cpm_opt.estimates.transitions import fit_transitions
+from cpm_opt.estimates.response.lever_terms import LeverTerms, OptionTerms
 from cpm_opt.pipeline import solve_instance
 from cpm_opt.tables import read_instance
 from tests.estimates.panels_of import (

@@ -7,8 +7,8 @@ import pandas as pd
 import pytest
 import statsmodels.api as sm
 
-from cpm_opt.estimates.moves import destinations
-from cpm_opt.estimates.transitions import fit_transitions
+from cpm_opt.estimates.moves.moves import destinations
+from cpm_opt.estimates.moves.transitions import fit_transitions
 from tests.estimates.panels_of import moving_panel, read_shape
 
 

@@ -10,10 +10,11 @@ import pytest
 from scipy.integrate import quad
 
 from cpm_opt.costing import cost_and_profit
-from cpm_opt.estimates import bg_nbd, estimate, gamma_gamma, pareto_nbd, with_values
-from cpm_opt.estimates.histories import WEEKS, Histories
-from cpm_opt.estimates.lifetime import discounted_life, discounted_purchases, lifetime_value
-from cpm_opt.estimates.values import Values
+from cpm_opt.estimates import estimate, with_values
+from cpm_opt.estimates.value import bg_nbd, gamma_gamma, pareto_nbd
+from cpm_opt.estimates.value.histories import WEEKS, Histories
+from cpm_opt.estimates.value.lifetime import discounted_life, discounted_purchases, lifetime_value
+from cpm_opt.estimates.value.values import Values
 from cpm_opt.tables import Tables
 from tests.estimates.bank_and_shop import BANK, bank, shop
 from tests.estimates.histories_of import draw_bg_nbd, histories, shop_sales

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from cpm_opt.estimates.offer_tables import (
+from cpm_opt.estimates.response.offer_tables import (
     TariffPlan,
     change_errors,
     changes,
@@ -15,8 +15,8 @@ from cpm_opt.estimates.offer_tables import (
     planning_frames,
     scenario_frame,
 )
-from cpm_opt.estimates.offers import OfferFit, acceptance_line, fit_offers, shrink_slopes
-from cpm_opt.estimates.scenario_reduction import reduce_draws
+from cpm_opt.estimates.response.offers import OfferFit, acceptance_line, fit_offers, shrink_slopes
+from cpm_opt.estimates.uncertainty.scenario_reduction import reduce_draws
 from cpm_opt.faults import InputError
 
 

@@ -10,14 +10,20 @@ import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
-from cpm_opt.estimates.effort import fit_effort
 from cpm_opt.estimates.estimate_lint import lint_demand
-from cpm_opt.estimates.fitted_curves import band, churn_curves, demand_curves, effort_curve, offer_curves
-from cpm_opt.estimates.hazard import fit_hazard
-from cpm_opt.estimates.lever_rules import LeverRules
-from cpm_opt.estimates.offers import fit_offers
-from cpm_opt.estimates.price_points import fit_demand, shrink_demand
-from cpm_opt.estimates.shrinkage import shrink
+from cpm_opt.estimates.moves.hazard import fit_hazard
+from cpm_opt.estimates.response.effort import fit_effort
+from cpm_opt.estimates.response.fitted_curves import (
+    band,
+    churn_curves,
+    demand_curves,
+    effort_curve,
+    offer_curves,
+)
+from cpm_opt.estimates.response.lever_rules import LeverRules
+from cpm_opt.estimates.response.offers import fit_offers
+from cpm_opt.estimates.response.price_points import fit_demand, shrink_demand
+from cpm_opt.estimates.response.shrinkage import shrink
 from cpm_opt.faults import InputError
 from tests.estimates.test_response import panel
 

@@ -8,8 +8,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cpm_opt.estimates.elasticity import fit_elasticities
-from cpm_opt.estimates.price_response import (
+from cpm_opt.estimates.response.elasticity import fit_elasticities
+from cpm_opt.estimates.response.price_response import (
     ConstantElasticity,
     Curve,
     LinearDemand,
@@ -20,7 +20,7 @@ from cpm_opt.estimates.price_response import (
     break_even_volume,
     price_steps,
 )
-from cpm_opt.estimates.shrinkage import shrink
+from cpm_opt.estimates.response.shrinkage import shrink
 from cpm_opt.faults import InputError
 
 

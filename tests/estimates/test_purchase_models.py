@@ -11,8 +11,8 @@ from scipy.integrate import quad
 from scipy.special import gammaln
 
 from cpm_opt.costing import profitability
-from cpm_opt.estimates import bg_nbd, gamma_gamma, pareto_nbd
-from cpm_opt.estimates.histories import Histories, alike, build_histories
+from cpm_opt.estimates.value import bg_nbd, gamma_gamma, pareto_nbd
+from cpm_opt.estimates.value.histories import Histories, alike, build_histories
 from cpm_opt.tables import read_instance
 from tests.estimates.histories_of import draw_bg_nbd, draw_pareto_nbd, histories, history
 

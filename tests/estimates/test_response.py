@@ -10,14 +10,14 @@ import pandas as pd
 import pytest
 import statsmodels.formula.api as smf
 
-from cpm_opt.estimates.elasticity import fit_elasticities
 from cpm_opt.estimates.estimate import estimate, with_response
 from cpm_opt.estimates.estimate_lint import lint_elasticities
-from cpm_opt.estimates.hazard import fit_hazard
-from cpm_opt.estimates.moves import count_moves
+from cpm_opt.estimates.moves.hazard import fit_hazard
+from cpm_opt.estimates.moves.moves import count_moves
 from cpm_opt.estimates.planning_lint import lint_tables
-from cpm_opt.estimates.response import Response
-from cpm_opt.estimates.trials import arm_effects
+from cpm_opt.estimates.response.elasticity import fit_elasticities
+from cpm_opt.estimates.response.response import Response
+from cpm_opt.estimates.response.trials import arm_effects
 from cpm_opt.tables import read_instance
 
 INSTANCE = """[instance]

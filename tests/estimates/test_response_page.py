@@ -6,8 +6,8 @@ import doctest
 import re
 from pathlib import Path
 
-from cpm_opt.estimates.answer_rules import AcquisitionRules, ScenarioRules
-from cpm_opt.estimates.lever_rules import LeverRules
+from cpm_opt.estimates.moves.answer_rules import AcquisitionRules, ScenarioRules
+from cpm_opt.estimates.response.lever_rules import LeverRules
 from cpm_opt.estimates.settings import ResponseRules
 
 ROOT = Path(__file__).resolve().parents[2]

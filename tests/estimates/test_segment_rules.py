@@ -9,8 +9,8 @@ import pandas as pd
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cpm_opt.estimates.customer_segments import holds, merge_small, sort_customers
-from cpm_opt.estimates.segment_settings import Condition, SegmentRules
+from cpm_opt.estimates.segments.customer_segments import holds, merge_small, sort_customers
+from cpm_opt.estimates.segments.segment_settings import Condition, SegmentRules
 
 
 @given(

@@ -10,8 +10,8 @@ import pytest
 
 from cpm_opt.costing import cost_and_profit
 from cpm_opt.estimates import Estimates, estimate
-from cpm_opt.estimates.markov import chain_value
 from cpm_opt.estimates.planning_files import write_planning_tables
+from cpm_opt.estimates.value.markov import chain_value
 from cpm_opt.pipeline import solve_instance
 from cpm_opt.tables import read_instance
 from tests.estimates.bank_and_shop import bank, shop
@@ -151,7 +151,7 @@ def test_rules_by_what_customers_are_worth(tmp_path: Path) -> None:
     tables = instance(tmp_path, shop_sales(300, seed=3), rules.split("[estimates.states]")[0]
                       + "[estimates.value]" + rules.split("[estimates.value]")[1] + asked)  # fmt: skip
     found = sound(estimate(tables))
-    from cpm_opt.estimates.values import customer_values
+    from cpm_opt.estimates.value.values import customer_values
 
     values = customer_values(tables, found).customers.set_index("customer")
     assert (values["lifetime"] >= 20).sum() > 20

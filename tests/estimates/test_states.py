@@ -9,9 +9,8 @@ import numpy as np
 import pytest
 
 from cpm_opt.costing import profitability
-from cpm_opt.estimates.chain import Chain, count_chain
-from cpm_opt.estimates.settings import StateRules
-from cpm_opt.estimates.states import (
+from cpm_opt.estimates.segments.chain import Chain, count_chain
+from cpm_opt.estimates.segments.states import (
     NOT_YET,
     StatePanel,
     build_panel,
@@ -19,6 +18,7 @@ from cpm_opt.estimates.states import (
     period_of,
     possible_states,
 )
+from cpm_opt.estimates.settings import StateRules
 from tests.ledger import as_rows, count_by_hand, instance
 
 RULES = StateRules(

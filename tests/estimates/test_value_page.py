@@ -7,10 +7,10 @@ import re
 from pathlib import Path
 
 from cpm_opt.estimates import estimate
-from cpm_opt.estimates.figures import OF_PROFIT, OF_VALUE, TIER
-from cpm_opt.estimates.lists import KINDS
-from cpm_opt.estimates.segment_settings import BOUNDS, SegmentRules
+from cpm_opt.estimates.segments.figures import OF_PROFIT, OF_VALUE, TIER
+from cpm_opt.estimates.segments.segment_settings import BOUNDS, SegmentRules
 from cpm_opt.estimates.settings import EstimateRules, ValueRules
+from cpm_opt.estimates.value.lists import KINDS
 from tests.estimates.bank_and_shop import bank
 
 ROOT = Path(__file__).resolve().parents[2]

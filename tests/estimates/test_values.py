@@ -15,16 +15,17 @@ import pandas as pd
 import pytest
 
 from cpm_opt.costing import cost_and_profit
-from cpm_opt.estimates import bg_nbd, estimate, gamma_gamma, with_values
-from cpm_opt.estimates.histories import WEEKS, build_histories
-from cpm_opt.estimates.lifetime import (
+from cpm_opt.estimates import estimate, with_values
+from cpm_opt.estimates.value import bg_nbd, gamma_gamma
+from cpm_opt.estimates.value.histories import WEEKS, build_histories
+from cpm_opt.estimates.value.lifetime import (
     Valued,
     counted_periods,
     discounted_purchases,
     interval,
     lifetime_value,
 )
-from cpm_opt.estimates.values import Values, customer_values
+from cpm_opt.estimates.value.values import Values, customer_values
 from cpm_opt.faults import InputError
 from cpm_opt.tables import Tables, read_instance
 from tests.estimates.histories_of import shop_sales
@@ -58,7 +59,7 @@ def test_a_plan_does_not_wait_for_values(tables: Tables) -> None:
         "import sys; from pathlib import Path; from cpm_opt.tables import read_instance; "
         "from cpm_opt.estimates import estimate; "
         f"assert estimate(read_instance(Path({str(CDNOW)!r}))).chain is not None; "
-        "assert not [m for m in sys.modules if m == 'scipy' or m.startswith('cpm_opt.estimates.values')]"
+        "assert not [m for m in sys.modules if m == 'scipy' or m.startswith('cpm_opt.estimates.value.values')]"
     )
     subprocess.run([sys.executable, "-c", script], check=True)
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from benchmarks import consumer_credit
-from cpm_opt.estimates.offers import acceptance_line
+from cpm_opt.estimates.response.offers import acceptance_line
 from cpm_opt.pipeline import check_instance, solve_instance
 from cpm_opt.solve.plan import Plan
 

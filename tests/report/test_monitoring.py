@@ -14,7 +14,7 @@ from cpm_opt.cli import app
 from cpm_opt.pipeline import solve_problem
 from cpm_opt.runs import RunRecord, write_run
 from cpm_opt.study.base import run_facts_of
-from cpm_opt.study.monitor_plan import read_plan
+from cpm_opt.study.monitor.plan import read_plan
 from tests.study.happened import as_planned, written
 from tests.study.small_instance import SCENARIOS, problem
 

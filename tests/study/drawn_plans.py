@@ -16,8 +16,8 @@ from cpm_opt.formulation.spec import Horizon, ModelSpec
 from cpm_opt.portfolio.portfolio import Flow, Lever, Migration, MigrationEffects, Portfolio, Resources, Usage
 from cpm_opt.runs import RunRecord
 from cpm_opt.solve.recount import recount
-from cpm_opt.study.monitor_actuals import ActualPeriod, Actuals
-from cpm_opt.study.monitor_plan import PlannedRun
+from cpm_opt.study.monitor.actuals import ActualPeriod, Actuals
+from cpm_opt.study.monitor.plan import PlannedRun
 from tests.portfolio.small import INFO
 
 RATE = 0.04

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 
 from cpm_opt.formulation.audit import newly_chosen
-from cpm_opt.study.monitor_plan import PlannedRun
-from cpm_opt.study.monitor_settled import planned_shares
-from cpm_opt.study.monitor_standards import change_costs, flow_of, moves_of, use_of
+from cpm_opt.study.monitor.plan import PlannedRun
+from cpm_opt.study.monitor.settled import planned_shares
+from cpm_opt.study.monitor.standards import change_costs, flow_of, moves_of, use_of
 
 Rows = list[dict[str, Any]]
 

@@ -12,13 +12,13 @@ import pytest
 
 from cpm_opt.portfolio.scenarios import build_scenarios
 from cpm_opt.solve.recount import doing_nothing
-from cpm_opt.study.monitor_actuals import ActualPeriod, Actuals, read_actuals
-from cpm_opt.study.monitor_doubts import doubts
-from cpm_opt.study.monitor_exposure import exposure
-from cpm_opt.study.monitor_forecast import Forecast, flagged_forecasts, forecasts
-from cpm_opt.study.monitor_plan import PlannedRun
-from cpm_opt.study.monitor_settled import settle
-from cpm_opt.study.monitor_standards import standard, worth
+from cpm_opt.study.monitor.actuals import ActualPeriod, Actuals, read_actuals
+from cpm_opt.study.monitor.doubts import doubts
+from cpm_opt.study.monitor.exposure import exposure
+from cpm_opt.study.monitor.forecast import Forecast, flagged_forecasts, forecasts
+from cpm_opt.study.monitor.plan import PlannedRun
+from cpm_opt.study.monitor.settled import settle
+from cpm_opt.study.monitor.standards import standard, worth
 from tests.portfolio.small import INFO, built
 from tests.portfolio.small import frames as typed
 from tests.study.drawn_plans import planned_run

@@ -10,8 +10,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cpm_opt.cli import app
-from cpm_opt.study.monitor_value import ARRIVALS, CHOICES, MIGRATION, START
-from cpm_opt.study.monitor_variance import STEPS
+from cpm_opt.study.monitor.value import ARRIVALS, CHOICES, MIGRATION, START
+from cpm_opt.study.monitor.variance import STEPS
 from cpm_opt.tables.catalogue_actuals import TABLES
 
 TEXT = (Path(__file__).resolve().parents[2] / "docs" / "monitor.md").read_text("utf-8")

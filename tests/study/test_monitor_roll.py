@@ -16,10 +16,10 @@ from cpm_opt.faults import InputError
 from cpm_opt.pipeline import check_instance, solve_instance, solve_problem
 from cpm_opt.runs import RunRecord, read_run, write_run
 from cpm_opt.study.base import run_facts_of
-from cpm_opt.study.monitor import monitor
-from cpm_opt.study.monitor_plan import PlannedRun, read_plan
-from cpm_opt.study.monitor_roll import MODEL_FILE, roll, staying
-from cpm_opt.study.monitor_roll_model import pin_text
+from cpm_opt.study.monitor.monitor import monitor
+from cpm_opt.study.monitor.plan import PlannedRun, read_plan
+from cpm_opt.study.monitor.roll import MODEL_FILE, roll, staying
+from cpm_opt.study.monitor.roll_model import pin_text
 from cpm_opt.toml_file import toml_document
 from tests.study.happened import as_planned, written
 from tests.study.small_instance import problem

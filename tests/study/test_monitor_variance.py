@@ -11,13 +11,13 @@ import pytest
 from cpm_opt.faults import DefectError
 from cpm_opt.formulation.components import Capacity
 from cpm_opt.solve.recount import doing_nothing
-from cpm_opt.study.monitor_actuals import read_actuals
-from cpm_opt.study.monitor_money import bridge, shared_out
-from cpm_opt.study.monitor_plan import PlannedRun
-from cpm_opt.study.monitor_settled import settle
-from cpm_opt.study.monitor_standards import standard, worth
-from cpm_opt.study.monitor_value import value_bridge
-from cpm_opt.study.monitor_variance import Variance, variance
+from cpm_opt.study.monitor.actuals import read_actuals
+from cpm_opt.study.monitor.money import bridge, shared_out
+from cpm_opt.study.monitor.plan import PlannedRun
+from cpm_opt.study.monitor.settled import settle
+from cpm_opt.study.monitor.standards import standard, worth
+from cpm_opt.study.monitor.value import value_bridge
+from cpm_opt.study.monitor.variance import Variance, variance
 from tests.portfolio.small import built
 from tests.study.drawn_plans import drawn_actuals, drawn_plan, planned_run
 from tests.study.happened import as_planned, written

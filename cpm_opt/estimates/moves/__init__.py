@@ -1,0 +1,1 @@
+"""Moves between segments, leaving and coming: what a panel and new customers tell."""

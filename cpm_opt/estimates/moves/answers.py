@@ -1,0 +1,226 @@
+"""What raw tables offers, price_points and efforts tell, each as models, doubts, notes and curves.
+
+In: a raw table and the rules of its levers. Out: `Answer`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cpm_opt.estimates.estimate_lint import lint_demand, lint_effort, lint_offers
+from cpm_opt.estimates.planning_lint import planned_prices
+from cpm_opt.estimates.response.effort_effects import effort_fits
+from cpm_opt.estimates.response.fitted_curves import FittedCurve, demand_curves, effort_curve, offer_curves
+from cpm_opt.estimates.response.lever_rows import rows_of_lever
+from cpm_opt.estimates.response.lever_rules import LeverRules
+from cpm_opt.estimates.response.offer_effects import usable_offers
+from cpm_opt.estimates.response.offers import TAKE_UP, OfferFit, acceptance_line, fit_offers, shrink_slopes
+from cpm_opt.estimates.response.price_points import POINTS, DemandFit, fit_demand, shrink_demand
+from cpm_opt.estimates.settings import ResponseRules
+from cpm_opt.estimates.value.model_estimate import Lint, ModelEstimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+OFFERS, PRICE_POINTS, EFFORTS = "offers", "price_points", "efforts"
+DEMAND, EFFORT = "demand", "effort"
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one raw table tells."""
+
+    models: tuple[ModelEstimate, ...] = ()
+    lint: tuple[Lint, ...] = ()
+    notes: tuple[str, ...] = ()
+    curves: tuple[FittedCurve, ...] = ()
+
+
+def offer_rules(rules: ResponseRules) -> LeverRules:
+    """The rules by which table offers is fitted: those of its first lever, else the keys of `[estimates.response]`."""
+    first = next(iter(rules.of(OFFERS)), None)
+    if first is not None:
+        return first
+    keys = {"covariates": rules.covariates, "by_segment": rules.by_segment, "shrink": rules.shrink}
+    return LeverRules(**{"from": OFFERS}, lever="", **keys)  # type: ignore[arg-type]
+
+
+def answer_offers(
+    offers: pd.DataFrame, rules: LeverRules, planning: Mapping[str, pd.DataFrame]
+) -> tuple[Answer, OfferFit, OfferFit | None]:
+    """The curves of offers, with the fit before shrinkage and after it (None where nothing was shrunk)."""
+    used = usable_offers(offers)
+    fit = fit_offers(used, rules.covariates, rules.by_segment)
+    moved = shrink_slopes(fit)
+    shrunken = moved if moved.shrunken else None
+    models = [_offer_model(fit, outcome) for outcome in fit.outcomes]
+    if shrunken is not None:
+        models.append(_offer_slopes(shrunken))
+    controls = tuple(name for name in ("segment", "stratum") if used[name].nunique() > 1)
+    line = acceptance_line(used, controls, "cluster" in used)
+    scale = float(used["price"].mean() / used["accepted"].mean())
+    values = {"price": line.slope, "elasticity": line.elasticity}
+    errors = {"price": line.slope_se, "elasticity": line.slope_se * scale}
+    models.append(ModelEstimate("take_up_line", values, errors, float("nan"), line.n, True))
+    ranges = "; ".join(
+        f"{name}: {fit.offers[s]:.0f} offers at {fit.seen[s, 0]:g} to {fit.seen[s, 1]:g}, "
+        f"{fit.accepted[s]:.0f} accepted"
+        for s, name in enumerate(fit.segments)
+    )
+    notes = [f"offers: {ranges}"]
+    if len(offers) > len(used):
+        notes.append(f"offers above the standard price left out: {len(offers) - len(used)}")
+    if fit.left_out:
+        notes.append(f"offers in which a covariate is blank left out: {fit.left_out}")
+    brought = (
+        used["revenue"].to_numpy(dtype=np.float64)
+        - used["loss"].to_numpy(dtype=np.float64) * ("loss" in fit.outcomes)
+    ) * used["accepted"].to_numpy(dtype=np.float64)
+    seen = {}
+    for name in fit.segments:
+        own = (used["segment"] == name).to_numpy()
+        rows = used[own]
+        price, accepted = (rows[column].to_numpy(dtype=np.float64) for column in ("price", "accepted"))
+        seen[name] = (price, accepted, brought[own])
+    curves = offer_curves(shrunken if shrunken is not None and rules.shrink else fit, seen)
+    lint = lint_offers(fit, planned_prices(planning, rules.lever, rules.base_price))
+    return Answer(tuple(models), lint, tuple(notes), curves), fit, shrunken
+
+
+def answer_price_points(
+    points: pd.DataFrame, rules: ResponseRules, planning: Mapping[str, pd.DataFrame]
+) -> Answer:
+    """Demand by price for each lever of the table: models `demand` (`demand LEVER` where there are several) and, where
+    slopes were shrunk, `demand_shrunken`."""
+    models: list[ModelEstimate] = []
+    lint: list[Lint] = []
+    notes: list[str] = []
+    curves: list[FittedCurve] = []
+    levers = _levers(points, rules, PRICE_POINTS)
+    for own in levers:
+        fit = fit_demand(rows_of_lever(points, own.lever, PRICE_POINTS), own)
+        moved = shrink_demand(fit) if own.shrink else fit
+        called = f" {own.lever}" if len(levers) > 1 else ""
+        notes.append(f"price points{called}, {fit.form.replace('_', ' ')}: {_demand_ranges(fit)}")
+        if fit.left_out:
+            notes.append(
+                f"{PRICE_POINTS}{called}: rows in which a covariate is blank left out: {fit.left_out}"
+            )
+        if fit.form != POINTS:
+            models.append(_demand_model(fit, DEMAND + called))
+        if moved.shrunken is not None:
+            models.append(_demand_slopes(moved, f"{DEMAND}_shrunken{called}"))
+        lint += lint_demand(fit, planned_prices(planning, own.lever, own.base_price))
+        curves += demand_curves(moved, DEMAND + called)
+    return Answer(tuple(models), tuple(lint), tuple(notes), tuple(curves))
+
+
+def answer_efforts(efforts: pd.DataFrame, rules: ResponseRules) -> Answer:
+    """What effort brings for each lever of the table: a model `effort` (`effort LEVER` where there are several)."""
+    models: list[ModelEstimate] = []
+    lint: list[Lint] = []
+    notes: list[str] = []
+    curves: list[FittedCurve] = []
+    levers = _levers(efforts, rules, EFFORTS)
+    for own in levers:
+        rows = rows_of_lever(efforts, own.lever, EFFORTS)
+        fits = effort_fits(rows, own)
+        called = f"{EFFORT} {own.lever}" if len(levers) > 1 else EFFORT
+        values: dict[str, float] = {}
+        errors: dict[str, float] = {}
+        for segment, fit in fits.items():
+            each = f"[{segment}]" if segment else ""
+            names = [f"{name}{each}" for name in ("level", "scale", "shape")]
+            values |= dict(zip(names, fit.values.tolist(), strict=True))
+            errors |= dict(zip(names, fit.errors.tolist(), strict=True))
+            mine = rows[rows["segment"] == segment]
+            effort, result = (mine[column].to_numpy(dtype=np.float64) for column in ("effort", "result"))
+            curves.append(effort_curve(fit, called + each, effort, result))
+            where = f" {segment}" if segment else ""
+            notes.append(f"{called}{where}, {fit.form}: {fit.n} rows at efforts {fit.low:g} to {fit.high:g}, "
+                         f"residual {fit.residual:.4g}")  # fmt: skip
+            planned = [float(amount) for amount in own.options.values() if not isinstance(amount, str)]
+            lint += lint_effort(fit, segment, planned)
+        models.append(ModelEstimate(called, values, errors, float("nan"), len(rows), True))
+    return Answer(tuple(models), tuple(lint), tuple(notes), tuple(curves))
+
+
+def _levers(frame: pd.DataFrame, rules: ResponseRules, table: str) -> list[LeverRules]:
+    """The rules of the table's levers, with default ones for those that the table names and the rules do not."""
+    stated = list(rules.of(table))
+    named = {own.lever for own in stated}
+    others = sorted({str(lever) for lever in frame["lever"]} - named - {""})
+    if not stated and not others:
+        others = [""]
+    return [*stated, *(LeverRules(**{"from": table}, lever=lever) for lever in others)]  # type: ignore[arg-type]
+
+
+def _demand_ranges(fit: DemandFit) -> str:
+    return "; ".join(
+        f"{name or 'all'}: {fit.counts[s]:.0f} observations at {fit.seen[s, 0]:g} to {fit.seen[s, 1]:g}"
+        for s, name in enumerate(fit.segments)
+    )
+
+
+def _demand_model(fit: DemandFit, name: str) -> ModelEstimate:
+    errors = np.sqrt(np.diag(fit.covariance))
+    return ModelEstimate(
+        name=name,
+        parameters=dict(zip(fit.names, fit.values.tolist(), strict=True)),
+        standard_errors=dict(zip(fit.names, errors.tolist(), strict=True)),
+        log_likelihood=fit.log_likelihood,
+        n=fit.n,
+        converged=True,
+    )
+
+
+def _demand_slopes(fit: DemandFit, name: str) -> ModelEstimate:
+    names, part = fit.names[fit.slopes], fit.slopes
+    values, errors = fit.values[part].tolist(), np.sqrt(np.diag(fit.covariance))[part].tolist()
+    whole, told = names[0].partition("[")[0], fit.shrunken
+    mean, mean_se = (float("nan"), float("nan")) if told is None else (told.mean, told.mean_se)
+    return ModelEstimate(
+        name=name,
+        parameters={whole: mean, **dict(zip(names, values, strict=True))},
+        standard_errors={whole: mean_se, **dict(zip(names, errors, strict=True))},
+        log_likelihood=float("nan"),
+        n=fit.n,
+        converged=True,
+    )
+
+
+def _offer_model(fit: OfferFit, outcome: str) -> ModelEstimate:
+    """One curve's parameters by name: level[segment], price[segment], stratum[name], covariates; see `OfferFit`."""
+    start = fit.outcomes.index(outcome) * fit.width
+    names = [f"level[{name}]" for name in fit.segments] + [f"price[{name}]" for name in fit.segments]
+    names += fit.terms
+    part = slice(start, start + fit.width)
+    values, errors = fit.values[part], np.sqrt(np.diag(fit.covariance))[part]
+    taken = outcome == TAKE_UP
+    return ModelEstimate(
+        name=outcome,
+        parameters=dict(zip(names, values.tolist(), strict=True)),
+        standard_errors=dict(zip(names, errors.tolist(), strict=True)),
+        log_likelihood=fit.log_likelihood if taken else float("nan"),  # the others are quasi-likelihoods
+        n=int(fit.offers.sum()) if taken else int(fit.accepted.sum()),
+        converged=True,
+    )
+
+
+def _offer_slopes(fit: OfferFit) -> ModelEstimate:
+    part = fit.slopes(TAKE_UP)
+    names = [f"price[{name}]" for name in fit.segments]
+    values, errors = fit.values[part], np.sqrt(np.diag(fit.covariance))[part]
+    told = fit.shrunken[TAKE_UP]
+    return ModelEstimate(
+        name="take_up_shrunken",
+        parameters={"price": told.mean, **dict(zip(names, values.tolist(), strict=True))},
+        standard_errors={"price": told.mean_se, **dict(zip(names, errors.tolist(), strict=True))},
+        log_likelihood=float("nan"),
+        n=int(fit.offers.sum()),
+        converged=True,
+    )

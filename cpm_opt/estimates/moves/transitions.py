@@ -1,0 +1,254 @@
+"""Where customers of each segment go, and what moves them: a multinomial logit for each segment of origin.
+
+In: table panel. Out: `Transitions`, whose parameters of all segments have one joint covariance.
+"""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cpm_opt.estimates.moves.moves import destinations
+from cpm_opt.estimates.moves.panel_design import PanelDesign, design_of, usable
+from cpm_opt.estimates.value.model_estimate import Lint, ModelEstimate, no_estimate
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+Numbers = NDArray[np.float64]
+Indices = NDArray[np.int64]
+
+WORDS = ("service", "programme")
+LEAST_MOVES = 10
+RUNAWAY = 18.0  # log-odds beyond this (1 in 66 million) mean that the likelihood has no maximum
+
+
+@dataclass(frozen=True)
+class OriginLogit:
+    """The logit of one segment: alternative j is the destinations `groups[j]` together (position S is out), split by
+    `split[S + 1]`; alternative 0, against which the others are measured, holds the segment itself. `part` says where
+    its parameters stand in those of `Transitions`, alternative after alternative.
+    """
+
+    segment: str
+    design: PanelDesign
+    groups: tuple[tuple[int, ...], ...]
+    split: Numbers
+    part: slice
+    model: ModelEstimate
+    counts: Numbers
+
+    def rates(self, x: Numbers, weight: Numbers, values: Numbers) -> Numbers:
+        """`[N, S + 1]`: mean probability of each destination over rows `x[n, P]` with `weight[n]`, for parameters
+        `values[N, K]` of all segments."""
+        own = values[:, self.part].reshape(len(values), len(self.groups) - 1, x.shape[1])
+        index = np.concatenate([np.zeros((len(values), 1, len(x))), own @ x.T], axis=1)
+        pull = np.exp(index - index.max(axis=1, keepdims=True))
+        shares = (pull / pull.sum(axis=1, keepdims=True)) @ weight
+        found = np.zeros((len(values), len(self.split)))
+        for j, group in enumerate(self.groups):
+            found[:, list(group)] = shares[:, j : j + 1] * self.split[list(group)]
+        return found
+
+
+@dataclass(frozen=True)
+class Transitions:
+    """The logits of all `segments`: `values[K]`, their joint `covariance[K, K]` (clustered by customer), and doubts.
+
+    `failed` names the segments whose logit could not be fitted; their models say why.
+    """
+
+    segments: tuple[str, ...]
+    origins: tuple[OriginLogit, ...]
+    values: Numbers
+    covariance: Numbers = field(repr=False)
+    lint: tuple[Lint, ...] = ()
+
+    @property
+    def failed(self) -> tuple[OriginLogit, ...]:
+        """Those of the origins that could not be fitted."""
+        return tuple(origin for origin in self.origins if not origin.model.converged)
+
+
+def fit_transitions(panel: pd.DataFrame) -> Transitions:
+    """Maximum likelihood (statsmodels' MNLogit), for each segment s over the moves that are known:
+
+        P(to k | x) = exp(b_sk x) / sum over l of exp(b_sl x),     b_ss = 0;  k: each segment, and out
+
+    x: intercept, service, programme, price, price_change, complaints, tenure, satisfaction by level, whatever of it
+    varies there. The covariance is the sandwich of the scores of all segments together, summed by customer, times
+    G / (G - 1). A destination with fewer than 10 moves has no terms of its own: it keeps its share of the moves that
+    it makes up with the most frequent one, taken as known (Lint thin-cell). Not fitted, and its model says why: a
+    segment with fewer moves than parameters (or than 10), or where a term tells a destination perfectly (separation).
+    """
+    used = usable(panel)
+    rows, here, target, segments = destinations(panel[used])
+    origins: list[OriginLogit] = []
+    values: list[Numbers] = []
+    summed: list[Numbers] = []
+    lint: list[Lint] = []
+    _, customer = np.unique(rows["customer"].to_numpy().astype(str), return_inverse=True)
+    customers = int(customer.max(initial=-1)) + 1
+    start = 0
+    for s in range(len(segments)):
+        mine = here == s
+        origin, fitted, influence, told = _origin(segments, s, rows[mine], target[mine], start)
+        # Summed by customer at once: whole rows of all parameters would fill the memory of a large panel.
+        whole = np.zeros((customers, len(fitted)))
+        np.add.at(whole, customer[mine], influence)
+        origins.append(origin)
+        values.append(fitted)
+        summed.append(whole)
+        lint += told
+        start += len(fitted)
+    joined = np.hstack(summed) if summed else np.zeros((0, 0))
+    covariance = joined.T @ joined * customers / max(customers - 1, 1)
+    fit = Transitions(segments, tuple(origins), np.concatenate(values), covariance, tuple(lint))
+    return _with_errors(fit)
+
+
+def _with_errors(fit: Transitions) -> Transitions:
+    errors = np.sqrt(np.maximum(np.diag(fit.covariance), 0.0))
+    origins = []
+    for origin in fit.origins:
+        model = origin.model
+        if model.converged:
+            own = dict(zip(model.parameters, errors[origin.part].tolist(), strict=True))
+            origin = replace(origin, model=replace(model, standard_errors=own))
+        origins.append(origin)
+    return replace(fit, origins=tuple(origins), lint=(*fit.lint, *_odd_prices(origins)))
+
+
+def _odd_prices(origins: list[OriginLogit]) -> list[Lint]:
+    """Segments that seem to lose fewer customers at a higher price."""
+    return [
+        Lint("positive-price-effect", "panel", name, f"model {origin.model.name}: fewer leave at a higher {name} "
+             f"({value:.4g} in log-odds)")
+        for origin in origins
+        for name in ("price", "price_change")
+        if (value := origin.model.parameters.get(f"{name}[to out]", 0.0)) < 0.0
+    ]  # fmt: skip
+
+
+def _origin(
+    segments: tuple[str, ...], s: int, rows: pd.DataFrame, target: Indices, start: int
+) -> tuple[OriginLogit, Numbers, Numbers, list[Lint]]:
+    """The logit of segment s, its parameters, their influence by row, and doubts."""
+    counts = np.bincount(target, minlength=len(segments) + 1).astype(np.float64)
+    groups, split, lint = _groups(segments, s, counts)
+    design = design_of(rows, WORDS) if len(rows) else PanelDesign((), (), ())
+    to = [*segments, "out"]
+    labels = ["+".join(to[k] for k in group) for group in groups]
+    names = tuple(f"{term}[to {label}]" for label in labels[1:] for term in design.names)
+    part = slice(start, start + len(names))
+
+    def made(model: ModelEstimate) -> OriginLogit:
+        return OriginLogit(segments[s], design, groups, split, part, model, counts)
+
+    name = f"moves {segments[s]}"
+    nothing = np.zeros((len(rows), len(names)))
+    x = design.matrix(rows)
+    alternative = np.zeros(len(to), dtype=np.int64)
+    for j, group in enumerate(groups):
+        alternative[list(group)] = j
+    y = alternative[target]
+    reason = _hopeless(design, labels, x, y, len(names), len(rows))
+    if reason:
+        return made(no_estimate(name, names, len(rows), reason)), np.zeros(len(names)), nothing, lint
+    if not names:  # everybody goes one way: nothing to explain
+        model = ModelEstimate(name, {}, {}, 0.0, len(rows), True)
+        return made(model), np.zeros(0), nothing, lint
+    fitted = _fitted(x, y, len(groups))
+    if fitted is None:
+        reason = "a parameter runs to infinity: some term tells a destination perfectly"
+        return made(no_estimate(name, names, len(rows), reason)), np.zeros(len(names)), nothing, lint
+    values, influence, log_likelihood = fitted
+    parameters = dict(zip(names, values.tolist(), strict=True))
+    model = ModelEstimate(name, parameters, dict.fromkeys(names, np.nan), log_likelihood, len(rows), True)
+    return made(model), values, influence, lint
+
+
+def _groups(
+    segments: tuple[str, ...], s: int, counts: Numbers
+) -> tuple[tuple[tuple[int, ...], ...], Numbers, list[Lint]]:
+    """The alternatives of segment s, that of the segment itself first; destinations with few moves stand with the most
+    frequent one."""
+    most = int(np.argmax(counts))
+    rare = [k for k in np.flatnonzero(counts > 0).tolist() if counts[k] < LEAST_MOVES and k != most]
+    often = [k for k in np.flatnonzero(counts > 0).tolist() if k not in rare]
+    together = tuple(sorted([most, *rare]))
+    groups = [together if k == most else (k,) for k in often]
+    groups.sort(key=lambda group: (s not in group, group))
+    split = np.zeros(len(counts))
+    for group in groups:
+        split[list(group)] = counts[list(group)] / counts[list(group)].sum()
+    to = [*segments, "out"]
+    lint = [
+        Lint("thin-cell", "panel", "segment", f"from {segments[s]} to {to[k]}: {counts[k]:.0f} moves are too few to "
+             f"tell what moves them; their share of those to {to[most]} stays as it was")
+        for k in rare
+    ]  # fmt: skip
+    return tuple(groups), split, lint
+
+
+def _hopeless(
+    design: PanelDesign, labels: list[str], x: Numbers, y: Indices, parameters: int, rows: int
+) -> str:
+    """Why a logit has no maximum, as far as counts tell; "" where they do not."""
+    if rows < LEAST_MOVES:
+        return f"{rows} moves are too few"
+    if rows <= parameters:
+        return f"{rows} moves are too few for {parameters} parameters"
+    if np.linalg.matrix_rank(x) < x.shape[1]:
+        return "some columns say the same thing: the data do not tell them apart"
+    for k, term in enumerate(design.names):
+        column = x[:, k]
+        if k == 0 or not np.isin(column, (0.0, 1.0)).all():
+            continue
+        for j, label in enumerate(labels):
+            for level, without in ((1.0, ""), (0.0, "not ")):
+                if len(labels) > 1 and not ((column == level) & (y == j)).any():
+                    return f"nobody with {without}{term} went to {label}: that term tells it perfectly (separation)"
+    return ""
+
+
+def _fitted(x: Numbers, y: Indices, size: int) -> tuple[Numbers, Numbers, float] | None:
+    """Parameters `[(J - 1) P]`, each row's influence on them, the log-likelihood; None where it does not settle."""
+    import statsmodels.api as sm  # type: ignore[import-untyped]
+
+    at, spread = x.mean(axis=0), x.std(axis=0)
+    at[0], spread[0] = 0.0, 1.0
+    scaled = (x - at) / spread
+    try:
+        with (
+            warnings.catch_warnings()
+        ):  # what statsmodels would say of it is looked at below, and told by the model
+            warnings.simplefilter("ignore")
+            fit = sm.MNLogit(y, scaled).fit(disp=0, maxiter=100, method="newton", warn_convergence=False)
+    except np.linalg.LinAlgError:
+        return None
+    params = np.asarray(fit.params, dtype=np.float64)
+    if not fit.mle_retvals["converged"] or not np.isfinite(params).all():
+        return None
+    index = scaled @ params
+    if np.abs(index).max() > RUNAWAY:
+        return None
+    shares = np.asarray(fit.predict(scaled), dtype=np.float64)[:, 1:]
+    taken = (y[:, None] == np.arange(1, size)).astype(np.float64)
+    scores = ((taken - shares)[:, :, None] * scaled[:, None, :]).reshape(len(x), -1)
+    width = x.shape[1]
+    information = np.zeros((params.size, params.size))
+    for j in range(size - 1):
+        for k in range(size - 1):
+            weight = shares[:, j] * (float(j == k) - shares[:, k])
+            block = scaled.T @ (scaled * weight[:, None])
+            information[j * width : (j + 1) * width, k * width : (k + 1) * width] = block
+    back = np.diag(1.0 / spread)
+    back[0] -= at / spread
+    whole = np.kron(np.eye(size - 1), back)
+    influence = np.linalg.solve(information, scores.T).T @ whole.T
+    return np.asarray((back @ params).T.ravel()), np.asarray(influence), float(fit.llf)

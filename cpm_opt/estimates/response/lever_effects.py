@@ -1,0 +1,92 @@
+"""Tables effects and migration_effects of the levers in `[[estimates.response.levers]]`, from raw tables.
+
+In: `Tables`, the frames so far and the rules. Out: frames with the levers' rows added.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import pandas as pd
+
+from cpm_opt.estimates.response.effort_effects import effort_rows
+from cpm_opt.estimates.response.lever_rows import RETENTION, LeverRows, refused
+from cpm_opt.estimates.response.lever_rules import LeverRules
+from cpm_opt.estimates.response.offer_effects import offer_rows
+from cpm_opt.estimates.response.price_effects import price_point_rows, stated_rows
+from cpm_opt.estimates.response.trial_effects import trial_rows
+from cpm_opt.estimates.settings import ResponseRules
+from cpm_opt.faults import Fault, InputError
+from cpm_opt.tables import Tables, check_frame
+
+LINE = "line"
+FROM: Mapping[str, Callable[[Tables, Mapping[str, pd.DataFrame], LeverRules], LeverRows]] = {
+    "offers": offer_rows,
+    "price_points": price_point_rows,
+    "efforts": effort_rows,
+    "trials": trial_rows,
+    "stated": stated_rows,
+}
+
+
+def with_levers(
+    tables: Tables, frames: Mapping[str, pd.DataFrame], rules: ResponseRules
+) -> tuple[dict[str, pd.DataFrame], tuple[Fault, ...], tuple[str, ...]]:
+    """All frames, with faults and notes. A lever that a stated table has rows of stands as it is stated.
+
+    Every faulty lever is told at once.
+    """
+    made = dict(frames)
+    faults: list[Fault] = []
+    notes: list[str] = []
+    for lever in rules.levers:
+        source = FROM.get(lever.source)
+        if source is None:  # `panel_tables` has made their migration_effects
+            continue
+        written = "migration_effects" if lever.measure == RETENTION else "effects"
+        if _holds(tables.frames, written, lever.lever):
+            notes.append(f"lever {lever.lever}: stated in table {written}, and not estimated")
+            continue
+        if _holds(made, written, lever.lever):
+            message = f"has its {written.replace('_', ' ')} from two raw tables"
+            faults += refused(lever, "lever", message, "leave one of the two out").faults
+            continue
+        try:
+            found = source(tables, made, lever)
+        except InputError as error:
+            faults += error.faults
+            continue
+        for name, rows in (
+            ("segments", found.segments if "segments" not in made else ()),
+            ("effects", found.effects),
+            ("migration_effects", found.migration_effects),
+        ):
+            if rows:
+                made[name], wrong = added(tables, made.get(name), name, rows)
+                faults += wrong
+        notes += [f"lever {lever.lever}: effects from {_named(lever)}", *found.notes]
+    return made, tuple(faults), tuple(notes)
+
+
+def added(
+    tables: Tables, frame: pd.DataFrame | None, name: str, rows: tuple[dict[str, Any], ...]
+) -> tuple[pd.DataFrame, list[Fault]]:
+    """A planning table with estimated rows after those that are there; only the new ones are checked."""
+    fresh = pd.DataFrame(list(rows))
+    if frame is None or not len(frame):
+        return check_frame(name, fresh, tables.info)
+    # A new row counts on from the last line of the file, so that lines stay names of rows.
+    first = int(frame[LINE].max()) + 1
+    fresh[LINE] = range(first, first + len(fresh))
+    checked, faults = check_frame(name, fresh, tables.info)
+    return pd.concat([frame, checked], ignore_index=True), faults
+
+
+def _named(lever: LeverRules) -> str:
+    return "the elasticity that is stated" if lever.source == "stated" else f"table {lever.source}"
+
+
+def _holds(frames: Mapping[str, pd.DataFrame], name: str, lever: str) -> bool:
+    frame = frames.get(name)
+    return frame is not None and bool((frame["lever"] == lever).any())

@@ -1,0 +1,133 @@
+"""Tables segments and effects from raw offers, where they are not stated: in come `Tables`, out go checked frames.
+
+The lever and the price of its base stand in `[estimates.response]`; an option's price is base_price (1 + price_change).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from cpm_opt.estimates.response.lever_rows import LeverRows, options_of, refused
+from cpm_opt.estimates.response.lever_rules import LeverRules
+from cpm_opt.estimates.response.offer_tables import TariffPlan, change_errors, changes, flows
+from cpm_opt.estimates.response.offers import TAKE_UP, OfferFit, fit_offers, shrink_slopes
+from cpm_opt.estimates.settings import ResponseRules, rule_fault
+from cpm_opt.faults import Fault, InputError, did_you_mean
+from cpm_opt.tables import Tables, check_frame
+
+OFFERS = "offers"
+MEASURES = (TAKE_UP, "amount", "loss")  # they become measures of the plan where the instance declares them
+
+
+def usable_offers(offers: pd.DataFrame) -> pd.DataFrame:
+    """Offers at or below the standard price, in the columns that the fit reads: without clusters where one is blank."""
+    kept = offers[~(offers["price"] > offers["standard_price"] + 1e-9)]
+    return kept if (kept["cluster"] != "").all() else kept.drop(columns="cluster")
+
+
+def effects_from_offers(
+    tables: Tables, rules: ResponseRules
+) -> tuple[dict[str, pd.DataFrame], tuple[Fault, ...]]:
+    """Those of segments and effects that are not stated, by the keys `lever` and `base_price`, with their faults.
+
+    Raises InputError where the lever is not known, or the offers cannot be fitted.
+    """
+    options = tables.frames["options"]
+    if rules.lever not in set(options["lever"]):
+        known = sorted(set(options["lever"]))
+        raise InputError(
+            [
+                rule_fault(
+                    "response.lever",
+                    "is no lever of table options",
+                    did_you_mean(str(rules.lever), known),
+                    rules.lever,
+                )
+            ]
+        )
+    (first, *_) = rules.of(OFFERS)
+    found = offer_rows(tables, tables.frames, first)
+    frames, faults = {}, []
+    for name, rows in (("segments", found.segments), ("effects", found.effects)):
+        if name not in tables.frames:
+            frames[name], wrong = check_frame(name, pd.DataFrame(list(rows)), tables.info)
+            faults += wrong
+    return frames, tuple(faults)
+
+
+def offer_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> LeverRows:
+    """Rows of segments and effects, by the (shrunken) curves of table offers.
+
+    Margin is revenue less loss per offer, and a segment has as many customers as offers. A price above the highest
+    standard_price of a segment is not offered. Raises InputError where the offers cannot be fitted.
+    """
+    own = options_of(frames, rules, OFFERS)
+    fit, plan = offer_curves(frames, rules)
+    return LeverRows(
+        effects=tuple(_effects(fit, plan, own, tables)), segments=tuple(_segments(fit, plan, tables))
+    )
+
+
+def offer_curves(frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> tuple[OfferFit, TariffPlan]:
+    """The (shrunken) curves of table offers, and the prices at which a lever is planned: the base's, then those of its
+    options in the order of the table. Raises InputError where the offers cannot be fitted."""
+    own = options_of(frames, rules, OFFERS)
+    if rules.base_price is None:
+        raise refused(rules, "base_price", "is missing", "write the price of the lever's base")
+    offers = frames[OFFERS]
+    fit = fit_offers(usable_offers(offers), rules.covariates, rules.by_segment)
+    fit = shrink_slopes(fit) if rules.shrink else fit
+    return fit, _plan(fit, offers, own, rules)
+
+
+def _plan(fit: OfferFit, offers: pd.DataFrame, own: pd.DataFrame, rules: LeverRules) -> TariffPlan:
+    base = float(rules.base_price or 0.0)
+    prices = base * (1.0 + own["price_change"].to_numpy(dtype=np.float64))
+    highest = offers.groupby("segment")["standard_price"].max().fillna(np.inf)
+    counts = offers.groupby("segment").size()
+    return TariffPlan(
+        lever=str(rules.lever),
+        prices=(base, *(float(price) for price in prices)),
+        base=base,
+        highest={name: float(highest[name]) for name in fit.segments},
+        group={name: name for name in fit.segments},
+        grouping="segment",
+        customers={name: float(counts[name]) for name in fit.segments},
+        uses={},
+        current={},
+    )
+
+
+def _held(tables: Tables) -> tuple[str, ...]:
+    return ("margin", "revenue", *(name for name in MEASURES if name in tables.info.measures))
+
+
+def _segments(fit: OfferFit, plan: TariffPlan, tables: Tables) -> list[dict[str, Any]]:
+    flow = flows(fit, plan)
+    return [
+        {
+            "segment": name,
+            "customers": plan.customers[name],
+            **{held: float(flow[held][s, 0]) for held in _held(tables)},
+        }
+        for s, name in enumerate(fit.segments)
+    ]
+
+
+def _effects(fit: OfferFit, plan: TariffPlan, own: pd.DataFrame, tables: Tables) -> list[dict[str, Any]]:
+    change, error, offered = changes(fit, plan), change_errors(fit, plan), plan.offered(fit)
+    rows: list[dict[str, Any]] = []
+    for s, segment in enumerate(fit.segments):
+        for p, option in enumerate(own["option"], start=1):
+            row = {"segment": segment, "lever": plan.lever, "option": option, "offered": bool(offered[s, p])}
+            if plan.prices[p] == plan.base and offered[s, p]:
+                continue
+            for name in _held(tables):
+                row[name] = float(change[name][s, p]) if offered[s, p] else 0.0
+                row[f"{name}_se"] = float(error[name][s, p]) if offered[s, p] else np.nan
+            rows.append({**row, "source": "estimated"})
+    return rows

@@ -1,0 +1,142 @@
+"""What raw tables tell about customers' answers: offers, price points, efforts, panel, trials, acquisitions.
+
+In: `Tables`. Out: `Response`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from cpm_opt.estimates.estimate_lint import lint_model, lint_panel
+from cpm_opt.estimates.moves.answers import (
+    EFFORTS,
+    OFFERS,
+    PRICE_POINTS,
+    Answer,
+    answer_efforts,
+    answer_offers,
+    answer_price_points,
+    offer_rules,
+)
+from cpm_opt.estimates.moves.attraction import Attraction, fit_attraction
+from cpm_opt.estimates.moves.hazard import Hazard, fit_hazard
+from cpm_opt.estimates.moves.moves import Moves, count_moves
+from cpm_opt.estimates.moves.panel_design import seen
+from cpm_opt.estimates.planning_lint import lint_tables
+from cpm_opt.estimates.response.break_even import PriceEffect, price_effects
+from cpm_opt.estimates.response.fitted_curves import FittedCurve, churn_curves
+from cpm_opt.estimates.response.offers import OfferFit
+from cpm_opt.estimates.response.trials import ArmEffect, arm_effects
+from cpm_opt.estimates.settings import ResponseRules, read_rules
+from cpm_opt.estimates.value.model_estimate import Lint, ModelEstimate
+from cpm_opt.tables import Tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+PANEL, TRIALS, ACQUISITIONS = "panel", "trials", "acquisitions"
+
+
+@dataclass(frozen=True)
+class Response:
+    """The answers of customers. `models`, like every other model: `take_up` (and `amount`, `revenue`, `loss`),
+    `take_up_shrunken` and `take_up_line` from offers, `demand` (and `demand_shrunken`) from price points, `effort` from
+    efforts (each with the lever's name behind it where there are several), `churn` from the panel,
+    `programme PROGRAMME` from trials, `attraction` (and `attraction FIRM`) from acquisitions.
+
+    `offers` is the fit before shrinkage, `shrunken` the one after it (None with a single segment). `curves` are to be
+    plotted, each with its band; `price_effects` the price steps of the planning tables with their break-even.
+    """
+
+    models: tuple[ModelEstimate, ...] = ()
+    lint: tuple[Lint, ...] = ()
+    notes: tuple[str, ...] = ()
+    offers: OfferFit | None = None
+    shrunken: OfferFit | None = None
+    hazard: Hazard | None = None
+    moves: Moves | None = None
+    arms: tuple[ArmEffect, ...] = ()
+    attraction: tuple[Attraction, ...] = ()
+    curves: tuple[FittedCurve, ...] = ()
+    price_effects: tuple[PriceEffect, ...] = ()
+
+
+def respond(tables: Tables, planning: Mapping[str, pd.DataFrame]) -> Response:
+    """Everything that offers, panel and trials tell, and doubts about the effects of `planning` tables.
+
+    Raises InputError with what keeps a raw table from being fitted.
+    """
+    frames = tables.frames
+    rules = read_rules(tables.info.estimates)[0]
+    own = ResponseRules() if rules is None or rules.response is None else rules.response
+    found = Response(lint=lint_tables(planning, tables.info))
+    found = replace(found, price_effects=price_effects(planning, own))
+    if OFFERS in frames and len(frames[OFFERS]):
+        answer, fit, shrunken = answer_offers(frames[OFFERS], offer_rules(own), planning)
+        found = replace(_with(found, answer), offers=fit, shrunken=shrunken)
+    if PRICE_POINTS in frames and len(frames[PRICE_POINTS]):
+        found = _with(found, answer_price_points(frames[PRICE_POINTS], own, planning))
+    if EFFORTS in frames and len(frames[EFFORTS]):
+        found = _with(found, answer_efforts(frames[EFFORTS], own))
+    if PANEL in frames and len(frames[PANEL]):
+        found = _panel(found, frames[PANEL], own.smoothing)
+    if TRIALS in frames and len(frames[TRIALS]):
+        found = _trials(found, frames[TRIALS])
+    if ACQUISITIONS in frames and len(frames[ACQUISITIONS]):
+        attraction = fit_attraction(frames[ACQUISITIONS])
+        models = tuple(fit.model for fit in attraction)
+        lint = tuple(doubt for model in models for doubt in lint_model(model, ACQUISITIONS))
+        found = replace(
+            found, models=(*found.models, *models), lint=(*found.lint, *lint), attraction=attraction
+        )
+    return found
+
+
+def _with(found: Response, answer: Answer) -> Response:
+    return replace(
+        found,
+        models=(*found.models, *answer.models),
+        lint=(*found.lint, *answer.lint),
+        notes=(*found.notes, *answer.notes),
+        curves=(*found.curves, *answer.curves),
+    )
+
+
+def _panel(found: Response, panel: pd.DataFrame, smoothing: float) -> Response:
+    hazard, moves = fit_hazard(panel), count_moves(panel, smoothing)
+    counted = f"{moves.counts.sum():.0f} moves between {len(moves.segments)} segments and out"
+    note = f"panel: {panel['customer'].nunique()} customers, {len(panel)} rows, {counted}; {seen(panel)}"
+    return replace(
+        found,
+        models=(*found.models, hazard.model),
+        lint=(*found.lint, *lint_panel(panel), *lint_model(hazard.model, PANEL)),
+        notes=(*found.notes, note),
+        hazard=hazard,
+        curves=(*found.curves, *churn_curves(hazard, panel)),
+        moves=moves,
+    )
+
+
+def _trials(found: Response, trials: pd.DataFrame) -> Response:
+    arms = arm_effects(trials)
+    models, lint = [], []
+    for programme in sorted(trials["programme"].unique()):
+        own = [arm for arm in arms if arm.programme == programme]
+        if not own:
+            text = f"programme {programme} has no arm that can be set against arm control"
+            lint.append(Lint("no-control", TRIALS, "arm", text))
+            continue
+        names = [f"{arm.arm}[{arm.segment}]" if arm.segment else arm.arm for arm in own]
+        model = ModelEstimate(
+            name=f"programme {programme}",
+            parameters=dict(zip(names, (arm.effect for arm in own), strict=True)),
+            standard_errors=dict(zip(names, (arm.se for arm in own), strict=True)),
+            log_likelihood=float("nan"),
+            n=int((trials["programme"] == programme).sum()),
+            converged=True,
+        )
+        models.append(model)
+        lint += lint_model(model, TRIALS)
+    return replace(found, models=(*found.models, *models), lint=(*found.lint, *lint), arms=arms)

@@ -1,0 +1,96 @@
+"""Effects of a lever whose options are the arms of a randomised campaign.
+
+In: table trials and the options of the lever. Out: `LeverRows`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from cpm_opt.estimates.response.lever_rows import (
+    RETENTION,
+    LeverRows,
+    check_measure,
+    effect_row,
+    options_of,
+    plan_segments,
+    refused,
+    without_data,
+)
+from cpm_opt.estimates.response.lever_rules import LeverRules
+from cpm_opt.estimates.response.trials import ArmEffect, arm_effects
+from cpm_opt.faults import did_you_mean
+from cpm_opt.tables import Tables
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+TABLE = "trials"
+
+
+def trial_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> LeverRows:
+    """The effect of each option's arm (of that name, or as `rules.options` says) against the control, by segment.
+
+    Measure `retention` (the outcome is 1 for stayed, 0 for left) makes rows of migration_effects from a segment to
+    itself; where table migration has it lose customers to one lost segment alone, the same is taken from that move.
+    Other measures make rows of effects, `value` times the effect. The base is the control.
+    """
+    own = options_of(frames, rules, TABLE)
+    check_measure(tables, rules)
+    trials = frames[TABLE]
+    programme = _programme(trials, rules)
+    arms = arm_effects(trials[trials["programme"] == programme])
+    found = {(arm.arm, arm.segment): arm for arm in arms}
+    segments = plan_segments(frames, rules, TABLE)
+    effects: list[dict[str, Any]] = []
+    moves: list[dict[str, Any]] = []
+    missing: dict[str, None] = {}
+    for option, base in zip(own["option"], own["base"], strict=True):
+        arm = str(rules.options.get(str(option), option))
+        if base:
+            continue
+        known = sorted({name for name, _ in found})
+        if arm not in known:
+            message = (
+                f"option {option} is arm {arm}, which programme {programme} does not hold beside its control"
+            )
+            raise refused(rules, "options", message, did_you_mean(arm, known), arm)
+        for segment in map(str, segments["segment"]):
+            effect = found.get((arm, segment), found.get((arm, "")))
+            if effect is None:
+                missing[segment] = None
+            elif rules.measure == RETENTION:
+                moves += _moves(rules, segment, str(option), effect, frames)
+            else:
+                effects.append(effect_row(rules, segment, str(option), effect.effect, effect.se))
+    return LeverRows(tuple(effects), tuple(moves), without_data(rules, list(missing), TABLE))
+
+
+def _programme(trials: pd.DataFrame, rules: LeverRules) -> str:
+    known = sorted({str(name) for name in trials["programme"]})
+    if rules.programme is None and len(known) == 1:
+        return known[0]
+    if rules.programme not in known:
+        message = (
+            "is no programme of table trials" if rules.programme else "is missing, and trials holds several"
+        )
+        raise refused(
+            rules, "programme", message, did_you_mean(rules.programme or "", known), rules.programme
+        )
+    return rules.programme
+
+
+def _moves(
+    rules: LeverRules, segment: str, option: str, effect: ArmEffect, frames: Mapping[str, pd.DataFrame]
+) -> list[dict[str, Any]]:
+    """The change of the rate of staying, and its counterpart where there is one."""
+    row = {"from": segment, "lever": rules.lever, "option": option, "when": "in_force", "source": "estimated"}
+    made = [{**row, "to": segment, "rate": effect.effect, "se": effect.se}]
+    migration, segments = frames.get("migration"), frames["segments"]
+    if migration is not None:
+        lost = set(segments.loc[segments["kind"] == "lost", "segment"])
+        leads = [to for to in migration.loc[migration["from"] == segment, "to"] if to in lost]
+        if len(leads) == 1:
+            made.append({**row, "to": leads[0], "rate": -effect.effect, "se": effect.se})
+    return made

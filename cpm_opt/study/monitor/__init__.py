@@ -1,0 +1,1 @@
+"""What happened against the plan: variances, forecasts, estimates in doubt, and the next period."""
