@@ -42,8 +42,8 @@ def estimate(
         check_plot,
         check_words,
         draw,
-        progress,
         show,
+        waiting,
         write,
         write_error,
         write_json,
@@ -56,8 +56,8 @@ def estimate(
     words = {"out": out, "customers": customers}
     check_words(instance=instance, **{name: str(path) for name, path in words.items() if path is not None})
     check_plot(plot)
-    progress(f"reading {instance} ...")
-    tables, estimates = estimate_instance(instance, out, customers)
+    with waiting(f"reading and estimating {instance} ..."):
+        tables, estimates = estimate_instance(instance, out, customers)
     files = [] if out is None else write_planning_tables(out, tables.info, estimates.frames)
     if customers is not None and estimates.values is not None:
         write_frame("--customers", customers, estimates.values.customers)

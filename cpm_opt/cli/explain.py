@@ -71,15 +71,15 @@ def explain(
 
 def deep_explanation(record: RunRecord, choices: int, seconds: float) -> Explanation:
     """The explanation with what solving again tells."""
-    from cpm_opt.cli.output import progress
+    from cpm_opt.cli.output import waiting
     from cpm_opt.report import explain as explained
     from cpm_opt.study.advice import advice
     from cpm_opt.study.beside import greedy_facts, size_of
     from cpm_opt.study.rerun import plan_of, problem_of
 
-    progress("reading the run's inputs again ...")
-    problem = problem_of(record)
-    decisions = plan_of(record, problem)
-    progress(f"looking into {choices} choices, {seconds:g} seconds at most ...")
-    found = advice(problem, decisions, record.facts["objective"], choices, seconds)
+    with waiting("reading the run's inputs again ..."):
+        problem = problem_of(record)
+        decisions = plan_of(record, problem)
+    with waiting(f"looking into {choices} choices, {seconds:g} seconds at most ..."):
+        found = advice(problem, decisions, record.facts["objective"], choices, seconds)
     return explained(record, found, greedy_facts(problem, size_of(problem.portfolio)))

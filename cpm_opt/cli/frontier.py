@@ -63,7 +63,7 @@ def frontier(
 ) -> int:
     """Trade profit against a measure, from one best end to the other, each point a run."""
     from cpm_opt.cli.boundary import DEFECT, DONE
-    from cpm_opt.cli.output import check_words, progress, show, write, write_json
+    from cpm_opt.cli.output import check_words, progress, show, waiting, write, write_json
     from cpm_opt.cli.solve import CODES
     from cpm_opt.pipeline import read_problem
     from cpm_opt.report.frontier import frontier_chart, frontier_report
@@ -81,7 +81,8 @@ def frontier(
     progress(f"reading {instance} ...")
     problem = read_problem(instance, model, settings or (), time_limit, fix or (), forbid or ())
     call = Call(versus, members, sense or "", points, results, out)
-    found = traced(problem, call, lambda count: progress(f"{count} plans are solved"))
+    with waiting("solving ...") as tell:
+        found = traced(problem, call, lambda count: tell(f"{count} plans are solved"))
     files: dict[str, str | None] = {"table": None, "chart": None}
     if found.folder is not None:
         replace_file("--out", found.folder / CHART, frontier_chart(found))

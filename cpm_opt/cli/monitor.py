@@ -56,7 +56,7 @@ def monitor(
 ) -> int:
     """Hold what happened against a run's plan: variances, forecasts, what to estimate again, where the firm stands."""
     from cpm_opt.cli.boundary import DONE
-    from cpm_opt.cli.output import check_plot, check_words, draw, progress, show, write, write_json
+    from cpm_opt.cli.output import check_plot, check_words, draw, show, waiting, write, write_json
     from cpm_opt.faults import Fault, InputError
     from cpm_opt.report.monitoring import monitoring_charts, monitoring_report
     from cpm_opt.report.monitoring_facts import monitoring_facts
@@ -76,8 +76,8 @@ def monitor(
         check_words(roll=str(roll))
         check_roll(roll)
     record = find_run(results, run)
-    progress(f"reading {actuals} ...")
-    found = monitored(record, actuals, period, instance, volume, material)
+    with waiting(f"holding {actuals} against the plan ..."):
+        found = monitored(record, actuals, period, instance, volume, material)
     written = None if roll is None else rolled(found, roll)
     if plot is not None:
         draw(plot, monitoring_charts(found))

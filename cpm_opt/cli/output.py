@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import errno
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
@@ -39,10 +42,7 @@ def write_json(value: Mapping[str, object]) -> None:
 
 def write_error(text: str) -> None:
     """Prints to standard error; nobody is left to tell where that fails."""
-    try:
-        _print(text, sys.stderr)
-    except (OSError, InputError):
-        return
+    _print_error(text)
 
 
 def write_faults(faults: Iterable[Fault]) -> None:
@@ -84,6 +84,43 @@ def progress(text: str) -> None:
         write_error(text)
 
 
+@contextmanager
+def waiting(text: str) -> Iterator[Callable[[str], None]]:
+    """Tells somebody who waits at a terminal what is going on, and each second how long it has; silent elsewhere.
+
+    What it gives is called with another text where the work has gone on to something else.
+    """
+    if sys.stderr is None or not sys.stderr.isatty():
+        yield lambda said: None
+        return
+    over, began, line, longest = threading.Event(), time.monotonic(), one_line(text), 0
+
+    def show_line() -> None:
+        nonlocal longest
+        shown = f"{line} {time.monotonic() - began:.0f} s"
+        longest = max(longest, len(shown))
+        _print_error("\r" + shown.ljust(longest), end="")
+
+    def tell(said: str) -> None:
+        nonlocal line
+        line = one_line(said)
+        show_line()
+
+    def tick() -> None:
+        while not over.wait(1.0):
+            show_line()
+
+    show_line()
+    clock = threading.Thread(target=tick, daemon=True)
+    clock.start()
+    try:
+        yield tell
+    finally:
+        over.set()
+        clock.join()
+        _print_error("")
+
+
 def one_line(text: str) -> str:
     """Text in one line, with what is not printable escaped."""
     joined = " ".join(text.split())
@@ -105,13 +142,20 @@ def check_words(**words: str | Iterable[str] | None) -> None:
         raise InputError(faults)
 
 
-def _print(text: str, stream: TextIO | None) -> None:
+def _print_error(text: str, end: str = "\n") -> None:
+    try:
+        _print(text, sys.stderr, end)
+    except (OSError, InputError):
+        return
+
+
+def _print(text: str, stream: TextIO | None, end: str = "\n") -> None:
     if stream is None:  # closed by the caller (`>&-`)
         return
     encoding = stream.encoding or "ascii"
     safe = text.encode(encoding, errors="backslashreplace").decode(encoding)
     try:
-        print(safe, file=stream, flush=True)
+        print(safe, end=end, file=stream, flush=True)
     except BrokenPipeError:
         raise
     except OSError as error:

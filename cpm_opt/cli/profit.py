@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cpm_opt.cli.options import Instance, Json
+from cpm_opt.cli.options import Instance, Json, Plot
 
 if TYPE_CHECKING:
     from cpm_opt.costing import ProfitStatement
@@ -54,23 +55,38 @@ def profit(
     customer: Customer = None,
     trace: Trace = False,
     out: Out = None,
+    plot: Plot = None,
     json: Json = False,
 ) -> int:
     """Cost to serve, profit of each customer, tiers and the whale curve, from an instance's raw tables."""
     from cpm_opt.cli.boundary import DONE
-    from cpm_opt.cli.output import check_words, show, write, write_error, write_faults, write_json
+    from cpm_opt.cli.output import (
+        check_plot,
+        check_words,
+        draw,
+        show,
+        write,
+        write_error,
+        write_faults,
+        write_json,
+    )
     from cpm_opt.costing import cost_and_profit
     from cpm_opt.places import find_instance
     from cpm_opt.report import profit_report
     from cpm_opt.tables import PLANNING, read_instance
 
     check_words(instance=instance, by=by, customer=customer, out=None if out is None else str(out))
-    _refuse_both(customer, trace, by, out)
+    _refuse_both(customer, trace, {"--by": by, "--out": out, "--plot": plot})
+    check_plot(plot)
     tables = read_instance(find_instance(instance))
     statement = cost_and_profit(tables)
     dimensions = tuple(by or ())
     units = {"currency": tables.info.currency, "money_unit": tables.info.money_unit}
     left = () if out is None else _write_tables(statement, dimensions, out, bool(tables.large))
+    if plot is not None:
+        from cpm_opt.report.profit_charts import profit_charts
+
+        draw(plot, profit_charts(statement, tables.info))
     if customer is not None or trace:
         from cpm_opt.costing.trace import trace as traced
         from cpm_opt.report.profit_trace import trace_report
@@ -89,6 +105,8 @@ def profit(
         write(
             f"\nTables: {out}" + (f" (left out, for the ledger is long: {', '.join(left)})" if left else "")
         )
+    if plot is not None and not json:
+        write(f"\nWritten: {plot}")
     doubtful = [fault for fault in tables.faults if fault.warning and fault.table not in PLANNING]
     if doubtful:
         write_error("Doubtful:")
@@ -96,14 +114,12 @@ def profit(
     return DONE
 
 
-def _refuse_both(customer: str | None, trace: bool, by: list[str] | None, out: Path | None) -> None:
+def _refuse_both(customer: str | None, trace: bool, options: Mapping[str, object]) -> None:
     """Raises InputError where a trace is asked for together with what it does not show."""
     from cpm_opt.faults import Fault, InputError
 
     asked = "--customer" if customer is not None else "--trace" if trace else None
-    others = [
-        name for name, given in (("--by", by), ("--out", out), ("--trace", trace)) if given and name != asked
-    ]
+    others = [name for name, given in {**options, "--trace": trace}.items() if given and name != asked]
     if asked is not None and others:
         message = f"does not go with {' and '.join(others)}"
         raise InputError([Fault(asked, message, "leave one of them out", code="call")])

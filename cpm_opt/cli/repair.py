@@ -17,7 +17,7 @@ def repair(
 ) -> int:
     """Find the cheapest changes that make an infeasible plan feasible, and rules that contradict each other."""
     from cpm_opt.cli.boundary import DONE
-    from cpm_opt.cli.output import check_words, progress, show, write_json
+    from cpm_opt.cli.output import check_words, progress, show, waiting, write_json
     from cpm_opt.cli.solve import LIMIT, NO_PLAN
     from cpm_opt.pipeline import read_problem
     from cpm_opt.report.repairs import repair_facts, repair_report
@@ -27,8 +27,8 @@ def repair(
     check_words(instance=instance, model=model, set=settings, fix=fix, forbid=forbid)
     progress(f"reading {instance} ...")
     problem = read_problem(instance, model, settings or (), time_limit, fix or (), forbid or ())
-    progress(f"looking for a repair, {problem.spec.solver.time_limit:g} seconds at most ...")
-    found = repaired(problem)
+    with waiting(f"looking for a repair, {problem.spec.solver.time_limit:g} seconds at most ..."):
+        found = repaired(problem)
     if json:
         write_json(repair_facts(found))
     else:

@@ -32,7 +32,7 @@ def report(
 ) -> int:
     """Write a run as one HTML page that opens offline and as an Excel workbook, both named by the run's id."""
     from cpm_opt.cli.boundary import DONE
-    from cpm_opt.cli.output import check_words, write, write_json
+    from cpm_opt.cli.output import check_words, waiting, write, write_json
     from cpm_opt.report.files import checked_formats, checked_paths, write_report
     from cpm_opt.runs import find_run
 
@@ -41,7 +41,9 @@ def report(
     record = find_run(results, run)
     paths = checked_paths(record, out, wanted, force)
     wished = (deep or flips is not None) and record.shown
-    write_report(record, paths, deep_explanation(record, flips or CHOICES, time_limit) if wished else None)
+    told = deep_explanation(record, flips or CHOICES, time_limit) if wished else None
+    with waiting(f"writing {' and '.join(wanted)} ..."):
+        write_report(record, paths, told)
     if json:
         files = {form: str(path) for form, path in paths.items()}
         write_json({"run": record.id, "status": record.status, "path": str(record.path), "files": files})

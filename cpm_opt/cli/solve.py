@@ -63,7 +63,7 @@ def solve(
     json: Json = False,
 ) -> int:
     """Find the best plan for an instance and write it into a new run folder."""
-    from cpm_opt.cli.output import check_words, progress, write_json
+    from cpm_opt.cli.output import check_words, progress, waiting, write_json
     from cpm_opt.pipeline import solve_problem
     from cpm_opt.runs import write_run
     from cpm_opt.solve.engine import Engine
@@ -81,8 +81,8 @@ def solve(
     with Engine() as engine:  # the solver starts up while the instance is read
         problem = _read(instance, model, settings or [], time_limit, fix or [], forbid or [], results)
         problem = _with_locks(problem, lock or [], results)
-        progress(f"solving, {problem.spec.solver.time_limit:g} seconds at most ...")
-        plan = solve_problem(problem, engine)
+        with waiting(f"solving, {problem.spec.solver.time_limit:g} seconds at most ..."):
+            plan = solve_problem(problem, engine)
     run = write_run(results, plan, _facts(problem, plan, flips))
     if json:
         write_json(_answer(plan, run))
@@ -145,13 +145,13 @@ def _advice(problem: Problem, plan: Plan, choices: int) -> dict[str, object]:
     """What would change the plan's choices, as run.json keeps it."""
     from dataclasses import asdict
 
-    from cpm_opt.cli.output import progress
+    from cpm_opt.cli.output import waiting
     from cpm_opt.study.advice import advice
 
     if plan.decisions is None or plan.objective is None:
         return {}
-    progress(f"looking into {choices} choices, {ADVICE_SECONDS:g} seconds at most ...")
-    return asdict(advice(problem, plan.decisions, plan.objective, choices, ADVICE_SECONDS))
+    with waiting(f"looking into {choices} choices, {ADVICE_SECONDS:g} seconds at most ..."):
+        return asdict(advice(problem, plan.decisions, plan.objective, choices, ADVICE_SECONDS))
 
 
 def _code(plan: Plan) -> int:

@@ -60,7 +60,7 @@ def sweep(
     json: Json = False,
 ) -> int:
     """Solve at many points, each a run, with one table and a chart; called again, it goes on where it stopped."""
-    from cpm_opt.cli.output import check_words, progress, show, write, write_json
+    from cpm_opt.cli.output import check_words, progress, show, waiting, write, write_json
     from cpm_opt.pipeline import read_problem
     from cpm_opt.report.sweep import sweep_chart, sweep_report
     from cpm_opt.study.base import Base
@@ -75,7 +75,8 @@ def sweep(
     name = model or problem.tables.info.default_model or ""
     base = Base(name, tuple(settings or ()), time_limit, tuple(fix or ()), tuple(forbid or ()))
     call = Call(instance, base, tuple(vary), results, sample, seed, jobs, out)
-    found = swept(problem, call, lambda done, count: progress(f"{done} of {count} points are done"))
+    with waiting("solving the points ...") as tell:
+        found = swept(problem, call, lambda done, count: tell(f"{done} of {count} points are done"))
     drawing = sweep_chart(found)
     if drawing:
         replace_file("--out", found.folder / CHART, drawing)

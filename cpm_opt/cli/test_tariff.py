@@ -30,7 +30,7 @@ def test_tariff(
 ) -> int:
     """Try a tariff: profit, margin, customers, churn and capacity, against today's tariff and the best one."""
     from cpm_opt.cli.boundary import DEFECT, DONE
-    from cpm_opt.cli.output import check_plot, check_words, draw, progress, show, write, write_json
+    from cpm_opt.cli.output import check_plot, check_words, draw, progress, show, waiting, write, write_json
     from cpm_opt.cli.solve import CODES
     from cpm_opt.faults import Fault, InputError
     from cpm_opt.pipeline import read_problem
@@ -45,8 +45,8 @@ def test_tariff(
     check_plot(plot)
     progress(f"reading {instance} ...")
     problem = read_problem(instance, model, settings or (), time_limit, fix or (), forbid or ())
-    progress(f"trying the tariff, {problem.spec.solver.time_limit:g} seconds at most ...")
-    trial = try_tariff(problem, fix or (), forbid or (), what_if)
+    with waiting(f"trying the tariff, {problem.spec.solver.time_limit:g} seconds at most ..."):
+        trial = try_tariff(problem, fix or (), forbid or (), what_if)
     drawn = plot if trial.tried is not None else None
     if drawn is not None:
         draw(drawn, trial_charts(trial))

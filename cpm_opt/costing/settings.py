@@ -7,6 +7,7 @@ prior_first_day = 2024-01-01     # of the period before; without them as long a 
 prior_last_day = 2024-12-31
 large_share = 0.05               # customers of this share of sales or more are shown one by one
 negligible_balance = 0.0         # average balance up to which a customer without turnover is inactive
+tax_rate = 0.2                   # of the firm's profit, none on a loss; without it there is no such line
 
 [estimates.profit.bank]          # needed with table accounts
 transfer_price = 0.10            # a year, at which balances are placed and loans are funded
@@ -99,6 +100,7 @@ class ProfitRules(_Closed):
     prior_last_day: datetime.date | None = None
     large_share: Annotated[float, Field(gt=0, le=1)] = 0.05
     negligible_balance: Annotated[float, Field(ge=0)] = 0.0
+    tax_rate: _Fraction | None = None
     bank: BankRules | None = None
     tiers: TierRules = DEFAULT_TIERS
 

@@ -130,6 +130,11 @@ class ProfitStatement:
             else nan
         )
 
+    def tax_on_profit(self, found: PeriodProfit) -> float | None:
+        """Tax on the firm's profit of a period, the total of its ledger: none on a loss; None without a tax_rate."""
+        rate = self.ledger.rules.tax_rate
+        return None if rate is None else rate * max(found.ledger_total, 0.0)
+
     @property
     def inactive_shares(self) -> tuple[float, float]:
         """The part of all customers that did not work, in the prior period (NaN without one) and in this one."""
@@ -148,9 +153,11 @@ class ProfitStatement:
 
     def as_dict(self) -> dict[str, object]:
         """The figures of `cpm profit --json`; costs are positive, so that profit - idle_capacity_cost -
-        unassigned_cost = ledger_total; peak_share is over the total profit, peak_at a fraction of customers."""
+        unassigned_cost = ledger_total, off which profit_tax comes (None without a tax_rate); peak_share is over the
+        total profit, peak_at a fraction of customers."""
         now, found = self.reporting, self.concentration
         change = self.change
+        paid = self.tax_on_profit(now)
         return {
             "customers": len(self.figures),
             **{name: now.total(name) for name in ("revenue", "product_cost", "cost_to_serve")},
@@ -162,6 +169,8 @@ class ProfitStatement:
             "unassigned": now.unassigned,
             "ledger_total": now.ledger_total,
             "unreconciled": now.unreconciled,
+            "profit_tax": paid,
+            "profit_after_tax": None if paid is None else now.ledger_total - paid,
             "list_revenue": now.total("list_revenue"),
             "discount": now.total("discount"),
             "other_reductions": now.total("other_reductions"),

@@ -40,6 +40,7 @@ MADE_OF: dict[str, tuple[tuple[int, str], ...]] = {
     "gross_profit": ((1, "revenue"), (-1, "product_cost")),
     "contribution": ((1, "gross_profit"), (-1, "cost_to_serve")),
     "profit": ((1, "contribution"), (-1, "service_overhead"), (-1, "tax")),
+    "profit_after_tax": ((1, "ledger_total"), (-1, "profit_tax")),
     "ledger_total": ((1, "profit"), (-1, "idle_capacity_cost"), (-1, "unassigned_cost")),
 }
 ORDER = (
@@ -240,11 +241,17 @@ def _of_the_firm(statement: ProfitStatement, most: int) -> list[Traced]:
         for name, cost in now.unassigned.items()
         if cost
     ]
-    return [
+    figures = [
         Traced("idle_capacity_cost", idle, tuple(parts)),
         Traced("unassigned_cost", now.unassigned_cost, tuple(unassigned)),
         Traced("ledger_total", now.ledger_total, (), MADE_OF["ledger_total"]),
     ]
+    paid = statement.tax_on_profit(now)
+    if paid is not None:
+        rule = "tax_rate of [estimates.profit] x ledger_total, none on a loss"
+        figures.append(Traced("profit_tax", paid, (Part("instance.toml", rule, 0, paid, ()),)))
+        figures.append(Traced("profit_after_tax", now.ledger_total - paid, (), MADE_OF["profit_after_tax"]))
+    return figures
 
 
 def _part(table: str, rule: str, rows: pd.DataFrame, amount: float, most: int) -> Part:

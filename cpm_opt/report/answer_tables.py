@@ -9,7 +9,7 @@ import math
 from typing import TYPE_CHECKING
 
 from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Section, Table
-from cpm_opt.report.words import names
+from cpm_opt.report.words import Units, names
 
 if TYPE_CHECKING:
     from cpm_opt.estimates.response.response import Response
@@ -53,10 +53,10 @@ def _arms(response: Response) -> Section:
         Column("segment", "segment"),
         Column("effect", "effect", NUMBER),
         Column("se", "standard error", NUMBER),
-        Column("low", "from", NUMBER, "95 %"),
-        Column("high", "to", NUMBER, "95 %"),
-        Column("treated", "treated", NUMBER, "customers"),
-        Column("control", "control", NUMBER, "customers"),
+        Column("low", "95 % from", NUMBER),
+        Column("high", "95 % to", NUMBER),
+        Column("treated", "customers treated", NUMBER),
+        Column("control", "customers in control", NUMBER),
     )
     rows: tuple[tuple[Cell, ...], ...] = tuple(
         (arm.programme, arm.arm, arm.segment, *(f"{x:,.4f}" for x in (arm.effect, arm.se, arm.low, arm.high)),
@@ -68,16 +68,17 @@ def _arms(response: Response) -> Section:
 
 
 def _price_steps(response: Response, info: InstanceInfo) -> Section:
-    money = f"{info.currency} per customer and {info.period}"
+    units = Units({"money_unit": info.money_unit, "currency": info.currency, "period": info.period, "periods": 1})
+    money = f"{units.money} per customer and {info.period}"
     columns = (
         Column("lever", "lever"),
         Column("segment", "segment"),
         Column("option", "option"),
-        Column("price_change", "price", SHARE),
-        Column("volume", "volume", SHARE),
+        Column("price_change", "change of price", SHARE),
+        Column("volume", "change of volume", SHARE),
         Column("break_even", "break-even volume", SHARE),
-        Column("revenue", "revenue", NUMBER, money),
-        Column("margin", "margin", NUMBER, money),
+        Column("revenue", "effect on revenue", NUMBER, money),
+        Column("margin", "effect on margin", NUMBER, money),
         Column("margin_se", "its standard error", NUMBER, money),
         Column("source", "source"),
     )

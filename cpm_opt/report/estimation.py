@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 from cpm_opt.report.answer_tables import answer_facts, answer_sections
@@ -30,6 +30,17 @@ LISTS = {
 MOST_LISTED = 100
 SHOWN = 8
 SHARES = {"customer_share", "equity_share", "probability_alive", "bias"}
+MONEY = {
+    "historical", "historical_recent", "recent", "current", "present", "migration", "lifetime", "lifetime_low",
+    "lifetime_high", "equity", "equity_low", "equity_high", "money_at_stake",
+}  # fmt: skip
+PURCHASES = {"actual", "predicted", "mean_absolute_error", "root_mean_square_error", "class_error"}
+HEADINGS = {
+    "frequency": "repeat purchases before",
+    "historical_recent": "historical weighted by age",
+    "migration": "by migration",
+    "bias": "too many or too few",
+}
 
 
 def lint_of(tables: Tables, estimates: Estimates) -> list[dict[str, object]]:
@@ -200,7 +211,7 @@ def _models(values: Values) -> Section:
     return Section("models", "Models, by maximum likelihood", sentences, tuple(tables))
 
 
-def _model_table(name: str, models: Iterable[ModelEstimate]) -> Table:
+def _model_table(name: str, models: Sequence[ModelEstimate]) -> Table:
     columns = (
         Column("model", "model"),
         Column("parameter", "parameter"),
@@ -217,6 +228,8 @@ def _model_table(name: str, models: Iterable[ModelEstimate]) -> Table:
             error = model.standard_errors[parameter]
             rows.append((model.name, parameter, _digits(value), _digits(error), *said))
             said = (None, None, "")
+    if all(model.converged for model in models):  # a column of nothing but yes tells nothing
+        columns, rows = columns[:-1], [row[:-1] for row in rows]
     return Table(name, columns, tuple(rows))
 
 
@@ -225,7 +238,8 @@ def _holdout(holdout: Holdout | None) -> list[Section]:
         return []
     title = f"Out of sample: purchases a customer after {holdout.calibration_end:%Y-%m-%d}, by repeats before"
     says = (
-        f"Predicted against actual over {holdout.weeks:g} weeks; same_rate is the forecast without a model.",
+        f"Predicted against actual over {holdout.weeks:g} weeks; same_rate is the forecast without a model. Purchases a "
+        "customer above; all purchases, and errors a customer, below.",
     )
     return [
         Section(
@@ -253,9 +267,9 @@ def _worth(values: Values, units: Units) -> Section:
         *(f"{note[:1].upper()}{note[1:]}." for note in values.notes),
         unsure,
     )
-    shown = [_framed("segments", values.segments)]
+    shown = [_framed("segments", values.segments, money=units.money)]
     if values.tiers is not None:
-        shown.append(_framed("tiers", values.tiers))
+        shown.append(_framed("tiers", values.tiers, money=units.money))
     if len(values.ranks) > 1:
         shown.append(_framed("ranks", values.ranks))
     return Section("values", "What the customers are worth", says, tuple(shown))
@@ -267,15 +281,20 @@ def _lists(values: Values, units: Units) -> list[Section]:
         listed: pd.DataFrame = getattr(values, name)
         if len(listed):
             says = (f"Money at stake in all: {units.worth(float(listed['money_at_stake'].sum()))}.",)
-            table = _framed(name, listed, SHOWN)
+            table = _framed(name, listed, SHOWN, units.money)
             sections.append(Section(name, f"{title} ({len(listed):,})", says, (table,)))
     return sections
 
 
-def _framed(name: str, frame: pd.DataFrame, most: int = 40) -> Table:
-    """A frame as a table under its own column names."""
+def _framed(name: str, frame: pd.DataFrame, most: int = 40, money: str = "") -> Table:
+    """A frame as a table under its own column names; `money` is the unit of those that are money."""
     columns = tuple(
-        Column(str(label), str(label).replace("_", " "), _form(str(label), frame[label]))
+        Column(
+            str(label),
+            HEADINGS.get(str(label), str(label).replace("_", " ")),
+            _form(str(label), frame[label]),
+            money if label in MONEY else "",
+        )
         for label in frame.columns
     )
     rows = tuple(tuple(_cell(cell) for cell in row) for row in frame.itertuples(index=False))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cpm_opt.report.words import Range, amount, percent, whole_periods
 
@@ -53,6 +53,20 @@ class Table:
     most: int = 40
     file: str = ""
     of: int | None = None
+
+    def without_blanks(self) -> Table:
+        """The table as a reader is shown it: without columns that are blank in every row."""
+        kept = [
+            number
+            for number in range(len(self.columns))
+            if not self.rows or any(row[number] not in (None, "") for row in self.rows)
+        ]
+        if len(kept) == len(self.columns):
+            return self
+        columns = tuple(self.columns[number] for number in kept)
+        return replace(
+            self, columns=columns, rows=tuple(tuple(row[number] for number in kept) for row in self.rows)
+        )
 
     def as_dict(self) -> dict[str, object]:
         """All rows as JSON-ready fields; a range is the list of its ends."""

@@ -102,6 +102,12 @@ def _layers(statement: ProfitStatement, units: Units) -> Section:
     rows.append(
         ("= Total of the ledger", now.ledger_total, *earlier(0 if before is None else before.ledger_total))
     )
+    paid = statement.tax_on_profit(now)
+    if paid is not None:
+        paid_before = 0.0 if before is None else statement.tax_on_profit(before) or 0.0
+        after = 0.0 if before is None else before.ledger_total - paid_before
+        rows.append(("Tax on profit", -paid, *earlier(-paid_before)))
+        rows.append(("= Profit after tax", now.ledger_total - paid, *earlier(after)))
     columns = [Column("layer", "layer"), _money("amount", "this period", units)]
     if before is not None:
         columns.append(_money("prior", "the period before", units))

@@ -9,10 +9,11 @@ from __future__ import annotations
 import io
 import shutil
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Literal, TextIO
 
 from cpm_opt.report.explanation import NUMBER, SHARE, Explanation, Table
+from cpm_opt.report.fitting import blocks, shared_units
 
 NARROW = 60
 PIPE_WIDTH = 100
@@ -31,12 +32,14 @@ def text_of(explanation: Explanation, stream: TextIO) -> str:
             textwrap.fill(clean(sentence), max(20, width - 2), break_on_hyphens=False)
             for sentence in section.sentences
         )
-        for table in section.tables:
+        for whole in section.tables:
+            table, units = shared_units(whole.without_blanks())
             parts.append("")
+            if units:
+                parts.append(textwrap.fill(clean(units), max(20, width - 2), break_on_hyphens=False))
             if boxed:
-                parts.append(
-                    _rich_table(table, width, (stream.encoding or "ascii").lower().startswith("utf"))
-                )
+                lines = (stream.encoding or "ascii").lower().startswith("utf")
+                parts.append(_fitted_table(table, width, lines))
             else:
                 parts.extend(_plain_table(table, width if terminal else None))
             parts.extend(_rest(table))
@@ -81,8 +84,20 @@ def _plain_table(table: Table, width: int | None) -> Iterator[str]:
         yield GAP.join(cell.rjust(size) if push else cell.ljust(size) for cell, size, push in cells).rstrip()
 
 
-def _rich_table(table: Table, width: int, lines: bool) -> str:
+def _fitted_table(table: Table, width: int, lines: bool) -> str:
     """The table fitted to `width`, long cells wrapped; `lines` is whether the terminal can draw them."""
+    titles = [clean(column.title) for column in table.columns]
+    rows = _cells(table)
+    found = blocks(list(zip(titles, *rows, strict=True)), width)
+    if found is None:
+        return "\n".join(_plain_table(table, width))
+    return "\n\n".join(_rich_table(table, titles, rows, widths, lines) for widths in found)
+
+
+def _rich_table(
+    table: Table, titles: list[str], rows: list[list[str]], widths: Mapping[int, int], lines: bool
+) -> str:
+    """The columns named in `widths`, each as wide as it says there."""
     from rich import box
     from rich.console import Console
     from rich.table import Table as RichTable
@@ -91,11 +106,13 @@ def _rich_table(table: Table, width: int, lines: bool) -> str:
     shape = RichTable(
         box=box.SIMPLE_HEAD if lines else box.ASCII2, pad_edge=False, show_edge=False, header_style=""
     )
-    for column in table.columns:
-        side: Literal["left", "right"] = "right" if column.form in (NUMBER, SHARE) else "left"
-        shape.add_column(Text(clean(column.title)), justify=side, overflow="fold")
-    for row in _cells(table):
-        shape.add_row(*(Text(cell) for cell in row))
+    for number, size in widths.items():
+        form = table.columns[number].form
+        side: Literal["left", "right"] = "right" if form in (NUMBER, SHARE) else "left"
+        shape.add_column(Text(titles[number]), justify=side, overflow="fold", width=size)
+    for row in rows:
+        shape.add_row(*(Text(row[number]) for number in widths))
     out = io.StringIO()
-    Console(file=out, width=width, color_system=None, highlight=False, emoji=False).print(shape)
-    return out.getvalue().rstrip("\n")
+    wide = sum(widths.values()) + 3 * len(widths)
+    Console(file=out, width=wide, color_system=None, highlight=False, emoji=False).print(shape)
+    return "\n".join(line.rstrip() for line in out.getvalue().rstrip("\n").split("\n"))

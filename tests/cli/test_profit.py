@@ -12,6 +12,11 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from cpm_opt.cli import app
+from cpm_opt.costing import cost_and_profit
+from cpm_opt.report.chart import Bars, Lines, Steps
+from cpm_opt.report.profit_charts import profit_charts
+from cpm_opt.tables import read_instance
+from tests.ledger import instance
 
 ROOT = Path(__file__).resolve().parents[2]
 CDNOW = ROOT / "instances" / "cdnow"
@@ -70,3 +75,54 @@ def test_faults_are_told_and_nothing_is_written(words: tuple[str, ...], told: st
     assert told in result.stderr
     assert result.stdout == ""
     assert not (CDNOW / "customers.csv").exists()
+
+
+def with_activities(folder: Path) -> Path:
+    costs = {
+        "sales": "customer,date,revenue,cost\na,2025-01-01,50,20\n",
+        "activities": "activity,transaction_rate\nvisit,6\npack,2\n",
+        "activity_counts": "activity,customer,count\nvisit,a,1\npack,a,4\n",
+    }
+    instance(folder, None, "", "year", costs)
+    return folder
+
+
+def test_the_charts_show_the_figures_of_the_statement(tmp_path: Path) -> None:
+    bank = ROOT / "instances" / "bank-clients"
+    tables = read_instance(bank)
+    statement = cost_and_profit(tables)
+    answer = statement.as_dict()
+    way, whale, tiers = profit_charts(statement, tables.info)  # the bank counts no activities
+    assert (type(way), type(whale), type(tiers)) == (Steps, Lines, Bars)
+    assert isinstance(way, Steps)
+    assert isinstance(whale, Lines)
+    assert isinstance(tiers, Bars)
+    assert way.first[1] == answer["list_revenue"]
+    assert way.last[1] == answer["profit"]
+    # The steps lead from the first to the last total.
+    assert way.first[1] + sum(change for _, change in way.steps) == pytest.approx(way.last[1], abs=0.02)
+    curve = [y for _, y in whale.series[0].points]
+    assert max(curve) / curve[-1] == pytest.approx(answer["whale"]["peak_share"], abs=1e-3)  # type: ignore[index]
+    assert curve[-1] == whale.level == pytest.approx(answer["profit"])
+    profits = [y for _, y in tiers.series[0].points]
+    assert profits == [tier["profit"] for tier in answer["tiers"].values() if tier["customers"]]  # type: ignore[attr-defined]
+
+    shop = cost_and_profit(read_instance(with_activities(tmp_path / "shop")))
+    activities = profit_charts(shop, tables.info)[-1]
+    assert isinstance(activities, Bars)
+    assert (activities.names, [y for _, y in activities.series[0].points]) == (("pack", "visit"), [8, 6])
+
+    plot = tmp_path / "bank.svg"
+    result = profit(str(bank), "--plot", str(plot), "--json")
+    assert result.exit_code == 0, result.output
+    assert json.loads(result.stdout)["profit"] == answer["profit"]
+    text = plot.read_text(encoding="utf-8")
+    for words in ("From list prices to profit", "Whale curve", "Profit by tier", "platinum (140)"):
+        assert words in text, words
+    for words, told in (
+        (("--plot", str(tmp_path / "bank.doc")), "--plot"),
+        (("--plot", str(plot), "--trace"), "--trace: does not go with --plot"),
+    ):
+        refused = profit(str(bank), *words)
+        assert refused.exit_code == 2
+        assert told in refused.stderr

@@ -170,6 +170,8 @@ TEXTS: dict[str, str | bytes] = {
     + "b,2025-1-01,1,5,\n,2025-01-02,x,1e400,\nc,2025/01/01,1_0,,\nd,2025-02-30,nan,1e-12,\n",
     "spelt oddly": H + 'a,"2025-01-01 ", 5,+5.50,\nb,2025-01-01,\u00a07,0.0000000,\n',
     "widths": H + FINE + "a,2025-01-01,1,5\nb,2025-01-01,1,5,x,y\n" + FINE,
+    "a thousands comma before an empty field": H + "a,2025-01-01,1,1,234,\n" + FINE + "b,2025-01-01,1,234,,\n",
+    "empty fields too many": H + "a,2025-01-01,1,5,o,,,\n" + FINE + 'b,2025-01-01,1,5,"",""\n',
     "widths and cells": H + "a,2025-01-01,1,5\nb,2025-01-01,1,five,\n",
     "open quote": H + FINE + 'a,2025-01-01,1,5,"x\nb,2025-01-01,1,5,\n',
     "text after a quote": H + 'a,2025-01-01,1,5,"x"y\n',

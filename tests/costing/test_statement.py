@@ -13,9 +13,11 @@ from typer.testing import CliRunner
 
 from cpm_opt.cli import app
 from cpm_opt.costing.break_even import Change
+from cpm_opt.costing.trace import trace
 from cpm_opt.faults import InputError
+from cpm_opt.report.profit import profit_report
 from cpm_opt.runs.plain import json_text
-from cpm_opt.tables import RAW
+from cpm_opt.tables import RAW, read_instance
 from tests.costing.statements import MARGIN, PERIODS, statement
 
 ROOT = Path(__file__).parents[2]
@@ -101,6 +103,29 @@ def test_two_periods_beside_each_other_with_the_same_returns_as_the_example(tmp_
     assert answer["large"][0]["share"] == pytest.approx(0.75)
     assert found.inactive_shares == (pytest.approx(1 / 3), pytest.approx(0.5))
     assert found.as_dict()["prior"]["ros_change"] == pytest.approx(-1 / 60)  # type: ignore[index]
+
+
+def test_tax_on_profit_is_the_firms_and_none_on_a_loss(tmp_path: Path) -> None:
+    taxed = PERIODS.replace("last_day = 2025-12-31\n", "last_day = 2025-12-31\ntax_rate = 0.2\n")
+    sales = "customer,date,revenue,cost,tax\na,2025-01-01,1000,400,50\na,2024-06-01,100,400,0\n"
+    pools = "pool,expense,practical_capacity,date\nstore,150,10,2025-06-01\n"
+    found = statement(tmp_path / "taxed", taxed, sales=sales, cost_pools=pools)
+    answer = found.as_dict()
+    # 1,000 - 400 - 50 of tax on the lines is the customer's; idle capacity of 150 is the firm's; a fifth of 400 goes.
+    assert (answer["profit"], answer["ledger_total"]) == (550, 400)
+    assert (answer["profit_tax"], answer["profit_after_tax"]) == (80, 320)
+    assert found.prior is not None
+    assert (found.prior.ledger_total, found.tax_on_profit(found.prior)) == (-300, 0)
+    assert answer["unreconciled"] == 0
+    figures = {figure.name: figure for figure in trace(found).figures}
+    assert figures["profit_tax"].amount == sum(part.amount for part in figures["profit_tax"].parts) == 80
+    assert figures["profit_after_tax"].amount == 320
+    (layers,) = profit_report(found, read_instance(tmp_path / "taxed").info).sections[0].tables
+    assert layers.rows[-2:] == (("Tax on profit", -80, 0), ("= Profit after tax", 320, -300))
+    untaxed = statement(tmp_path / "untaxed", PERIODS, sales=sales, cost_pools=pools)
+    assert (untaxed.as_dict()["profit_tax"], untaxed.as_dict()["profit_after_tax"]) == (None, None)
+    with pytest.raises(InputError, match="tax_rate, value '20"):
+        statement(tmp_path / "percent", taxed.replace("tax_rate = 0.2", "tax_rate = 20.0"), sales=sales)
 
 
 def test_price_waterfall_product_cost_and_break_even(tmp_path: Path) -> None:

@@ -20,13 +20,16 @@ def test_the_worked_examples_run() -> None:
     assert failed == 0
 
 
+ROOMS = ROOT / "cpm_opt" / "estimates"
+
+
 def test_every_lint_and_key_is_described() -> None:
     text = PAGE.read_text(encoding="utf-8")
     names = ("estimate_lint.py", "planning_lint.py", "response.py", "transitions.py")
-    sources = "".join((ROOT / "cpm_opt" / "estimates" / name).read_text(encoding="utf-8") for name in names)
+    sources = "".join(path.read_text(encoding="utf-8") for name in names for path in ROOMS.rglob(name))
     codes = set(re.findall(r'Lint\(\s*"([a-z-]+)"', sources))
     names = ("move_doubts.py", "panel_tables.py", "lever_terms.py", "with_scenarios.py")
-    sources = "".join((ROOT / "cpm_opt" / "estimates" / name).read_text(encoding="utf-8") for name in names)
+    sources = "".join(path.read_text(encoding="utf-8") for name in names for path in ROOMS.rglob(name))
     codes |= set(re.findall(r'(?:code=|_warning\(\s*)"([a-z-]+)"', sources)) - {"segments-differ"}
     assert len(codes) >= 14
     assert {code for code in codes if f"`{code}`" not in text} == set()

@@ -26,7 +26,7 @@ def test_the_worked_example_runs() -> None:
 def test_every_lint_and_key_of_the_value_half_is_described() -> None:
     text = PAGE.read_text(encoding="utf-8")
     sources = "".join(
-        (ROOT / "cpm_opt" / "estimates" / name).read_text(encoding="utf-8")
+        (ROOT / "cpm_opt" / "estimates" / "value" / name).read_text(encoding="utf-8")
         for name in ("purchases.py", "values.py", "combined.py")
     )
     codes = set(re.findall(r'Lint\(\s*"([a-z-]+)"', sources))
@@ -48,7 +48,7 @@ def test_the_segments_of_the_page_are_made_and_every_key_and_column_is_named(tmp
     assert {
         word for word in (*OF_PROFIT, *OF_VALUE, TIER, *BOUNDS) if not re.search(rf"\b{word}\b", text)
     } == set()
-    source = (ROOT / "cpm_opt" / "estimates" / "from_profit.py").read_text(encoding="utf-8")
+    source = (ROOT / "cpm_opt" / "estimates" / "segments" / "from_profit.py").read_text(encoding="utf-8")
     codes = set(re.findall(r'"([a-z]+-[a-z]+)"', source)) & set(
         re.findall(r"^\| `([a-z-]+)` \|", text, re.MULTILINE)
     )

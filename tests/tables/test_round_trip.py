@@ -20,7 +20,7 @@ from typer.testing import CliRunner
 
 from cpm_opt.cli import app
 from cpm_opt.tables import read_instance
-from tests.tables.test_queries_and_parquet import SERVER
+from tests.tables.test_queries import SERVER
 from tests.test_bad_inputs import BASE, MODEL
 
 BANK = Path(__file__).parents[2] / "instances" / "bank-clients"

@@ -223,7 +223,7 @@ def _sections(told: Iterable[Section], drawn: Sequence[Figure], most: int) -> li
                 clean(section.title),
                 _told(section.sentences),
                 tuple(_shown_figure(figure, drawn, most) for figure in own),
-                tuple(_shown(table, most) for table in section.tables),
+                tuple(_shown(table.without_blanks(), most) for table in section.tables),
             )
         )
     return shown

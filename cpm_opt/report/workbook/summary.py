@@ -197,7 +197,7 @@ def write_explanation(sheet: Sheet, told: Explanation) -> None:
         for sentence in section.sentences:
             sheet.text(row, 0, sentence)
             row += 1
-        for table in section.tables:
+        for table in (whole.without_blanks() for whole in section.tables):
             row += 1
             sheet.heads(row, table.columns)
             for cells in table.rows:

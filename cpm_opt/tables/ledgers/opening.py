@@ -20,6 +20,9 @@ from cpm_opt.tables.source import Source
 from cpm_opt.toml_file import TomlFile
 
 HEAD = 1_000_000
+# DuckDB forgives a field too many where it is NULL, as an empty one is by default: a row such as `a,1,234,` would pass
+# for one whose amount is 1. No cell is this text, so none is NULL.
+NO_CELL = "\x01no cell is NULL\x01"
 
 
 def opened(
@@ -44,7 +47,7 @@ def opened(
         if faults:
             return None, faults
         relation = _csv_relation(_plain_path(path, engine), header, source)
-        raws = {label: sql.name(f"c{at}") for at, label in reversed(list(enumerate(header)))}
+        raws = {label: f"nullif({sql.name(f'c{at}')}, '')" for at, label in reversed(list(enumerate(header)))}
         kinds = dict.fromkeys(header, "VARCHAR")
         row: int | None = 1 if has_lines else None
     else:
@@ -114,7 +117,8 @@ def _csv_relation(path: str, header: Sequence[str], source: Source) -> str:
     columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(header)))
     return (
         f"read_csv({sql.text(path)}, header = true, auto_detect = false, delim = {sql.text(source.delimiter)}, "
-        f"quote = '\"', escape = '\"', store_rejects = true, rejects_limit = 1000, columns = {{{columns}}})"
+        f"quote = '\"', escape = '\"', nullstr = {sql.text(NO_CELL)}, store_rejects = true, rejects_limit = 1000, "
+        f"columns = {{{columns}}})"
     )
 
 
