@@ -48,9 +48,11 @@ def blocks(cells: Sequence[Sequence[str]], width: int) -> list[dict[int, int]] |
 
     `cells` are the columns, heading first. The first columns, as many as tell the rows apart, are in each block.
     """
-    least = [_least(column) for column in cells]
     most = [max(map(len, column)) for column in cells]
     everything = list(range(len(cells)))
+    least = [_least(column, max(most)) for column in cells]
+    if _together(everything, least) > width:
+        least = [_least(column, WORD) for column in cells]
     if _together(everything, least) <= width:
         return [_widths(everything, least, most, width)]
     keys = _keys(cells, least, width)
@@ -65,9 +67,9 @@ def blocks(cells: Sequence[Sequence[str]], width: int) -> list[dict[int, int]] |
     return [_widths(block, least, most, width) for block in found]
 
 
-def _least(column: Sequence[str]) -> int:
-    """The longest of its words; of numbers the longest whole."""
-    return max((min(len(word), WORD) for cell in column for word in cell.split()), default=1)
+def _least(column: Sequence[str], cap: int) -> int:
+    """The longest of its words, or `cap` where that is less."""
+    return max((min(len(word), cap) for cell in column for word in cell.split()), default=1)
 
 
 def _together(numbers: Sequence[int], sizes: Sequence[int]) -> int:

@@ -104,6 +104,8 @@ def _balance(found: ProductPortfolio, units: Units) -> list[str]:
             f"All products together take {units.worth(-whole)}, which has to come from elsewhere: the portfolio does "
             "not pay for its own growth."
         )
+    if not found.quadrants.loc[COW, "products"]:
+        told.append("There is no cash cow: nothing in the portfolio pays for the others.")
     if not found.quadrants.loc[QUESTION, "products"] and not found.quadrants.loc[STAR, "products"]:
         told.append("There is no star and no question mark: nothing grows into the cash cows of later.")
     return told

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 STAR, COW, QUESTION, DOG = "star", "cash cow", "question mark", "dog"
 QUADRANTS = (STAR, COW, QUESTION, DOG)
 MARKETS = "markets"
+CUT_TOLERANCE = 1e-12
 LEDGER_FIGURES = ("sales", "sales_before", "cash")
 
 
@@ -168,7 +169,9 @@ def _matrix(rows: pd.DataFrame, rules: ProductRules) -> pd.DataFrame:
     rival = by_name["largest_rival"]
     alone = np.where(frame["sales"] > 0, np.inf, 0.0)
     frame["relative_share"] = np.where(rival > 0, frame["sales"] / rival.where(rival > 0), alone)
-    fast, high = frame["market_growth"] >= rules.growth, frame["relative_share"] >= rules.share
+    # Compared by products, with a hair of tolerance: 600 / 500 - 1 is less than 0.2 in floating point.
+    fast = by_name["market"] >= by_name["market_before"] * (1 + rules.growth) * (1 - CUT_TOLERANCE)
+    high = frame["relative_share"] >= rules.share * (1 - CUT_TOLERANCE)
     frame["quadrant"] = np.select(
         [np.asarray(fast & high), np.asarray(~fast & high), np.asarray(fast & ~high)],
         [STAR, COW, QUESTION],

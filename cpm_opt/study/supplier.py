@@ -120,11 +120,13 @@ def _scale(table: pd.DataFrame, criteria: pd.DataFrame) -> tuple[NDArray[np.floa
 def _values(
     table: pd.DataFrame, criteria: pd.DataFrame
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Scores as parts of the scale, 0 to 1, and its ends. Where all score alike on a scale as seen, all get 1."""
+    """Scores as parts of the scale, 0 to 1, and its ends. Where all score alike on a scale as seen, all get 1, but 0
+    where that is the stated worst."""
     worst, best = _scale(table, criteria)
     span = best - worst
     found = (table.to_numpy(dtype=np.float64) - worst) / np.where(span == 0, 1.0, span)
-    return np.where(span == 0, 1.0, found), worst, best
+    alike = np.where(criteria["worst"].isna().to_numpy(), 1.0, 0.0)
+    return np.where(span == 0, alike, found), worst, best
 
 
 def _misses(table: pd.DataFrame, criteria: pd.DataFrame) -> pd.Series[str]:
@@ -227,24 +229,14 @@ def _scale_faults(criteria: pd.DataFrame) -> list[Fault]:
 
 
 def _off_scale(criteria: pd.DataFrame, scores: pd.DataFrame) -> list[Fault]:
-    both = scores.merge(criteria[["criterion", "worst", "best"]], on="criterion")
-    low, high = (
-        both[["worst", "best"]].min(axis=1, skipna=True),
-        both[["worst", "best"]].max(axis=1, skipna=True),
-    )
-    stated_both = both[["worst", "best"]].notna().all(axis=1)
-    off = both[stated_both & ((both["score"] < low) | (both["score"] > high))]
-    remedy = "correct the score, or widen the scale in table criteria"
-    columns = ["score", "worst", "best", "line"]
-    return [
-        Fault(
-            SCORES,
-            f"is off the scale from {worst:g} to {best:g}",
-            remedy,
-            int(line),
-            "score",
-            f"{score:g}",
-            code="value",
-        )
-        for score, worst, best, line in off[columns].itertuples(index=False, name=None)
-    ]
+    """Scores beyond an end that is stated, each in the direction of its criterion."""
+    both = scores.merge(criteria[["criterion", "worst", "best", "better"]], on="criterion")
+    up = np.where(both["better"] == "less", -1.0, 1.0)
+    faults = []
+    for end, beyond in (("worst", -1.0), ("best", 1.0)):
+        off = both[beyond * up * (both["score"] - both[end]) > 0]
+        remedy = "correct the score, or widen the scale in table criteria"
+        for score, stated, line in off[["score", end, "line"]].itertuples(index=False, name=None):
+            message = f"is off the scale: {'worse' if end == 'worst' else 'better'} than {end}, {stated:g}"
+            faults.append(Fault(SCORES, message, remedy, int(line), "score", f"{score:g}", code="value"))
+    return faults

@@ -57,6 +57,15 @@ def test_a_product_on_a_cut_is_on_its_upper_side_and_cuts_are_the_instances(tmp_
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(("cut", "market"), [(0.2, 600), (0.15, 575), (0.4, 700), (-0.05, 475)])
+def test_a_market_that_grew_exactly_by_the_cut_is_fast(tmp_path, cut: float, market: int):
+    text = HEADER + f"spray,{market},500,50,50,30,-45\n"
+    found = product_portfolio(
+        read_instance(instance(tmp_path, text, f"[estimates.product]\ngrowth = {cut}\n"))
+    )
+    assert found.products.loc["spray", "quadrant"] == "star"
+
+
 def test_who_has_no_rival_has_a_high_share(tmp_path):
     found = product_portfolio(
         read_instance(instance(tmp_path, HEADER + "ink,100,100,0,100,90,5\nnil,100,100,0,0,0,0\n"))

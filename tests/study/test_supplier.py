@@ -93,6 +93,34 @@ def test_a_scale_that_is_not_stated_is_that_of_the_scores(tmp_path):
     assert found.suppliers.loc["sued", "points"] == pytest.approx(50 * (0 + 5 / 6))
 
 
+@pytest.mark.parametrize(
+    ("row", "score", "says"),
+    [
+        ("quality,5,50,,,more", 40, "40.*worse than worst, 50"),
+        ("quality,5,,80,,more", 95, "95.*better than best, 80"),
+        ("quality,5,90,,,less", 95, "95.*worse than worst, 90"),
+    ],
+)
+def test_a_score_beyond_the_one_end_that_is_stated_is_off_the_scale(
+    tmp_path, row: str, score: int, says: str
+):
+    criteria = CRITERIA.replace("quality,5,0,100,50,more", row)
+    scores = SCORES.replace("nord,quality,90", f"nord,quality,{score}").replace(
+        "sued,quality,70", "sued,quality,60"
+    )
+    scores = scores.replace("west,quality,95", "west,quality,61")
+    with pytest.raises(InputError, match=says) as caught:
+        supplier_portfolio(read_instance(instance(tmp_path, criteria=criteria, supplier_scores=scores)))
+    assert len(caught.value.faults) == 1
+
+
+def test_who_scores_the_stated_worst_gets_nothing_for_it_even_if_all_do(tmp_path):
+    criteria = "criterion,weight,worst\nquality,1,50\n"
+    scores = "supplier,criterion,score\nnord,quality,50\nsued,quality,50\nwest,quality,50\n"
+    found = supplier_portfolio(read_instance(instance(tmp_path, criteria=criteria, supplier_scores=scores)))
+    assert found.suppliers["points"].tolist() == [0, 0, 0]
+
+
 def test_tiers_by_shares_and_by_natural_breaks(tmp_path):
     for method, values in (("shares", "values = [0.5, 0.5]\n"), ("natural_breaks", "values = []\n")):
         more = f'[estimates.supplier]\nmethod = "{method}"\nnames = ["first", "second"]\n{values}'
