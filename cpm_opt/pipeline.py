@@ -139,7 +139,8 @@ def _examine(
         return None, _with_model_faults(faults, model, settings, time_limit), []
     spec, faults = _read_model(model or tables.info.default_model, settings, time_limit)
     spec = _pinned(spec, fix, forbid)
-    estimates = estimate(tables)
+    # Scenarios cost time and may fail by themselves: a model that weighs no risk does without.
+    estimates = estimate(tables, scenarios=spec is not None and "risk" in spec.components)
     frames, unheld = _held(estimates.frames, spec)
     # A ledger that was left where it lies is told once, though estimates and costing both met its faults.
     told = list(dict.fromkeys([*tables.faults, *faults, *estimates.faults, *costing_faults(tables)]))

@@ -82,7 +82,7 @@ def frontier(
     problem = read_problem(instance, model, settings or (), time_limit, fix or (), forbid or ())
     call = Call(versus, members, sense or "", points, results, out)
     with waiting("solving ...") as tell:
-        found = traced(problem, call, lambda count: tell(f"{count} plans are solved"))
+        found = traced(problem, call, lambda count: tell(f"plans solved: {count}"))
     files: dict[str, str | None] = {"table": None, "chart": None}
     if found.folder is not None:
         replace_file("--out", found.folder / CHART, frontier_chart(found))

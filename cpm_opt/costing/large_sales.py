@@ -1,4 +1,4 @@
-"""The sales of a ledger too long for memory, condensed by DuckDB where they lie.
+"""The sales of a ledger too long for memory, condensed where they lie: by DuckDB, or by the user's own database.
 
 The money of a line is computed in floats, as product_cost does, rounded to a millionth of its unit and then added as
 whole numbers: a sum is exact and the same in every run, in whatever order threads meet the lines.
@@ -6,10 +6,10 @@ whole numbers: a sum is exact and the same in every run, in whatever order threa
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -18,12 +18,19 @@ from cpm_opt.costing.periods import Period
 from cpm_opt.costing.product_cost import BY_MARGIN, BY_UNIT_COST, STATED, margin_of, no_margin
 from cpm_opt.costing.sales_lines import MONEY, SUMS, LineTotals
 from cpm_opt.faults import Fault, InputError
-from cpm_opt.tables.ledgers import LargeTable
-from cpm_opt.tables.ledgers.expressions import name, number, text
+from cpm_opt.tables.ledgers import InRowsNow, LargeTable
+from cpm_opt.tables.ledgers.dialects import Dialect
+from cpm_opt.tables.ledgers.expressions import name, text
+
+if TYPE_CHECKING:
+    from cpm_opt.tables.ledgers.in_database import DatabaseTable
+
+# More names than this are not written into a query: the rows are fetched instead.
+MOST_LISTED = 20_000
 
 
 def large_sales(
-    large: LargeTable, products: pd.DataFrame | None, estimates: Mapping[str, Any]
+    large: LargeTable | DatabaseTable, products: pd.DataFrame | None, estimates: Mapping[str, Any]
 ) -> tuple[LargeSales, list[Fault]]:
     """The sales, and the fault of a gross margin that is unusable, or missing where every line needs it."""
     margin, faults = margin_of(estimates)
@@ -35,12 +42,12 @@ def large_sales(
 
 @dataclass(frozen=True, eq=False)
 class LargeSales:
-    """Sales in a `LargeTable`, with table products joined and the declared gross margin (None: there is none).
+    """Sales in a `LargeTable` or a `DatabaseTable`, with table products joined and the declared gross margin (None: there is none).
 
     `periods` are those that are asked for: one scan condenses the lines by customer for all of them.
     """
 
-    large: LargeTable
+    large: LargeTable | DatabaseTable
     margin: float | None
     products: pd.DataFrame | None = field(repr=False)
     periods: tuple[Period, ...] = ()
@@ -75,8 +82,11 @@ class LargeSales:
     def orders(self, period: Period) -> pd.Series[int]:
         """How many orders by customer."""
         order = "CASE WHEN \"order\" = '' THEN '' ELSE \"order\" END AS o, CASE WHEN \"order\" = '' THEN date END AS d"
-        pairs = f"SELECT DISTINCT customer, {order} FROM {{lines}} WHERE {_inside(period)}"
-        query = f"SELECT customer, count(*) AS n FROM ({pairs}) GROUP BY customer"
+
+        def query() -> str:
+            pairs = f"SELECT DISTINCT customer, {order} FROM {{lines}} WHERE {self._inside(period)}"
+            return f"SELECT customer, count(*) AS n FROM ({pairs}) AS pairs GROUP BY customer"
+
         found = self._asked(["customer", "date", "order"], query)
         return pd.Series(found["n"], index=pd.Index(found["customer"], dtype=object)).sort_index()
 
@@ -95,22 +105,27 @@ class LargeSales:
             sums = rows.groupby("product")[list(MONEY)].sum()
             return sums.rename_axis("value").reset_index()
         value = name(dimension)
-        columns = f"{value} AS value, {self._sums(MONEY)}"
-        query = f"SELECT {columns} FROM {{lines}} WHERE {_inside(period)} GROUP BY 1 ORDER BY 1"
+
+        def query() -> str:
+            columns = f"{value} AS value, {self._sums(MONEY)}"
+            return f"SELECT {columns} FROM {{lines}} WHERE {self._inside(period)} GROUP BY 1 ORDER BY 1"
+
         found = self._asked([*self._money_needs(), "date", dimension], query)
         self.large.check_names(dimension, _texts(found["value"]))
         return self._money(found, MONEY).assign(value=_texts(found["value"]))[["value", *MONEY]]
 
     def cells(self, period: Period, customers: Collection[str] | None = None) -> pd.DataFrame:
         """By customer and product."""
-        where = _inside(period)
+        few = ""
         if customers is not None:
-            few = ", ".join(text(one) for one in sorted(customers)) or "NULL"
-            where += f" AND customer IN ({few})"
-        query = (
-            f"SELECT customer, product, {self._sums(('revenue', 'product_cost', 'tax'))} FROM {{lines}} WHERE {where} "
-            "GROUP BY 1, 2 ORDER BY 1, 2"
-        )
+            few = f" AND customer IN ({', '.join(text(one) for one in sorted(customers)) or 'NULL'})"
+
+        def query() -> str:
+            return (
+                f"SELECT customer, product, {self._sums(MONEY)} FROM {{lines}} WHERE {self._inside(period)}{few} "
+                "GROUP BY 1, 2 ORDER BY 1, 2"
+            )
+
         found = self._asked([*self._money_needs(), "customer", "date", "product"], query)
         money = self._money(found, MONEY)
         cost = money["product_cost"] + money["tax"]
@@ -119,35 +134,42 @@ class LargeSales:
 
     def buyers(self, orders: Collection[str]) -> pd.Series[str]:
         """The customer of each of these orders, where it has one alone."""
-        return self._one_of("order", "customer", orders, "true")
+        return self._one_of("order", "customer", orders, None)
 
     def agreed(self, period: Period, key: str, dimension: str, values: Collection[str]) -> pd.Series[str]:
         """The value on which all lines of an order (or product) of the period agree."""
-        return self._one_of(key, dimension, values, _inside(period))
+        return self._one_of(key, dimension, values, period)
 
     def traced(self, period: Period, customer: str | None, most: int) -> pd.DataFrame:
-        """By the rule of the product cost."""
+        """By the rule of the product cost, over rows that have numbers."""
         from cpm_opt.tables.ledgers.offenders import lines_of
 
-        where = _inside(period) + ("" if customer is None else f" AND customer = {text(customer)}")
+        rows = self.large.in_rows("")
+        where = self._inside(period) + ("" if customer is None else f" AND customer = {text(customer)}")
         needs = [*self._needs(), "cost"]
         sums = f"count(*) AS lines, {self._sums(SUMS)}"
         query = f"SELECT {self._rule()} AS rule, {sums} FROM {{lines}} WHERE {where} GROUP BY 1"
-        found = self._asked(needs, query)
+        found = self._asked(needs, lambda: query)
         table = self._money(found, SUMS).set_index(_texts(found["rule"]))
-        numbers = {rule: self._first(needs, where, rule, most) for rule in table.index}
+        first = {
+            rule: rows.numbers(needs, self._priced, f"{where} AND {self._rule()} = {text(rule)}", most)
+            for rule in table.index
+        }
         table["first"] = pd.Series(
-            {rule: lines_of(self.large, found) for rule, found in numbers.items()}, dtype=object
+            {rule: lines_of(rows, numbers) for rule, numbers in first.items()}, dtype=object
         )
         return table.sort_index()
 
     def transactions(self) -> pd.DataFrame:
         """By customer and day, sorted by both: lines, quantity, revenue, product_cost."""
         sums = ("quantity", "revenue", "product_cost")
-        query = (
-            f"SELECT customer, date, count(*) AS lines, {self._sums(sums)}, {self._counts()} FROM {{lines}} "
-            "GROUP BY 1, 2 ORDER BY 1, 2"
-        )
+
+        def query() -> str:
+            return (
+                f"SELECT customer, date, count(*) AS lines, {self._sums(sums)}, {self._counts()} FROM {{lines}} "
+                "GROUP BY 1, 2 ORDER BY 1, 2"
+            )
+
         found = self._asked([*self._money_needs(), "customer", "date", "quantity"], query)
         missing = int(found["missing"].sum())
         if missing:
@@ -159,6 +181,10 @@ class LargeSales:
         rows = pd.DataFrame({"customer": customer})
         rows["date"] = np.asarray(found["date"]).astype("datetime64[ns]")
         return pd.concat([rows, self._money(found, sums)], axis=1)
+
+    def told(self) -> str:
+        """Why the rows of a database had to be fetched; blank where they were not."""
+        return self.large.told
 
     @property
     def own_costs(self) -> bool:
@@ -172,7 +198,7 @@ class LargeSales:
     @property
     def _whole(self) -> _Condensed:
         if "whole" not in self.cache:
-            self.cache["whole"] = self._scan("1")
+            self.cache["whole"] = self._scan(lambda: "1")
         whole: _Condensed = self.cache["whole"]
         return whole
 
@@ -184,22 +210,32 @@ class LargeSales:
             now, *others = self.periods
             if now.first <= first and last <= now.last and all(other.last < first for other in others):
                 return self._whole
-        parts = [
-            f"CASE WHEN {_inside(period)} THEN {4**at} ELSE 0 END + "
-            f"CASE WHEN date < {_day(period.first)} THEN {2 * 4**at} ELSE 0 END"
-            for at, period in enumerate(self.periods)
-        ]
-        return self._scan(" + ".join(parts))
+        return self._scan(lambda: " + ".join(map(self._code, self.periods)))
 
-    def _scan(self, code: str) -> _Condensed:
-        product = "product" if self.large.has("product") else "''"
-        days = ", min(date) AS first, max(date) AS last" if code == "1" else ""
-        query = (
-            f"SELECT grouping(customer) AS g, code, customer, {product} AS product, count(*) AS lines, "
-            f"{self._sums(SUMS)}{days}, {self._counts()} "
-            f"FROM (SELECT *, CAST({code} AS TINYINT) AS code FROM {{lines}}) "
-            f"GROUP BY GROUPING SETS ((code, customer), (code, {product})) ORDER BY code, customer"
+    def _code(self, period: Period) -> str:
+        """SQL of the bits of a line: whether it lies in the period, and whether before it."""
+        bit = self._bit(period)
+        return (
+            f"CASE WHEN {self._inside(period)} THEN {bit} ELSE 0 END + "
+            f"CASE WHEN date < {self._dialect.day(period.first)} THEN {2 * bit} ELSE 0 END"
         )
+
+    def _scan(self, code_of: Callable[[], str]) -> _Condensed:
+        code = code_of()
+
+        def query() -> str:
+            days = ", min(date) AS first, max(date) AS last" if code == "1" else ""
+            product = "" if self.large.has("product") else ", '' AS product"
+            coded = f"(SELECT *{product}, CAST({code_of()} AS {self._dialect.small}) AS code FROM {{lines}}) AS coded"
+            sums = f"count(*) AS lines, {self._sums(SUMS)}{days}, {self._counts()} FROM {coded} GROUP BY"
+            if self._dialect.grouping_sets:
+                sets = "GROUPING SETS ((code, customer), (code, product)) ORDER BY code, customer"
+                return f"SELECT grouping(customer) AS g, code, customer, product, {sums} {sets}"
+            return (
+                f"SELECT 0 AS g, code, customer, NULL AS product, {sums} code, customer UNION ALL "
+                f"SELECT 1 AS g, code, NULL AS customer, product, {sums} code, product ORDER BY code, customer"
+            )
+
         found = self._asked([*self._needs(), *(["product"] if self.large.has("product") else [])], query)
         of_customer = np.asarray(found["g"]) == 0
         missing, every = (int(found[label][~of_customer].sum()) for label in ("missing", "lines"))
@@ -224,10 +260,6 @@ class LargeSales:
         )
         return _Condensed(customers, products.sort_values(["code", "product"]), ends)
 
-    def _first(self, needs: Sequence[str], where: str, rule: str, most: int) -> list[int]:
-        """The numbers of the first records of a rule."""
-        return self.large.numbers(needs, self._priced, f"{where} AND {self._rule()} = {text(rule)}", most)
-
     def _rule(self) -> str:
         """SQL of the rule of a line's product cost."""
         own = f"WHEN cost IS NOT NULL THEN {text(STATED)} " if self.large.has("cost") else ""
@@ -239,15 +271,20 @@ class LargeSales:
         """Whether lines are looked up in table products."""
         return self.products is not None and self.large.has("product")
 
-    def _one_of(self, key: str, of: str, values: Collection[str], where: str) -> pd.Series[str]:
+    def _one_of(self, key: str, of: str, values: Collection[str], period: Period | None) -> pd.Series[str]:
         wanted = sorted(set(values) - {""})
         if not wanted or not self.large.has(key):
             return pd.Series([], dtype=object)
-        self._register("wanted", pd.DataFrame({"k": wanted}, dtype=object))
-        query = (
-            f"SELECT {name(key)} AS k, min({name(of)}) AS one FROM {{lines}} WHERE {where} AND {name(key)} IN "
-            f"(SELECT k FROM wanted) GROUP BY 1 HAVING min({name(of)}) = max({name(of)}) ORDER BY 1"
-        )
+        frame = pd.DataFrame({"k": wanted}, dtype=object)
+
+        def query() -> str:
+            where = f"{self._inside(period)} AND" if period is not None else ""
+            few = f"{name(key)} IN (SELECT k FROM {self._listed('wanted', frame)} AS w)"
+            return (
+                f"SELECT {name(key)} AS k, min({name(of)}) AS one FROM {{lines}} WHERE {where} {few} "
+                f"GROUP BY 1 HAVING min({name(of)}) = max({name(of)}) ORDER BY 1"
+            )
+
         found = self._asked(["date", *self._money_needs(), key, of], query)
         return pd.Series(_texts(found["one"]), index=pd.Index(_texts(found["k"]), dtype=object), dtype=object)
 
@@ -264,22 +301,37 @@ class LargeSales:
     def _there(self, *labels: str) -> list[str]:
         return [label for label in labels if self.large.has(label)]
 
-    def _asked(self, needs: Iterable[str], query: str) -> Mapping[str, Any]:
-        """The answer of a query over `{lines}`, the lines with their money."""
-        needed = tuple(dict.fromkeys(needs))
-        if self._joined and "product" in needed and "products" not in self.cache:
-            known = self.products
-            assert known is not None
-            self._register("products", known[["product", "product_group", "unit_cost"]])
-            self.cache["products"] = True
-        return self.large.condense(needed, query.replace("{lines}", self._priced(needed)))
+    @property
+    def _dialect(self) -> Dialect:
+        """The SQL that the lines are asked in at present."""
+        return self.large.dialect
 
-    def _register(self, label: str, frame: pd.DataFrame) -> None:
-        """A small frame as a table of the engine, so that DuckDB knows how small it is."""
-        connection = self.large.engine.connection
-        connection.register("handed_over", frame)
-        connection.execute(f"CREATE OR REPLACE TEMP TABLE {label} AS SELECT * FROM handed_over")
-        connection.unregister("handed_over")
+    def _inside(self, period: Period) -> str:
+        return f"date >= {self._dialect.day(period.first)} AND date <= {self._dialect.day(period.last)}"
+
+    def _asked(self, needs: Iterable[str], query: Callable[[], str]) -> Mapping[str, Any]:
+        """The answer of a query over `{lines}`, the lines with their money; put anew where a database cannot tell."""
+        needed = tuple(dict.fromkeys(needs))
+        try:
+            return self.large.condense(needed, query().replace("{lines}", f"{self._priced(needed)} AS s"))
+        except InRowsNow:
+            return self.large.condense(needed, query().replace("{lines}", f"{self._priced(needed)} AS s"))
+
+    def _listed(self, label: str, frame: pd.DataFrame) -> str:
+        """A small frame as a table of DuckDB's, so that it knows how small it is, or as a subquery for a database."""
+        if self._dialect.of_database:
+            if len(frame) <= MOST_LISTED:
+                return self._dialect.listed(list(frame.columns), frame)
+            self.large.in_rows(f"more than {MOST_LISTED:,} names are looked up")
+            raise InRowsNow
+        kept = self.cache.get(label)
+        if kept is None or not kept.equals(frame):
+            connection = self.large.in_rows("").engine.connection
+            connection.register("handed_over", frame)
+            connection.execute(f"CREATE OR REPLACE TEMP TABLE {label} AS SELECT * FROM handed_over")
+            connection.unregister("handed_over")
+            self.cache[label] = frame
+        return label
 
     def _priced(self, needed: Sequence[str], rows: str = "{rows}") -> str:
         """A subquery of the needed columns with product_cost and list_revenue, by the formulas of product_cost."""
@@ -289,10 +341,11 @@ class LargeSales:
         if joined:
             costs.append(f"p.unit_cost * {'r.quantity' if 'quantity' in needed else '1.0'}")
             columns.append("p.unit_cost")
+        nothing = self._dialect.nothing()
         if self.margin is not None:
-            costs.append(f"r.revenue * {number(1.0 - self.margin)}")
+            costs.append(f"r.revenue * {self._dialect.number(1.0 - self.margin)}")
         if "revenue" in needed:
-            cost = f"coalesce({', '.join(costs)}, CAST(NULL AS DOUBLE))" if costs else "CAST(NULL AS DOUBLE)"
+            cost = f"coalesce({', '.join(costs)}, {nothing})" if costs else nothing
             columns.append(f"{cost} AS product_cost")
         if "list_price" in needed:
             quantity = "r.quantity" if "quantity" in needed else "1.0"
@@ -304,19 +357,22 @@ class LargeSales:
                 f"CASE WHEN {own} <> '' THEN {own} ELSE coalesce(p.product_group, '') END" if joined else own
             )
             columns.append(f"{group} AS product_group")
-        join = " LEFT JOIN products AS p ON r.product = p.product" if joined else ""
+        join = ""
+        if joined and self.products is not None:
+            known = self._listed("products", self.products[["product", "product_group", "unit_cost"]])
+            join = f" LEFT JOIN {known} AS p ON r.product = p.product"
         return f"(SELECT {', '.join(columns)}, r.doubtful FROM {rows} AS r{join})"
 
     def _counts(self) -> str:
         """Lines in doubt, lines without a product cost, and lines with one of their own."""
         stated = "count(cost)" if self.large.has("cost") else "0"
         missing = "0" if self.margin is not None else "count(*) - count(product_cost)"
-        return f"count_if(doubtful) AS doubtful, {missing} AS missing, {stated} AS stated"
+        return f"{self._dialect.counted('doubtful')} AS doubtful, {missing} AS missing, {stated} AS stated"
 
     def _sums(self, labels: Sequence[str]) -> str:
         """SQL of the sums that the file has the columns for, in millionths; `_money` knows the others."""
         return ", ".join(
-            f"sum(CAST({label} * 1e6 AS BIGINT)) AS {label}" for label in labels if self._summed(label)
+            f"{self._dialect.micro_sum(label)} AS {label}" for label in labels if self._summed(label)
         )
 
     def _summed(self, label: str) -> bool:
@@ -356,11 +412,3 @@ class _Condensed:
 
 def _texts(column: Any) -> Any:
     return np.asarray(np.ma.filled(column, "") if np.ma.isMaskedArray(column) else column, dtype=object)
-
-
-def _inside(period: Period) -> str:
-    return f"date >= {_day(period.first)} AND date <= {_day(period.last)}"
-
-
-def _day(day: pd.Timestamp) -> str:
-    return f"DATE '{day:%Y-%m-%d}'"

@@ -66,6 +66,9 @@ class SalesLines(Protocol):
     def agreed(self, period: Period, key: str, dimension: str, values: Collection[str]) -> pd.Series[str]:
         """The value of a dimension on which all lines of an order (or product) of the period agree, by that key."""
 
+    def told(self) -> str:
+        """Why the rows of a database had to be fetched; blank where they were not."""
+
     def traced(self, period: Period, customer: str | None, most: int) -> pd.DataFrame:
         """By rule of the product cost (see product_cost): lines, the `SUMS`, and `first`, the first `most` lines."""
 
@@ -154,6 +157,10 @@ class FrameSales:
         lines = self._of(period)
         found = lines[lines[key].isin(set(values) - {""})].groupby(key)[dimension].agg(["first", "nunique"])
         return found.loc[found["nunique"] == 1, "first"]
+
+    def told(self) -> str:
+        """Nothing: rows in memory are no long ledger's."""
+        return ""
 
     def traced(self, period: Period, customer: str | None, most: int) -> pd.DataFrame:
         """By the rule of the product cost."""

@@ -293,6 +293,8 @@ def _notes(ledger: Ledger, now: PeriodProfit, before: PeriodProfit | None) -> tu
             f"sales: {now.totals.lines:,} of {lines:,} lines lie in it; product cost is stated on "
             f"{now.totals.stated:,} of them, by unit_cost of products or the gross margin on the others"
         )
+    if told := ledger.sales.told():
+        notes.append(f"sales: the rows were fetched instead of added up in the database: {told}")
     if len(counts):
         nobody = int((now.served.rows["customer"] == "").sum())
         notes.append(

@@ -52,7 +52,7 @@ class Estimates:
     statement: ProfitStatement | None = None
 
 
-def estimate(tables: Tables) -> Estimates:
+def estimate(tables: Tables, scenarios: bool = True) -> Estimates:
     """The planning tables of an instance, with those that follow from its raw tables. Faults are gathered, not raised.
 
     A table that is stated as a file stands. Raw table `sales` gives `segments` (states by recency and frequency at
@@ -61,27 +61,46 @@ def estimate(tables: Tables) -> Estimates:
     Raw table `offers` gives `segments` and `effects` of the lever in `[estimates.response]`, raw table `panel` gives
     `migration`, and `migration_effects` of its levers. Raw tables offers, price_points, efforts and trials give
     `effects` and `migration_effects` of the levers in `[[estimates.response.levers]]` that no stated table has rows of.
-    Raw table `acquisitions` gives `arrivals` or moves out of prospects, `[estimates.scenarios]` gives `scenarios`.
+    Raw table `acquisitions` gives `arrivals` or moves out of prospects, `[estimates.scenarios]` gives `scenarios`, where
+    they are wanted. A raw table of answers with faults in its cells is not read further: its defaults stand for nothing.
     """
+    from cpm_opt.estimates.response.raw_faults import raw_faults
+
+    raw = raw_faults(tables.frames)
     missing = [name for name in ESTIMATED if name not in tables.frames]
     by_profit = "segments" in tables.info.estimates and bool(missing)
     if not by_profit and (not tables.has(SALES) or not missing):
         unread = any(fault.table == SALES and not fault.warning for fault in tables.faults)
         told = _not_estimated(missing) if unread and not tables.has(SALES) else ()
-        stated = Estimates(tables.frames, faults=(*_settings_faults(tables), *told))
-        found = _with_levers(tables, _with_moves(tables, _with_offers(tables, stated)))
-        return _with_scenarios(tables, _with_new_customers(tables, found))
+        stated = Estimates(tables.frames, faults=(*_settings_faults(tables), *told, *raw))
+        return _answers(tables, stated, scenarios, offers=True)
     try:
         found = _from_profit(tables) if by_profit else _from_sales(tables)
     except InputError as error:
         told = _not_estimated(missing, "the ledgers" if by_profit else SALES)
-        return Estimates(tables.frames, faults=(*_with_lines(tables, error.faults), *told))
+        return Estimates(tables.frames, faults=(*_with_lines(tables, error.faults), *told, *raw))
     added = {name: found.frames[name] for name in missing if name in found.frames}
     kept = [f"table {name} is stated and was not estimated" for name in ESTIMATED if name not in missing]
-    whole = replace(found, frames={**tables.frames, **added}, notes=(*found.notes, *kept))
-    return _with_scenarios(
-        tables, _with_new_customers(tables, _with_levers(tables, _with_moves(tables, whole)))
+    whole = replace(
+        found,
+        frames={**tables.frames, **added},
+        notes=(*found.notes, *kept),
+        faults=(*found.faults, *raw),
     )
+    return _answers(tables, whole, scenarios, offers=False)
+
+
+def _answers(tables: Tables, estimates: Estimates, scenarios: bool, offers: bool) -> Estimates:
+    """The estimates with everything that raw tables of customers' answers give."""
+    from cpm_opt.estimates.response.raw_faults import RAW
+
+    faulty = [fault.table for fault in tables.faults if fault.table in RAW and not fault.warning]
+    if faulty:
+        missing = [] if "segments" in estimates.frames else ["segments"]
+        return replace(estimates, faults=(*estimates.faults, *_not_estimated(missing, faulty[0])))
+    found = _with_offers(tables, estimates) if offers else estimates
+    found = _with_new_customers(tables, _with_levers(tables, _with_moves(tables, found)))
+    return _with_scenarios(tables, found) if scenarios else found
 
 
 def _from_sales(tables: Tables) -> Estimates:

@@ -9,6 +9,8 @@ In: estimates, or planning tables. Out: `Lint`s with these codes:
 - `percent-not-fraction`: a figure that looks like a percent where a fraction or a ratio belongs;
 - `counted-twice`: a cost that stands in the margin and as use of a resource with a unit cost too;
 - `few-clusters`: errors that rest on fewer than 40 clusters;
+- `blank-figures`: figures of accepted offers that are blank, or of others that are stated;
+- `no-error`: data that do not vary, so that no error is known;
 - `impossible-rate`: effects that add to a rate of migration below 0 or above 1.
 """
 
@@ -22,8 +24,9 @@ import numpy as np
 from cpm_opt.estimates.planning_lint import WEAK, beyond, weak
 from cpm_opt.estimates.response.effort import EffortFit
 from cpm_opt.estimates.response.elasticity import Elasticity
-from cpm_opt.estimates.response.offers import TAKE_UP, OfferFit
+from cpm_opt.estimates.response.offers import CONDITIONAL, TAKE_UP, OfferFit
 from cpm_opt.estimates.response.price_points import ELASTICITY, DemandFit
+from cpm_opt.estimates.response.trials import ArmEffect
 from cpm_opt.estimates.value.model_estimate import Lint, ModelEstimate
 
 if TYPE_CHECKING:
@@ -60,6 +63,7 @@ def lint_offers(fit: OfferFit, prices: Mapping[str, Sequence[float]] | None = No
     slopes = fit.slopes(TAKE_UP)
     value, error = fit.values[slopes], np.sqrt(np.diag(fit.covariance))[slopes]
     parameters = 2 * len(fit.outcomes)
+    told += few_clusters("offers", "", fit.clusters)
     for s, name in enumerate(fit.segments):
         place = ("offers", "price")
         if value[s] > 0:
@@ -73,6 +77,22 @@ def lint_offers(fit: OfferFit, prices: Mapping[str, Sequence[float]] | None = No
     return tuple(told)
 
 
+def lint_offer_rows(offers: pd.DataFrame) -> tuple[Lint, ...]:
+    """Doubts about what offers brought: blank where they were accepted, stated where they were not."""
+    told = []
+    taken = offers["accepted"] == 1
+    for name in CONDITIONAL:
+        stated = offers[name].notna()
+        blank, idle = int((taken & ~stated).sum()), int((~taken & (offers[name].fillna(0.0) != 0.0)).sum())
+        if blank and stated.any():
+            text = f"{blank} of {int(taken.sum())} accepted offers have no {name}, and count as {name} 0"
+            told.append(Lint("blank-figures", "offers", name, text))
+        if idle:
+            text = f"{idle} offers that were not accepted state {name}, which is not read"
+            told.append(Lint("blank-figures", "offers", name, text))
+    return tuple(told)
+
+
 def lint_demand(fit: DemandFit, prices: Mapping[str, Sequence[float]] | None = None) -> tuple[Lint, ...]:
     """Doubts about curves of price points; `prices` are those to be planned by segment of the plan."""
     told = []
@@ -81,11 +101,7 @@ def lint_demand(fit: DemandFit, prices: Mapping[str, Sequence[float]] | None = N
     error = np.sqrt(np.diag(fit.covariance))[fit.slopes] if len(fit.values) else value
     parameters = 2 + len(fit.terms)
     elastic = fit.form == ELASTICITY
-    if 0 < fit.clusters < CLUSTERS:
-        text = (
-            f"errors rest on {fit.clusters} clusters, and with fewer than {CLUSTERS} they come out too small"
-        )
-        told.append(Lint("few-clusters", "price_points", "cluster", text))
+    told += few_clusters("price_points", "", fit.clusters)
     what = "elasticity" if elastic else "slope of the price"
     for s, name in enumerate(fit.segments):
         who = f"segment {name}" if name else "all segments"
@@ -123,12 +139,36 @@ def lint_effort(fit: EffortFit, segment: str, efforts: Sequence[float] = ()) -> 
     told = []
     who = f"segment {segment}" if segment else "all segments"
     scale, error = float(fit.values[1]), float(fit.errors[1])
+    told += few_clusters("efforts", f"{who}: ", fit.clusters)
     if abs(scale) < WEAK * error:
         told.append(weak("efforts", "effort", f"{who}: scale of the {fit.form} curve", scale, error))
     told += beyond(
         "efforts", "effort", segment, [max(effort, fit.low) for effort in efforts], fit.low, fit.high
     )
     return tuple(told)
+
+
+def lint_arms(arms: Iterable[ArmEffect]) -> tuple[Lint, ...]:
+    """Doubts about effects of programmes: outcomes that do not vary, and errors that rest on few clusters."""
+    told = []
+    for arm in arms:
+        who = f"programme {arm.programme}, {arm.arm}{f'[{arm.segment}]' if arm.segment else ''}"
+        told += few_clusters("trials", f"{who}: ", arm.clusters)
+        if np.isnan(arm.se):
+            text = (
+                f"{who}: the outcomes of the arm and of the control do not vary ({arm.treated} and {arm.control} "
+                "customers), so no standard error is known"
+            )
+            told.append(Lint("no-error", "trials", "outcome", text))
+    return tuple(told)
+
+
+def few_clusters(table: str, who: str, clusters: int) -> list[Lint]:
+    """The doubt about errors that rest on few clusters (0: errors rest on none)."""
+    if not 0 < clusters < CLUSTERS:
+        return []
+    text = f"{who}errors rest on {clusters} clusters, and with fewer than {CLUSTERS} they come out too small"
+    return [Lint("few-clusters", table, "cluster", text)]
 
 
 def lint_model(model: ModelEstimate, table: str) -> tuple[Lint, ...]:

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 WEAK = 2.0
 TOLERANCE = 1e-9
 NEAR = 1e-6
+CENT = 0.005 + 1e-9  # figures that are written to the cent
+PERCENT = 10.0  # an elasticity beyond this is likely of prices in percent
 FRACTIONS = frozenset({"fraction", "share", "rate", "probability"})
 REMEDIES = {
     "weak-estimate": "treat it as undecided: take more data, or weigh risk in the model",
@@ -70,15 +72,32 @@ def lint_ranges(
     return tuple(dict.fromkeys(told))
 
 
+def lint_stated(rules: ResponseRules) -> tuple[Lint, ...]:
+    """Doubts about elasticities that are stated in `[[estimates.response.levers]]`."""
+    told = []
+    for lever in rules.of("stated"):
+        stated = lever.elasticity if isinstance(lever.elasticity, dict) else {"": lever.elasticity}
+        for segment, value in stated.items():
+            who = f"lever {lever.lever}{f', segment {segment}' if segment else ''}: elasticity {value}"
+            place = ("instance.toml", "estimates.response.levers.elasticity")
+            if value is not None and abs(value) > PERCENT:
+                text = f"{who} is far beyond any market's, as if prices were in percent"
+                told.append(Lint("percent-not-fraction", *place, text))
+            if value is not None and value > 0:
+                text = f"{who} is positive, so a higher price seems to sell more"
+                told.append(Lint("positive-price-effect", *place, text))
+    return tuple(told)
+
+
 def planning_warnings(tables: Tables, frames: Mapping[str, pd.DataFrame]) -> list[Fault]:
     """The doubts as warnings, each with its remedy."""
     told = list(lint_tables(frames, tables.info))
-    if "response" in tables.info.estimates and {"offers", "price_points"} & tables.frames.keys():
+    if "response" in tables.info.estimates:
         from cpm_opt.estimates.settings import read_rules
 
         rules = read_rules(tables.info.estimates)[0]
         if rules is not None and rules.response is not None:
-            told += lint_ranges(tables.frames, frames, rules.response)
+            told += [*lint_stated(rules.response), *lint_ranges(tables.frames, frames, rules.response)]
     return [
         Fault(lint.table, lint.message, REMEDIES[lint.code], column=lint.column, code=lint.code, warning=True)
         for lint in told
@@ -183,7 +202,8 @@ def _counted_twice(frames: Mapping[str, pd.DataFrame]) -> list[Lint]:
         }
         asked = [*spent_on.items(), *gross.items(), (" and ".join(sorted(spent_on)), sum(spent_on.values()))]
         for resource, spent in asked:
-            if abs(spent) > TOLERANCE and abs(float(effect["margin"]) + spent) <= NEAR * max(1.0, abs(spent)):
+            near = max(NEAR * max(1.0, abs(spent)), min(CENT, 0.01 * abs(spent)))
+            if abs(spent) > TOLERANCE and abs(float(effect["margin"]) + spent) <= near:
                 text = (
                     f"{segment}, {lever} {option}: margin {float(effect['margin']):.4g} is just what {resource} "
                     "costs there; the plan takes that cost off by itself"
@@ -204,8 +224,9 @@ def _impossible(frames: Mapping[str, pd.DataFrame]) -> list[Lint]:
     if base is None:
         rates = {(str(name), str(name)): 1.0 for name in effects["from"].unique()}
     strongest: dict[tuple[str, str], dict[str, list[float]]] = {}
-    summed = effects.groupby(["from", "to", "lever", "option"])["rate"].sum().reset_index()
-    for row in summed.to_dict("records"):
+    # An option stands by itself from its second period on, so its effects in force count without those on change too.
+    standing = effects[effects["when"] == "in_force"]
+    for row in _sums(("from", "to"), effects, standing):
         levers = strongest.setdefault((str(row["from"]), str(row["to"])), {})
         levers.setdefault(str(row["lever"]), [0.0]).append(float(row["rate"]))
     told = []
@@ -218,7 +239,7 @@ def _impossible(frames: Mapping[str, pd.DataFrame]) -> list[Lint]:
             text = f"{move[0]} to {move[1]}: the strongest options together make a rate of {reach:.4g}"
             told.append(Lint("impossible-rate", "migration_effects", "rate", text))
     whole: dict[str, dict[str, list[float]]] = {}
-    for row in effects.groupby(["from", "lever", "option"])["rate"].sum().reset_index().to_dict("records"):
+    for row in _sums(("from",), effects, standing):
         whole.setdefault(str(row["from"]), {}).setdefault(str(row["lever"]), [0.0]).append(float(row["rate"]))
     for segment, levers in whole.items():
         start = sum(rate for (name, _), rate in rates.items() if name == segment)
@@ -227,6 +248,15 @@ def _impossible(frames: Mapping[str, pd.DataFrame]) -> list[Lint]:
             text = f"{segment}: with the strongest options together its rates add to {high:.4g}"
             told.append(Lint("impossible-rate", "migration_effects", "rate", text))
     return told
+
+
+def _sums(keys: tuple[str, ...], *frames: pd.DataFrame) -> list[dict[Any, Any]]:
+    """The rates of each lever's options added up, frame by frame."""
+    return [
+        row
+        for frame in frames
+        for row in frame.groupby([*keys, "lever", "option"])["rate"].sum().reset_index().to_dict("records")
+    ]
 
 
 def _against_the_price(frames: Mapping[str, pd.DataFrame]) -> list[Lint]:

@@ -40,8 +40,14 @@ def actions(run: RunRecord, units: Units) -> Section:
         present[row["lever"]].add(row["segment"])
     rows: list[tuple[Cell, ...]] = []
     unchanged = []
+    all_the_same: set[str] = set()
     for lever in run.facts["portfolio"]["levers"]:
-        of_lever = _lever_rows(run, lever, served[lever["name"]], present[lever["name"]])
+        untouched = set(lever.get("untouched", ())) & present[lever["name"]]
+        touched = present[lever["name"]] - untouched
+        told, untold = _divided(served[lever["name"]], untouched)
+        of_lever = _lever_rows(run, lever, told, touched)
+        if _lever_rows(run, lever, untold, untouched):
+            all_the_same |= untouched
         rows.extend(of_lever)
         if not of_lever:
             unchanged.append(str(lever["name"]))
@@ -50,11 +56,25 @@ def actions(run: RunRecord, units: Units) -> Section:
         sentences.append("Who is not named stays as today.")
     if unchanged:
         sentences.append(f"Leave as it is today: {names(unchanged)}.")
+    if all_the_same:
+        who = f"Nothing is said of {names(sorted(all_the_same))} where all options do the same there."
+        sentences.append(who)
     sentences.extend(_purchases(run, units))
     table = Table("actions", _columns(units), tuple(rows), file="plan.csv")
     if len(rows) > table.most:  # a reader sees the first ones only: let them be the largest
         table = replace(table, rows=tuple(sorted(rows, key=_size, reverse=True)))
     return Section("actions", "What to do", tuple(sentences), (table,) if rows else ())
+
+
+_Served = Mapping[tuple[str, str], Mapping[int, tuple[float, float]]]
+
+
+def _divided(served: _Served, untouched: set[str]) -> tuple[_Served, _Served]:
+    """What segments and options are served, without and with the segments for which no option does anything."""
+    return (
+        {way: served[way] for way in served if way[0] not in untouched},
+        {way: served[way] for way in served if way[0] in untouched},
+    )
 
 
 def _columns(units: Units) -> tuple[Column, ...]:

@@ -59,7 +59,8 @@ def _arms(response: Response) -> Section:
         Column("control", "customers in control", NUMBER),
     )
     rows: tuple[tuple[Cell, ...], ...] = tuple(
-        (arm.programme, arm.arm, arm.segment, *(f"{x:,.4f}" for x in (arm.effect, arm.se, arm.low, arm.high)),
+        (arm.programme, arm.arm, arm.segment,
+         *(f"{x:,.4f}" if x == x else None for x in (arm.effect, arm.se, arm.low, arm.high)),
          arm.treated, arm.control)
         for arm in response.arms
     )  # fmt: skip
@@ -68,7 +69,9 @@ def _arms(response: Response) -> Section:
 
 
 def _price_steps(response: Response, info: InstanceInfo) -> Section:
-    units = Units({"money_unit": info.money_unit, "currency": info.currency, "period": info.period, "periods": 1})
+    units = Units(
+        {"money_unit": info.money_unit, "currency": info.currency, "period": info.period, "periods": 1}
+    )
     money = f"{units.money} per customer and {info.period}"
     columns = (
         Column("lever", "lever"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cpm_opt.report.explanation import NUMBER, PERIODS, SHARE, Cell, Column, Explanation, Section, Table
-from cpm_opt.report.words import Range, Units, counted
+from cpm_opt.report.words import Range, Units, counted, names
 from cpm_opt.runs.record import RUN_FILE
 from cpm_opt.study.compare import Comparison, Difference, Value
 
@@ -52,7 +52,7 @@ def comparison(compared: Comparison) -> Explanation:
             sections.append(Section(name, title, (), filled))
         else:
             same.append(title.lower())
-    told = [*runs, *_money(compared), *([f"Nothing differs in {' and '.join(same)}."] if same else [])]
+    told = [*runs, *_money(compared), *([f"Nothing differs in {names(same)}."] if same else [])]
     title = f"What differs between {counted(len(compared.runs), 'run')}"
     return Explanation("", "different", title, (Section("runs", "", tuple(told)), *sections))
 

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cpm_opt.report.explanation import NUMBER, Cell, Column, Section, Table
-from cpm_opt.report.words import Units, counted, names, percent
+from cpm_opt.report.words import Units, amount, counted, names, percent, spans
 from cpm_opt.runs.record import RunRecord
 
 # Two plans of one worth differ by what the solver's search leaves open.
@@ -17,7 +18,7 @@ def earns(run: RunRecord, units: Units, greedy: Mapping[str, Any] | None = None)
     """The section on what the plan earns; `greedy` are the greedy plan's figures, else those that the run holds."""
     facts = run.facts if greedy is None else {**run.facts, "greedy": greedy}
     today, scenarios = facts["today"], facts["scenarios"]
-    sentences = [_profit(facts, units)]
+    sentences = [_profit(facts, units), *_all_that_counts(facts, units)]
     if scenarios:
         chance = percent(scenarios[0]["probability"])
         case = f"the most probable scenario, {scenarios[0]['scenario']} (probability {chance})"
@@ -27,9 +28,8 @@ def earns(run: RunRecord, units: Units, greedy: Mapping[str, Any] | None = None)
     if rate:
         sentences.append(f"Later money counts less: {percent(rate)} a {units.period}.")
     sentences.append(_proof(run, units))
-    somewhere = " in some scenario" if scenarios else ""
-    if broken := _unpinned(facts, today["broken"]):
-        sentences.append(f"Leaving all as it is would break {_broken(broken)}{somewhere}.")
+    if (broken := _unpinned(facts, today["broken"])) and not _less_than_today(facts):
+        sentences.append(f"Leaving all as it is would break {_broken(broken, facts, units)}.")
     sentences.extend(_greedy(facts, units))
     return Section("earns", "What it earns", tuple(sentences), (_table(facts, units),))
 
@@ -40,12 +40,43 @@ def _profit(facts: Mapping[str, Any], units: Units) -> str:
     so_much = f"The plan earns {units.worth(profit)} over {units.horizon}"
     if abs(gain) <= 1e-9 * max(1.0, abs(today)):
         return f"{so_much}: as much as if all stays as it is today."
-    than = f"{units.worth(abs(gain))} {'more' if gain >= 0 else 'less'} than if all stays as it is today"
-    if today > 0:
-        than += f" ({'+' if gain >= 0 else '-'}{percent(abs(gain) / today)})"
+    share = f" ({'+' if gain >= 0 else '-'}{percent(abs(gain) / today)})" if today > 0 else ""
+    broken = _unpinned(facts, facts["today"]["broken"])
+    if _less_than_today(facts) and broken:
+        return (
+            f"Leaving all as it is would break {_broken(broken, facts, units)}. {so_much}: "
+            f"{units.worth(abs(gain))} less than if all stays as it is today{share}, which is not allowed."
+        )
+    than = (
+        f"{units.worth(abs(gain))} {'more' if gain >= 0 else 'less'} than if all stays as it is today{share}"
+    )
     if gain < 0 and facts["objective"] > facts["today"]["objective"]:
-        than += "; it pays all the same, by what counts beside profit (below)"
+        than += "; it pays all the same, by what counts beside profit"
     return f"{so_much}: {than}."
+
+
+def _less_than_today(facts: Mapping[str, Any]) -> bool:
+    today = facts["today"]["profit"]
+    return bool(facts["profit"] - today < -1e-9 * max(1.0, abs(today)))
+
+
+def _all_that_counts(facts: Mapping[str, Any], units: Units) -> list[str]:
+    """By how much the plan is better where profit is not all that it is judged by, and what makes that up."""
+    if not _weighs_more(facts):
+        return []
+    *parts, (_, before, _, after) = _figures(facts, {}, units)
+    gain = after - before
+    if abs(gain) <= SAME * max(1.0, abs(after)):
+        return ["All counted that it is judged by, it is worth as much as leaving all as it is."]
+    told = f"All counted that it is judged by, it is worth {units.worth(abs(gain))} "
+    told += f"{'more' if gain > 0.0 else 'less'} than leaving all as it is"
+    steps = [(label, own - first) for label, first, _, own in parts]
+    # Weights other than 1 and risk make the parts say nothing about their sum.
+    if abs(sum(step for _, step in steps) - gain) <= SAME * max(1.0, abs(after)):
+        steps = [(label, step) for label, step in steps if abs(step) > SAME * max(1.0, abs(after))]
+        signed = [f"{label} {'+' if step > 0.0 else '-'}{amount(abs(step))}" for label, step in steps]
+        told += f": {names(signed)}" if len(signed) > 1 else f", by {steps[0][0]}" if signed else ""
+    return [f"{told}."]
 
 
 def _greedy(facts: Mapping[str, Any], units: Units) -> list[str]:
@@ -58,18 +89,33 @@ def _greedy(facts: Mapping[str, Any], units: Units) -> list[str]:
         return [
             f"The greedy plan was left out for its size ({moves} choices to weigh); `cpm explain --deep` makes it."
         ]
-    how = "which takes, year by year, the best ratio of gain to scarce capacity first".replace(
-        "year", facts["instance"]["period"]
-    )
+    period = facts["instance"]["period"]
+    how = f"takes, {period} by {period}, the best ratio of gain to scarce capacity first"
     gain, size = facts["objective"] - greedy["objective"], max(1.0, abs(facts["objective"]))
-    counting = "All counted that the plan is judged by, it" if _weighs_more(facts) else "It"
     missed = _unpinned(facts, greedy["broken"])
-    somewhere = " in some scenario" if facts["scenarios"] else ""
-    broken = [f"The greedy plan breaks {_broken(missed)}{somewhere}."] if missed else []
-    if abs(gain) <= SAME * size:
-        return [f"{counting} is worth as much as the greedy plan, {how}.", *broken]
-    more = f"{units.worth(abs(gain))} {'more' if gain > 0.0 else 'less'}"
-    return [f"{counting} is worth {more} than the greedy plan, {how}.", *broken]
+    breaks = [f"breaks {_broken(missed, facts, units)}"] if missed else []
+    if len(missed) < len(greedy["broken"]):
+        breaks.append("does not keep what is pinned or locked")
+    counting = "all counted that the plan is judged by, " if _weighs_more(facts) else ""
+    if gain < -SAME * size and breaks:
+        only = "only because it" if facts["status"] == "optimal" and not facts.get("given_up") else "but"
+        told = f"The greedy plan, which {how}, is no plan that may be carried out: {counting}it is worth"
+        return [f"{told} {units.worth(-gain)} more, {only} {' and '.join(breaks)}."]
+    so_much = "as much as" if abs(gain) <= SAME * size else f"{units.worth(abs(gain))} "
+    so_much += "" if abs(gain) <= SAME * size else f"{'more' if gain > 0.0 else 'less'} than"
+    told = f"{counting}it is worth {so_much} the greedy plan, which {' and '.join([how, *breaks])}."
+    return [told[0].upper() + told[1:], *_ahead_by_profit(facts, greedy, units, breaks)]
+
+
+def _ahead_by_profit(
+    facts: Mapping[str, Any], greedy: Mapping[str, Any], units: Units, breaks: Sequence[str]
+) -> list[str]:
+    """Where the greedy plan has more profit though it is worth no more: that, and that it breaks rules."""
+    more = greedy["profit"] - facts["profit"]
+    if more <= SAME * max(1.0, abs(facts["profit"])) or not _weighs_more(facts):
+        return []
+    while_it = ", while it breaks what the plan has to keep" if breaks else ""
+    return [f"By profit alone the greedy plan is {units.worth(more)} ahead{while_it}."]
 
 
 def _weighs_more(facts: Mapping[str, Any]) -> bool:
@@ -83,9 +129,19 @@ def _unpinned(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> li
     return [row for row in rows if row["rule"] not in pinned]
 
 
-def _broken(rows: list[Mapping[str, Any]]) -> str:
-    rules = names(sorted({f"{row['rule']} {row['subject']}".strip() for row in rows}))
-    return f"{counted(len(rows), 'limit')} ({rules})"
+def _broken(rows: Sequence[Mapping[str, Any]], facts: Mapping[str, Any], units: Units) -> str:
+    """The rules that are broken, each with its periods: `2 rules (keep gold in year 1 and ...)`."""
+    periods: dict[str, set[int]] = defaultdict(set)
+    for row in rows:
+        found = periods[f"{row['rule']} {row['subject']}".strip()]
+        if row["period"] is not None:
+            found.add(int(row["period"]))
+    told = [
+        f"{rule} in {names([units.when(*span) for span in spans(sorted(when))])}" if when else rule
+        for rule, when in sorted(periods.items())
+    ]
+    somewhere = ", in some scenario" if facts["scenarios"] else ""
+    return f"{counted(len(periods), 'rule')} ({names(told)}{somewhere})"
 
 
 def _table(facts: Mapping[str, Any], units: Units) -> Table:

@@ -212,7 +212,7 @@ def _models(values: Values) -> Section:
 
 
 def _model_table(name: str, models: Sequence[ModelEstimate]) -> Table:
-    columns = (
+    columns: tuple[Column, ...] = (
         Column("model", "model"),
         Column("parameter", "parameter"),
         Column("estimate", "estimate", NUMBER),
@@ -238,8 +238,8 @@ def _holdout(holdout: Holdout | None) -> list[Section]:
         return []
     title = f"Out of sample: purchases a customer after {holdout.calibration_end:%Y-%m-%d}, by repeats before"
     says = (
-        f"Predicted against actual over {holdout.weeks:g} weeks; same_rate is the forecast without a model. Purchases a "
-        "customer above; all purchases, and errors a customer, below.",
+        f"Predicted against actual over {holdout.weeks:g} weeks; same_rate is the forecast without a model. "
+        "Purchases a customer above; all purchases, and errors a customer, below.",
     )
     return [
         Section(

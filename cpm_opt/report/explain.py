@@ -40,7 +40,8 @@ def explain(
 def _title(facts: Mapping[str, Any], units: Units) -> str:
     instance, model = facts["instance"], facts["model"]
     what = "Plan" if facts["certificate"]["passed"] else "No plan"
-    return f"{what} for {units.horizon}, model {model['name']}: {instance['title'] or instance['name']}"
+    horizon = f"{units.horizon} (the horizon of model {model['name']})"
+    return f"{what} for {horizon}: {instance['title'] or instance['name']}"
 
 
 def _plan_sections(

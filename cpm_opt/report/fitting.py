@@ -24,10 +24,8 @@ def shared_units(table: Table) -> tuple[Table, str]:
     shared = [unit for unit, count in counts.items() if count > 1]
     if not shared:
         return table, ""
-    columns = tuple(
-        replace(column, unit="") if column.unit in shared else column for column in table.columns
-    )
-    others = [c.heading for c in table.columns if c.form == NUMBER and c.unit not in shared]
+    columns = tuple(replace(column, unit="") if column.unit in shared else column for column in table.columns)
+    others = [c.heading for c in table.columns if c.form == NUMBER and not c.unit]
     of_one = [c.heading for c in table.columns if c.unit == shared[0]]
     if len(shared) == 1 and len(others) < len(of_one):
         return replace(table, columns=columns), f"In {shared[0]}{_but(others)}."
@@ -88,13 +86,13 @@ def _keys(cells: Sequence[Sequence[str]], least: Sequence[int], width: int) -> l
     return [0]
 
 
-def _widths(
-    numbers: Sequence[int], least: Sequence[int], most: Sequence[int], width: int
-) -> dict[int, int]:
+def _widths(numbers: Sequence[int], least: Sequence[int], most: Sequence[int], width: int) -> dict[int, int]:
     """What is left of the width goes to the columns that lack least, so that most of them need no second line."""
     found = {number: least[number] for number in numbers}
     left = width - _together(numbers, least)
-    for place, number in enumerate(sorted(numbers, key=lambda number: (most[number] - least[number], number))):
+    for place, number in enumerate(
+        sorted(numbers, key=lambda number: (most[number] - least[number], number))
+    ):
         more = min(most[number] - least[number], left // (len(numbers) - place))
         found[number] += more
         left -= more

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from typing import NamedTuple
 
 from cpm_opt.report.explanation import NUMBER, Cell, Column, Section, Table
 from cpm_opt.report.numbers import number, optional
@@ -16,6 +17,8 @@ SENSES = {"max": "at most", "min": "at least"}
 PRICES_NOTE = "What one more unit is worth counts everything that the plan is judged by, in money of today"
 RANGE_NOTE = "; it holds while the limit stays within the range given."
 NO_RANGE_NOTE = "; how far that holds is not known for this plan."
+# Where in a row of each table the worth of one more unit stands.
+PRICE_AT = {"resources": 7, "rules": 6}
 # So many of the dearest limits are told in sentences.
 MOST_TOLD = 3
 FIXED_NOTE = "It is reckoned with the plan's yes-or-no choices kept as they are (integers fixed)."
@@ -34,9 +37,9 @@ def limits(run: RunRecord, units: Units) -> Section:
         sentences.append(f"At their limit, but easing them is worth nothing: {names(idle)}.")
     if not resources.rows and not rules.rows and not idle:
         sentences.append("No capacity and no rule is at its limit.")
-    priced = [row for table in (resources, rules) for row in table.rows if row[-2]]
+    priced = [row for table in (resources, rules) for row in table.rows if row[PRICE_AT[table.name]]]
     if priced:
-        sentences = [*_told(resources, rules, units), *sentences]
+        sentences = [*_told(run, resources, rules, units), *sentences]
         sentences.append(PRICES_NOTE + (RANGE_NOTE if any(row[-1] for row in priced) else NO_RANGE_NOTE))
         if run.facts["prices_from"] == INTEGERS_FIXED:
             sentences.append(FIXED_NOTE)
@@ -62,12 +65,14 @@ def _resources(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
             period = int(number(run, "resources", row, "period"))
             holds = _holds(run, "resources", row)
             own, extra = (optional(run, "resources", row, column) for column in ("capacity", "extra"))
-            rows.append((name, period, use, limit, own, extra, row["unit"] or "units", price, holds))
+            cost = _costs(run, name, period).capacity
+            figures = (use, limit, own, extra, row["unit"] or "units", price, cost, price - cost)
+            rows.append((name, period, *figures, holds))
         fullest[name] = max(fullest[name], share)
     spare = [
         f"{name} (at most {percent(share)} in use)" for name, share in fullest.items() if name not in full
     ]
-    columns = (
+    columns = [
         Column("resource", "resource in full use"),
         Column("period", units.period),
         Column("use", "in use", NUMBER),
@@ -75,29 +80,82 @@ def _resources(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
         Column("capacity", "capacity", NUMBER),
         Column("extra", "extra bought", NUMBER),
         Column("unit", "unit"),
-        Column("shadow_price", "one more is worth", NUMBER, units.money),
+        Column("shadow_price", "one more is worth before its own cost", NUMBER, units.money),
+        Column("capacity_cost", "its own cost", NUMBER, units.money),
+        Column("net", "one more brings", NUMBER, units.money),
         Column("range", "while capacity is", NUMBER),
+    ]
+    if not any(row[8] for row in rows):
+        columns[7:10] = [Column("shadow_price", "one more is worth", NUMBER, units.money)]
+        rows = [(*row[:8], row[10]) for row in rows]
+    return Table("resources", tuple(columns), tuple(rows), most=20, file="resources.csv"), spare
+
+
+class _Costs(NamedTuple):
+    """What one unit of a resource costs in a period: `capacity` as the objective counts it, in money of today;
+    `capacity_cost` and `extra_cost` in words, as the table has them, blank where there is none or no more may be
+    bought."""
+
+    capacity: float
+    capacity_cost: str
+    extra_cost: str
+
+
+def _costs(run: RunRecord, name: str, period: int, bought: float = 0.0) -> _Costs:
+    """The costs of a resource in a period; all 0 in a run from before these were kept."""
+    costs = (run.facts["portfolio"].get("resources") or {}).get(name)
+    if costs is None:
+        return _Costs(0.0, "", "")
+    model, own = run.facts["model"], costs["capacity_cost"][period - 1]
+    counts = model["objective"]["profit"] * (1.0 + model["horizon"]["discount_rate"]) ** -(period - 1)
+    more = costs["extra_capacity"][period - 1] > bought + TOLERANCE
+    extra = _cost_words("extra_cost", costs["extra_cost"][period - 1], counts)
+    return _Costs(
+        own * counts, _cost_words("capacity_cost", own, counts) if own else "", extra if more else ""
     )
-    return Table("resources", columns, tuple(rows), most=20, file="resources.csv"), spare
 
 
-def _told(resources: Table, rules: Table, units: Units) -> list[str]:
+def _cost_words(column: str, cost: float, counts: float) -> str:
+    """A cost with its column, and what it counts in money of today where that is something else."""
+    own, today = amount(cost), amount(cost * counts)
+    return f"{own} ({column}{'' if own == today else f', counted as {today}'})"
+
+
+def _told(run: RunRecord, resources: Table, rules: Table, units: Units) -> list[str]:
     """The limits that are worth most to ease, in sentences; each resource and rule once, where it is worth most."""
     dearest: dict[str, tuple[float, str]] = {}
     for row in resources.rows:
-        name, period, price = str(row[0]), _number(row[1]), _number(row[-2])
+        name, period, price = str(row[0]), _number(row[1]), _number(row[7])
         if price > dearest.get(name, (0.0, ""))[0]:
             when = units.when(int(period), int(period))
-            text = f"One more {_one(str(row[6]))} of {name} in {when} is worth {units.worth(price)}"
-            dearest[name] = price, text + _while("its capacity", row[-1])
+            one = _one(str(row[6]))
+            text = f"One more {one} of {name} in {when} is worth {units.worth(price)}"
+            text += _after_cost(run, row, one) + _while("its capacity", row[-1])
+            costs = _costs(run, name, int(period), _number(row[5]))
+            if costs.extra_cost:
+                text += f"; bought as extra capacity it would cost {costs.extra_cost}"
+            dearest[name] = price, text
     for row in rules.rows:
-        name, period, price = str(row[0]), _number(row[1]), _number(row[-2])
+        name, period, price = str(row[0]), _number(row[1]), _number(row[6])
         if price > dearest.get(f"rule {name}", (0.0, ""))[0]:
             when = units.when(int(period), int(period))
             text = f"Easing rule {name} by one {_one(str(row[5]))} in {when} is worth {units.worth(price)}"
             dearest[f"rule {name}"] = price, text + _while("its limit", row[-1])
     order = sorted(dearest, key=lambda name: (-dearest[name][0], name))
     return [f"{dearest[name][1]}." for name in order[:MOST_TOLD]]
+
+
+def _after_cost(run: RunRecord, row: Sequence[Cell], one: str) -> str:
+    """What is left of the worth of one more unit after what capacity costs, as the middle of a sentence."""
+    price, costs = _number(row[7]), _costs(run, str(row[0]), int(_number(row[1])))
+    if not costs.capacity_cost:
+        return ""
+    told = f" before its own cost of {costs.capacity_cost}"
+    # Where cash is a rule, what capacity costs is felt there, too; at a kink, more is worth something else.
+    if "cash" in run.facts["model"]["components"] or (isinstance(row[-1], str) and "just" in row[-1]):
+        return told
+    net = price - costs.capacity
+    return f"{told}, so one more {one} {'loses' if net < 0.0 else 'brings'} {amount(abs(net))}"
 
 
 def _number(cell: Cell) -> float:

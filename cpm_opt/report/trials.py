@@ -135,13 +135,13 @@ def _segments(trial: Trial, units: Units | None = None) -> Table:
     money = units.money if units is not None else trial.problem.portfolio.currency
     words = {
         "margin": ("margin", money),
-        "customers": ("customers at the end", ""),
+        "customers": ("at the end", ""),
         "churn": ("who leave", ""),
     }
     for key, (heading, unit) in words.items():
-        columns.append(Column(f"{key}_today", f"{heading} today", NUMBER, unit))
-        columns.append(Column(key, "given", NUMBER))
-    columns.append(Column("moved", "moved", NUMBER))
+        columns.append(Column(f"{key}_today", f"{heading}, today", NUMBER, unit))
+        columns.append(Column(key, f"{heading}, given", NUMBER, unit))
+    columns.append(Column("moved", "on something else", NUMBER))
     rows: list[tuple[Cell, ...]] = []
     before, tried = trial.before, trial.tried
     if before is not None and tried is not None:
@@ -158,10 +158,10 @@ def _capacity(trial: Trial, only_strained: bool = False) -> Table:
     columns = (
         Column("resource", "resource"),
         Column("period", trial.problem.portfolio.period_name),
-        Column("use_today", "in use today", NUMBER),
-        Column("use", "given", NUMBER),
+        Column("use_today", "use, today", NUMBER),
+        Column("use", "use, given", NUMBER),
         Column("usable", "usable", NUMBER),
-        Column("share", "in use", SHARE),
+        Column("share", "share in use", SHARE),
         Column("unit", "unit"),
     )
     rows: list[tuple[Cell, ...]] = []
@@ -184,10 +184,10 @@ def _scenarios(trial: Trial, units: Units | None = None) -> Table:
     columns = (
         Column("scenario", "scenario"),
         Column("probability", "probability", SHARE),
-        Column("profit_today", "profit today", NUMBER, money),
-        Column("profit", "given", NUMBER),
-        Column("objective_today", "all that counts today", NUMBER, money),
-        Column("objective", "given", NUMBER),
+        Column("profit_today", "profit, today", NUMBER, money),
+        Column("profit", "profit, given", NUMBER, money),
+        Column("objective_today", "all that counts, today", NUMBER, money),
+        Column("objective", "all that counts, given", NUMBER, money),
     )
     rows = tuple(
         (each.name, each.probability, each.profit_today, each.profit, each.objective_today, each.objective)

@@ -1,9 +1,10 @@
 """The columns of each table of a run folder, by the name of its file without `.csv`.
 
 `segments` has further columns, one a measure. `share` is a fraction of the segment's customers; `limit` of a resource
-is its capacity and extra capacity times the highest utilisation. A shadow price is what one more unit of the capacity,
-or of the rule's limit, adds to the objective; it holds while that is between `range_low` and `range_high`. The amounts
-of `waterfall_parts` part each step of `waterfall`, and add up to it; a blank segment is the firm as a whole.
+is its capacity and extra capacity times the highest utilisation. A shadow price is what one more unit of the capacity
+(before its own capacity_cost), or of the rule's limit, adds to the objective; it holds while that is between
+`range_low` and `range_high`. The amounts of `waterfall_parts` part each step of `waterfall`, and add up to it; a blank
+segment is the firm as a whole.
 `scenarios` is there only where the model weighs risk; the other tables then show the most probable scenario.
 """
 
@@ -75,7 +76,9 @@ MEANINGS = {
     "limit": "right side of the rule; of a resource capacity and extra capacity times max_utilisation",
     "slack": "distance to the limit, in the row's unit; negative where it is missed against a penalty",
     "penalty": "money per unit missed; blank: a wall",
-    "shadow_price": "money of today that one more unit of the capacity, or of the limit, adds to the objective",
+    "shadow_price": "money of today that one more unit of the limit adds to the objective",
+    "resources.shadow_price": "money of today that one more unit of the capacity adds to the objective, before its own "
+    "capacity_cost",
     "range_low": "the capacity or limit down to which that price holds; blank: no end",
     "range_high": "the one up to which it holds; blank: no end",
     "amount": "money of today that the step adds",

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import numpy as np
+
 if TYPE_CHECKING:
     from cpm_opt.portfolio.portfolio import Lever, Portfolio
     from cpm_opt.solve.plan import Certificate, Plan, Recount, RuleRow, ScenarioPlan
@@ -201,7 +203,7 @@ def _today(plan: Plan) -> dict[str, object]:
 
 
 def _portfolio(p: Portfolio) -> dict[str, object]:
-    """The names that a report needs: segments with their groups, levers with their options."""
+    """What a report needs: segments with their groups, levers with their options, costs of resources by period."""
     levers = [
         {
             "name": lever.name,
@@ -210,6 +212,7 @@ def _portfolio(p: Portfolio) -> dict[str, object]:
             "base": p.options[lever.base],
             "options": {p.options[option]: float(p.price_change[option]) for option in lever.options},
             "today": _shares_today(p, lever),
+            "untouched": _untouched(p, lever),
         }
         for lever in p.levers
     ]
@@ -219,7 +222,34 @@ def _portfolio(p: Portfolio) -> dict[str, object]:
         "groupings": {column: list(values) for column, values in p.groupings.items()},
         "levers": levers,
         "measure_units": dict(p.measure_units),
+        "resources": {name: _costs(p, number) for number, name in enumerate(p.resources.names)},
     }
+
+
+def _costs(p: Portfolio, number: int) -> dict[str, list[float]]:
+    """A resource's costs a unit by period, money of the period, and how many extra units may be bought."""
+    r = p.resources
+    rows = (
+        ("capacity_cost", r.capacity_cost),
+        ("extra_cost", r.extra_cost),
+        ("extra_capacity", r.extra_capacity),
+    )
+    return {name: [float(each) for each in values[number]] for name, values in rows}
+
+
+def _untouched(p: Portfolio, lever: Lever) -> list[str]:
+    """Segments for which it is all the same which option of the lever they are on: no row of any table tells them
+    apart, so that a plan's choice for them is no advice."""
+    options = list(lever.options)
+    touched = np.zeros(len(p.segments), dtype=bool)
+    for flow in p.flows.values():
+        own = flow.per_option[:, options, :]
+        touched |= np.any(own != own[:, :1, :], axis=(1, 2))
+    told = ((p.usage.segment, p.usage.option, p.usage.amount),
+            (p.migration_effects.source, p.migration_effects.option, p.migration_effects.rate))  # fmt: skip
+    for segment, option, amount in told:
+        touched[segment[np.isin(option, options) & np.any(amount != 0.0, axis=1)]] = True
+    return [name for name, known in zip(p.segments, touched, strict=True) if not known]
 
 
 def _shares_today(p: Portfolio, lever: Lever) -> dict[str, dict[str, float]]:

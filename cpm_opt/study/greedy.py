@@ -1,12 +1,16 @@
 """The greedy plan: what a planner without a model would do, so that it is seen what the model earns over it.
 
-Period by period, from what everybody has today: of all moves to another option that bring more than they cost in that
-period, the one with the best ratio of gain to scarce resource first, as far as the capacity reaches, then the next.
+Period by period, from what everybody has today: of all moves from one option to another that bring more than they cost
+in that period, the one with the best ratio of gain to scarce resource first, as far as the capacity reaches, then the
+next; of moves with one ratio (all that take no capacity have one) the largest gain first. Whoever was moved may move on
+to a better option later in the same period, and a move that found no room is weighed again when one frees some.
 What a choice means for later periods, for migration and for other rules is not looked at, and nothing extra is bought.
+Names of levers, options and segments decide only between moves of one ratio and one gain.
 """
 
 from __future__ import annotations
 
+import heapq
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,14 +38,23 @@ class Greedy:
 
 
 @dataclass(frozen=True)
-class _Move:
-    """Customers of `segments` to `option` of lever number `lever`; all of them or none where `group` is one of a lever
-    of choice `single` (else -1). `amounts[segments]` customers; the whole move's `gain`, and its `use[R]`."""
+class _Unit:
+    """Who moves together on lever number `lever`: one segment, or the `segments` of `group` of a lever of choice
+    `single` (else -1), which go all or none. `offered` options by number."""
 
     lever: int
     group: int
-    option: int
     segments: Indices
+    offered: tuple[int, ...]
+
+
+@dataclass(frozen=True)
+class _Move:
+    """`amounts[segments]` customers of a unit from `origin` to `option`: the whole move's `gain` and `use[R]`."""
+
+    unit: _Unit
+    origin: int
+    option: int
     amounts: Numbers
     gain: float
     use: Numbers
@@ -106,43 +119,72 @@ class _Period:
 
 
 def _fill(period: _Period, customers: Numbers) -> None:
-    """Makes the moves of a period, the best ratio first; each lever of a segment or group moves once."""
-    p, t, on, capacity = period.portfolio, period.t, period.on, period.capacity
+    """Makes the moves of a period, the best first; a unit goes from one option to another once at most."""
+    p, t, capacity = period.portfolio, period.t, period.capacity
     base, u = np.zeros(len(capacity)), p.usage
     needs = u.option < 0
     np.add.at(base, u.resource[needs], u.amount[needs, t] * customers[u.segment[needs]])
-    left = capacity - base - np.einsum("rso,so->r", period.usage, on)
-    moves = [move for lever in range(len(p.levers)) for move in _moves(period, lever)]
+    left = capacity - base - np.einsum("rso,so->r", period.usage, period.on)
     weight = 1.0 / np.maximum(capacity, 1e-9)
-    done: set[tuple[int, int]] = set()
-    for move in sorted(moves, key=lambda move: _rank(move, weight)):
-        mine = (
-            [(move.lever, -1 - move.group)]
-            if move.group >= 0
-            else [(move.lever, int(s)) for s in move.segments]
-        )
-        takes = move.use > 1e-12
-        room = np.where(takes, np.maximum(left, 0.0) / np.where(takes, move.use, 1.0), np.inf)
-        share = min(1.0, float(room.min(initial=np.inf)))
-        if move.group >= 0:
-            share = float(share >= 1.0 - 1e-12)
-        if share <= 0.0 or not done.isdisjoint(mine):
+    units = _units(period)
+    # What a move gains changes when its unit moves: older entries of a unit are then passed over.
+    turn, done = [0] * len(units), [set[tuple[int, int]]() for _ in units]
+    entries = [
+        (_rank(p, move, weight), k, 0, move) for k, unit in enumerate(units) for move in _moves(period, unit)
+    ]
+    heapq.heapify(entries)
+    shut: list[tuple[_Rank, int, int, _Move]] = []
+    while entries:
+        entry = heapq.heappop(entries)
+        _, k, made, move = entry
+        if made != turn[k] or (move.origin, move.option) in done[k]:
             continue
-        done.update(mine)
-        options = np.array(p.levers[move.lever].options)
-        rows = np.ix_(move.segments, options)
-        on[rows] *= 1.0 - share
-        on[move.segments, move.option] += share * move.amounts
-        if move.group >= 0:
-            period.decisions.chosen[move.lever][move.group, t] = move.option
+        share = _share(move, left)
+        if share <= 0.0:
+            shut.append(entry)
+            continue
+        _make(period, move, share)
         left = left - share * move.use
+        turn[k] += 1
+        done[k].add((move.origin, move.option))
+        for onward in _moves(period, units[k]):
+            heapq.heappush(entries, (_rank(p, onward, weight), k, turn[k], onward))
+        if (move.use < -1e-12).any():
+            for entry in shut:
+                heapq.heappush(entries, entry)
+            shut.clear()
 
 
-def _rank(move: _Move, weight: Numbers) -> tuple[float, int, int, tuple[int, ...]]:
-    """Gain per share of capacity taken, the best first; moves that take none come before all others."""
+def _share(move: _Move, left: Numbers) -> float:
+    """How much of a move the capacity that is left allows, 0 to 1."""
+    takes = move.use > 1e-12
+    room = np.where(takes, np.maximum(left, 0.0) / np.where(takes, move.use, 1.0), np.inf)
+    share = min(1.0, float(room.min(initial=np.inf)))
+    return float(share >= 1.0 - 1e-12) if move.unit.group >= 0 else share if share > 1e-12 else 0.0
+
+
+def _make(period: _Period, move: _Move, share: float) -> None:
+    unit, on = move.unit, period.on
+    on[unit.segments, move.option] += share * move.amounts
+    on[unit.segments, move.origin] -= share * move.amounts
+    if share == 1.0:
+        on[unit.segments, move.origin] = 0.0
+    if unit.group >= 0:
+        period.decisions.chosen[unit.lever][unit.group, period.t] = move.option
+
+
+_Rank = tuple[float, float, str, str, str, tuple[str, ...]]
+
+
+def _rank(p: Portfolio, move: _Move, weight: Numbers) -> _Rank:
+    """Gain per share of capacity taken, the best first, then the largest gain; moves that take none come before all
+    others. Digits that rounding makes do not decide."""
     taken = float(np.maximum(0.0, move.use) @ weight)
-    ratio = np.inf if taken <= 1e-12 else move.gain / taken
-    return -ratio, move.lever, move.option, tuple(move.segments.tolist())
+    ratio = np.inf if taken <= 1e-12 else float(f"{move.gain / taken:.9g}")
+    gain = float(f"{move.gain:.9g}")
+    segments = tuple(p.segments[s] for s in move.unit.segments.tolist())
+    lever = p.levers[move.unit.lever].name
+    return -ratio, -gain, lever, p.options[move.option], p.options[move.origin], segments
 
 
 def _usage(p: Portfolio, t: int) -> Numbers:
@@ -156,38 +198,48 @@ def _usage(p: Portfolio, t: int) -> Numbers:
     return usage
 
 
-def _moves(period: _Period, number: int) -> list[_Move]:
-    """The moves on a lever that bring more than they cost in the period; none where a choice must hold."""
+def _units(period: _Period) -> list[_Unit]:
+    """Who may move in the period; none of a lever that the model leaves as it is or whose choice must hold."""
     p = period.portfolio
-    lever = p.levers[number]
-    if number in period.kept:
-        return []
-    if lever.single:
-        offers = group_offers(p, lever)
-        groups = range(len(lever.groups)) if period.t % lever.hold == 0 else ()
-        units = [(group, np.flatnonzero(lever.group_of == group), offers[group]) for group in groups]
-    else:
-        units = [(-1, np.array([s]), p.offered[s, np.array(lever.options)]) for s in range(len(p.segments))]
     found = []
-    for group, members, offered in units:
-        for option, there in zip(lever.options, offered.tolist(), strict=True):
-            move = _move(period, number, group, members, option)
-            if there and move.gain > 1e-9:
-                found.append(move)
+    for number, lever in enumerate(p.levers):
+        options = np.array(lever.options)
+        if number in period.kept or (lever.single and period.t % lever.hold):
+            continue
+        if lever.single:
+            for group, offers in enumerate(group_offers(p, lever)):
+                there = tuple(options[offers].tolist())
+                found.append(_Unit(number, group, np.flatnonzero(lever.group_of == group), there))
+        else:
+            for s in range(len(p.segments)):
+                found.append(_Unit(number, -1, np.array([s]), tuple(options[p.offered[s, options]].tolist())))
     return found
 
 
-def _move(period: _Period, number: int, group: int, members: Indices, option: int) -> _Move:
-    """All customers of the members to an option: what that gains in the period, after the resources that it uses, the
-    cost of changing and fixed cost."""
-    p, t, usage = period.portfolio, period.t, period.usage
-    options = np.array(p.levers[number].options)
-    margin, now = p.flows["margin"].per_option[:, :, t], period.on[np.ix_(members, options)]
-    amounts = now.sum(axis=1)
-    use = usage[:, members, option] @ amounts - np.einsum("rso,so->r", usage[:, members][:, :, options], now)
-    gain = float(margin[members, option] @ amounts - (margin[np.ix_(members, options)] * now).sum())
-    came = period.decisions.customers_on[members, option, t - 1] if t else p.current[members, option]
-    gain -= float(period.price @ use + p.change_cost[option, t] * np.maximum(0.0, amounts - came).sum())
-    if group >= 0:
-        gain -= float(p.fixed_cost[option, t] - p.fixed_cost[period.decisions.chosen[number][group, t], t])
-    return _Move(number, group, option, members, amounts, gain, use)
+def _moves(period: _Period, unit: _Unit) -> list[_Move]:
+    """The moves of a unit, from where it is now, that bring more than they cost in the period."""
+    p, t = period.portfolio, period.t
+    if unit.group >= 0:
+        origins = [int(period.decisions.chosen[unit.lever][unit.group, t])]
+    else:
+        origins = [o for o in p.levers[unit.lever].options if period.on[unit.segments[0], o] > 0.0]
+    moves = (_move(period, unit, origin, to) for origin in origins for to in unit.offered if to != origin)
+    return [move for move in moves if move.gain > 1e-9]
+
+
+def _move(period: _Period, unit: _Unit, origin: int, option: int) -> _Move:
+    """All customers of a unit from one option to another: what that gains in the period, after the resources that it
+    uses, the cost of changing and fixed cost."""
+    p, t, members = period.portfolio, period.t, unit.segments
+    amounts = period.on[members, origin]
+    use = (period.usage[:, members, option] - period.usage[:, members, origin]) @ amounts
+    margin = p.flows["margin"].per_option[:, :, t]
+    gain = float((margin[members, option] - margin[members, origin]) @ amounts - period.price @ use)
+    for changed, by in ((option, amounts), (origin, -amounts)):
+        now = period.on[members, changed]
+        came = period.decisions.customers_on[members, changed, t - 1] if t else p.current[members, changed]
+        more = np.maximum(0.0, now + by - came) - np.maximum(0.0, now - came)
+        gain -= float(p.change_cost[changed, t] * more.sum())
+    if unit.group >= 0:
+        gain -= float(p.fixed_cost[option, t] - p.fixed_cost[origin, t])
+    return _Move(unit, origin, option, amounts, gain, use)

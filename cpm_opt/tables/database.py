@@ -66,9 +66,9 @@ def read_query(
 
     try:
         with connected(source, table) as engine, engine.connect() as connection:
-            before = _stamp(source)
+            before = stamp(source)
             header, rows = _rows(connection, source, table)
-            changed = before != _stamp(source)
+            changed = before != stamp(source)
     except SQLAlchemyError as error:
         fault = told_by(error, source, table)
         if fault.code == "no_connection" and source.url is not None:
@@ -121,9 +121,14 @@ def _opened(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _stamp(source: Source) -> int | None:
+def stamp(source: Source) -> int | None:
     """The time of the last change of an SQLite file that is read without a lock; None for every other source."""
     return source.path.stat().st_mtime_ns if source.path is not None and _quiet(source.path) else None
+
+
+def bare(source: Source) -> str:
+    """The query without what ends a statement, to stand in another one (on a line of its own, for its comments)."""
+    return (source.query or "").strip().rstrip("; \t\r\n")
 
 
 def _quiet(path: Path) -> bool:

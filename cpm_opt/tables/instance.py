@@ -6,6 +6,7 @@ import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pandas as pd
 
@@ -18,6 +19,9 @@ from cpm_opt.tables.ledgers import LargeTable, open_large, too_long_for_a_frame
 from cpm_opt.tables.opened import Opened
 from cpm_opt.tables.reading import read_source
 from cpm_opt.tables.source import BESIDE, OTHER_SUFFIXES, SUFFIXES, Source
+
+if TYPE_CHECKING:
+    from cpm_opt.tables.ledgers.in_database import DatabaseTable
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,7 @@ class Tables:
     frames: Mapping[str, pd.DataFrame] = field(repr=False)
     faults: tuple[Fault, ...]
     hashes: Mapping[str, str] = field(repr=False)
-    large: Mapping[str, LargeTable] = field(default_factory=dict, repr=False)
+    large: Mapping[str, LargeTable | DatabaseTable] = field(default_factory=dict, repr=False)
 
     def has(self, name: str) -> bool:
         """Whether a table is there, as a frame or as a large table."""
@@ -65,7 +69,7 @@ def read_instance(folder: Path) -> Tables:
     faults = list(described.faults)
     hashes = {FILE: described.sha256} if described.sha256 else {}
     frames: dict[str, pd.DataFrame] = {}
-    large: dict[str, LargeTable] = {}
+    large: dict[str, LargeTable | DatabaseTable] = {}
     opened = Opened()
     for name, source in described.sources.items():
         if too_long_for_a_frame(ALL[name], source):

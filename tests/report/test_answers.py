@@ -86,12 +86,90 @@ def test_the_plan_stands_beside_today_and_the_greedy_plan(solved: RunRecord) -> 
     assert "than the greedy plan" in sentences(explain(solved), "earns")
 
 
+def test_what_one_more_unit_brings_after_its_own_cost_is_what_solving_again_finds(tmp_path: Path) -> None:
+    """One hour more in quarter 2, there at its capacity_cost of 7, changes the objective by what the report says."""
+    table = "resource,period,capacity,unit,capacity_cost,extra_capacity,extra_cost\nhours,1,900,hours,2,0,\n"
+    found = []
+    for hours in (90, 91):
+        asked = problem(tmp_path / "small", resources=f"{table}hours,2,{hours},hours,7,20,30\n")
+        done = solve_problem(asked)
+        found.append((done.objective, write_run(tmp_path, done, run_facts_of(asked, asked.spec))))
+    (before, run), (after, _) = found
+    assert before is not None
+    assert after is not None
+    limits = tables(explain(run), "limits")["resources"]
+    row = dict(zip([column.key for column in limits.columns], limits.rows[0], strict=True))
+    assert row["period"] == 2
+    assert row["capacity_cost"] == pytest.approx(7 / 1.05)
+    assert row["net"] == pytest.approx(after - before, abs=1e-6)
+    assert row["shadow_price"] == pytest.approx(after - before + 7 / 1.05, abs=1e-6)
+    text = sentences(explain(run), "limits")
+    cost = "before its own cost of 7 (capacity_cost, counted as 6.67)"
+    assert f"EUR {cost}, so one more hour {brings(after - before)}" in text
+    assert "; bought as extra capacity it would cost 30 (extra_cost, counted as 28.57)." in text
+
+
+def brings(gain: float) -> str:
+    return f"{'brings' if gain >= 0.0 else 'loses'} {abs(gain):.2f}"
+
+
+BROKEN = [
+    {"rule": "keep", "subject": "gold", "period": period, "missed_by": 1.0, "unit": ""} for period in (1, 2)
+]
+
+
+@pytest.mark.parametrize(
+    ("over", "broken", "expected"),
+    [
+        (-500.0, [], "worth 500 thousand RUB more than the greedy plan, which takes, month by month, the best ratio of "
+         "gain to scarce capacity first."),
+        (-500.0, BROKEN, "worth 500 thousand RUB more than the greedy plan, which takes, month by month, the best "
+         "ratio of gain to scarce capacity first and breaks 1 rule (keep gold in months 1 to 2)."),
+        (0.0, BROKEN, "worth as much as the greedy plan, which takes, month by month, the best ratio of gain to scarce "
+         "capacity first and breaks 1 rule"),
+        (500.0, BROKEN, "is no plan that may be carried out: all counted that the plan is judged by, it is worth 500 "
+         "thousand RUB more, only because it breaks 1 rule (keep gold in months 1 to 2)."),
+    ],
+)  # fmt: skip
+def test_beside_a_greedy_plan_that_breaks_rules_that_is_said(
+    tmp_path: Path, over: float, broken: list[dict[str, Any]], expected: str
+) -> None:
+    run = read_run(written(tmp_path))
+    greedy = {name: run.facts[name] for name in ("profit", "end_value", "penalties")}
+    greedy |= {"objective": run.facts["objective"] + over, "broken": broken, "moves": 9}
+    assert expected in sentences(explain(run, greedy=greedy), "earns")
+
+
+def test_where_today_earns_more_by_breaking_rules_the_breach_comes_first(tmp_path: Path) -> None:
+    path = written(tmp_path)
+    facts = json.loads((path / "run.json").read_text())
+    facts["today"] |= {"profit": facts["profit"] + 32.0, "broken": BROKEN}
+    (path / "run.json").write_text(json.dumps(facts))
+    first, *others = next(part for part in explain(read_run(path)).sections if part.name == "earns").sentences
+    assert first.startswith(
+        "Leaving all as it is would break 1 rule (keep gold in months 1 to 2). The plan earns "
+    )
+    assert ": 32 thousand RUB less than if all stays as it is today (-0.17%), which is not allowed." in first
+    assert not any("would break" in each for each in others)
+
+
+def test_where_more_than_profit_counts_the_first_lines_tell_both(solved: RunRecord) -> None:
+    profit, whole = explain(solved).sections[0].sentences[:2]
+    assert profit.startswith("The plan earns ")
+    gain = solved.facts["objective"] - solved.facts["today"]["objective"]
+    assert f"judged by, it is worth {UNITS.worth(gain)[:-4]} EUR more than leaving all as it is" in whole
+    if not solved.facts["scenarios"]:
+        signed = [float(each.replace(",", "")) for each in re.findall(r" [+-]([\d,.]+\d)", whole)]
+        assert sum(signed) == pytest.approx(gain, rel=1e-3)
+
+
 def test_a_run_from_before_there_were_parts_says_what_is_absent(tmp_path: Path) -> None:
     path = written(tmp_path)
     (path / "waterfall_parts.csv").unlink()
     facts = json.loads((path / "run.json").read_text())
     for name in ("greedy", "irreducible", "given_up"):
         facts.pop(name)
+    facts["portfolio"].pop("resources")
     (path / "run.json").write_text(json.dumps(facts))
     explanation = explain(read_run(path))
     assert "before the steps were parted" in sentences(explanation, "waterfall")

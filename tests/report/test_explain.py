@@ -51,6 +51,23 @@ def test_what_to_do_names_only_what_changes(tmp_path):
     )
 
 
+def test_nothing_is_advised_where_all_options_do_the_same(tmp_path):
+    p = portfolio()
+    flows = {
+        name: replace(flow, per_option=flow.per_option * np.array([1.0, 0.0])[:, None, None])
+        for name, flow in p.flows.items()
+    }
+    usage = replace(p.usage, amount=np.where((p.usage.segment == 1)[:, None], 0.0, p.usage.amount))
+    effects = p.migration_effects
+    rate = np.where((effects.source == 1)[:, None], 0.0, effects.rate)
+    effects = replace(effects, rate=rate)
+    silver_same = replace(p, flows=flows, usage=usage, migration_effects=effects)
+    explanation = explained(tmp_path, plan(silver_same))
+    assert [row[:3] for row in rows(explanation, "actions")] == [("tariff", "up5 (price +5%)", "gold")]
+    told = section(explanation, "actions").sentences
+    assert "Nothing is said of silver where all options do the same there." in told
+
+
 def test_what_stands_today_is_no_advice(tmp_path):
     p = portfolio()
     current = p.current.copy()
@@ -89,7 +106,7 @@ def test_breaking_limits_by_doing_nothing_is_told(tmp_path):
     rows_today = (RuleRow("keep gold", "", 1, 80.0, "min", 90.0, "customers"),)
     base = plan()
     explanation = explained(tmp_path, replace(base, today=replace(base.today, rows=rows_today)))
-    assert "Leaving all as it is would break 1 limit (keep gold)." in section(explanation, "earns").sentences
+    assert "Leaving all as it is would break 1 rule (keep gold in month 1)." in section(explanation, "earns").sentences
 
 
 def test_an_unproven_plan_says_how_much_better_one_could_be(tmp_path):
@@ -136,7 +153,7 @@ def test_room_to_spare_is_told(tmp_path):
 def test_why_there_is_no_plan(tmp_path, status):
     explanation = explained(tmp_path, plan(passed=False) if status == "optimal" else no_plan(status))
     text = text_of(explanation, io.StringIO())
-    assert text.startswith("No plan for 2 months, model basic: The hand-made shop")
+    assert text.startswith("No plan for 2 months (the horizon of model basic): The hand-made shop")
     expected = {
         "infeasible": "a contradiction: capacity hours and keep gold",
         "unbounded": "without end",

@@ -61,6 +61,51 @@ def test_a_terminal_gets_a_table_that_fits(monkeypatch):
     assert shown(OldTerminal(), monkeypatch).isascii()
 
 
+def wide_table(segments: int = 12) -> Table:
+    """What segments bring by ten layers, each as long a figure as a table of a large firm has."""
+    money = tuple(Column(f"m{i}", f"margin of layer {i}", "number", "thousand RUB") for i in range(10))
+    rows = tuple(
+        (f"class-{i}-deposit-retail", *(1_234_567.0 * (i + j + 1) for j in range(10)), None)
+        for i in range(segments)
+    )
+    columns = (Column("segment", "segment"), *money, Column("note", "never told"))
+    return Table("t", columns, rows)
+
+
+@pytest.mark.parametrize("width", [60, 80, 120, 200])
+def test_no_number_and_no_name_is_broken_on_a_terminal(width, monkeypatch):
+    monkeypatch.setattr("shutil.get_terminal_size", lambda *_, **__: os.terminal_size((width, 24)))
+    table = wide_table()
+    text = text_of(Explanation("", "", "", (Section("s", "", (), (table,)),)), Terminal())
+    assert max(map(len, text.split("\n"))) <= width
+    found = text.split()
+    for row in table.rows:
+        for cell in row[:-1]:
+            assert (amount(cell) if isinstance(cell, float) else cell) in found
+    assert found.count("class-0-deposit-retail") == (1 if width == 200 else text.count("segment"))
+
+
+def test_a_shared_unit_is_said_once_and_a_blank_column_not_at_all(monkeypatch):
+    text = text_of(Explanation("", "", "", (Section("s", "", (), (wide_table(),)),)), io.StringIO())
+    assert text.count("thousand RUB") == 1
+    assert "In thousand RUB.\nsegment" in text
+    assert "never told" not in text
+
+
+def test_figures_of_another_unit_are_named_beside_a_shared_one():
+    columns = (
+        Column("tier", "tier"),
+        Column("customers", "customers", "number"),
+        Column("now", "now", "number", "USD"),
+        Column("later", "later", "number", "USD"),
+        Column("hours", "work", "number", "hours"),
+    )
+    table = Table("t", columns, (("gold", 2, 3.0, 4.0, 5.0),))
+    text = text_of(Explanation("", "", "", (Section("s", "", (), (table,)),)), io.StringIO())
+    assert "In USD, but for customers.\ntier  customers  now  later  work, hours" in text
+    assert table.as_dict()["units"] == {"now": "USD", "later": "USD", "hours": "hours"}
+
+
 def test_a_narrow_terminal_gets_short_lines(monkeypatch):
     text = shown(Terminal(), monkeypatch, width=30)
     assert "- for whom: gold\n  margin, RUB: 1,234.5\n  share: 12.5%" in text

@@ -82,6 +82,79 @@ def test_over_periods_and_groups_it_is_a_plan_but_not_the_best() -> None:
     assert found.decisions.chosen[1].tolist() == [[up] * 4, [portfolio.options.index("keep")] * 4]
 
 
+def test_of_two_free_options_it_takes_the_better_whatever_their_names() -> None:
+    """100 customers, options of +1 and +5 a customer that take no capacity: 1000 + 500."""
+    for worse, better in (("a", "b"), ("b", "a")):
+        tables = {
+            "segments": "segment,customers,margin\nA,100,10",
+            "levers": "lever,choice\nfee,mix",
+            "options": f"lever,option,base\nfee,now,true\nfee,{worse},false\nfee,{better},false",
+            "effects": f"segment,lever,option,margin\nA,fee,{worse},1\nA,fee,{better},5",
+        }
+        assert greedy(built(tables, periods=1), SPEC).recount.profit == pytest.approx(1500.0)
+
+
+def test_who_took_a_free_option_moves_on_to_a_better_one_that_takes_capacity() -> None:
+    """a is free and comes first; b then takes 1 hour a customer for 4 more, and there are 60: 1000 + 100 + 60 x 4."""
+    tables = {
+        "segments": "segment,customers,margin\nA,100,10",
+        "levers": "lever,choice\nfee,mix",
+        "options": "lever,option,base\nfee,now,true\nfee,a,false\nfee,b,false",
+        "effects": "segment,lever,option,margin\nA,fee,a,1\nA,fee,b,5",
+        "usage": "resource,amount,lever,option\nhours,1,fee,b",
+        "resources": "resource,capacity\nhours,60",
+    }
+    assert greedy(built(tables, periods=1), SPEC).recount.profit == pytest.approx(1340.0)
+
+
+def renamed(seed: int, shuffled: bool) -> dict[str, str]:
+    """A drawn instance of a lever by segment and one by group; `shuffled`: other names of options and order of rows."""
+    rng, order = np.random.default_rng(seed), np.random.default_rng(seed + 1000)
+    segments = [f"s{number}" for number in range(4)]
+    levers = {"care": ["o1", "o2", "o3", "o4"], "fee": ["p1", "p2", "p3"]}
+    new = {old: old for options in levers.values() for old in options}
+    if shuffled:
+        for options in levers.values():
+            new |= dict(zip(options, order.permutation(options).tolist(), strict=True))
+    rows = {
+        "segments": [f"{s},{rng.integers(5, 50)},{rng.uniform(5, 20)},t{k % 2}" for k, s in enumerate(segments)],
+        "options": [
+            f"{lever},{new[o]},{'true' if o == options[0] else 'false'},{rng.uniform(0, 9) * (lever == 'fee')},0.4"
+            for lever, options in levers.items() for o in options
+        ],
+        "effects": [
+            f"{s},{lever},{new[o]},{rng.uniform(-2, 9)}"
+            for lever, options in levers.items() for o in options[1:] for s in segments
+        ],
+        "usage": [
+            f"hours,{rng.choice([0.0, rng.uniform(-1, 3)])},{lever},{new[o]}"
+            for lever, options in levers.items() for o in options[1:]
+        ],
+        "migration": [f"{s},{s},{rng.uniform(0.5, 1)}" for s in segments],
+    }  # fmt: skip
+    if shuffled:
+        rows = {name: order.permutation(lines).tolist() for name, lines in rows.items()}
+    heads = {
+        "segments": "segment,customers,margin,tier",
+        "options": "lever,option,base,fixed_cost,change_cost",
+        "effects": "segment,lever,option,margin",
+        "usage": "resource,amount,lever,option",
+        "migration": "from,to,rate",
+    }
+    written_out = {name: "\n".join([heads[name], *lines]) for name, lines in rows.items()}
+    levers_table = "lever,choice,scope\ncare,mix,segment\nfee,single,tier"
+    return {**written_out, "levers": levers_table, "resources": "resource,capacity\nhours,60"}
+
+
+@pytest.mark.parametrize("seed", range(14))
+def test_names_and_the_order_of_rows_make_no_difference(seed: int) -> None:
+    spec = ModelSpec("m", "M", Horizon(2, 0.0), components=SPEC.components)
+    one, other = (greedy(built(renamed(seed, shuffled)), spec) for shuffled in (False, True))
+    assert one.recount.objective == pytest.approx(other.recount.objective, rel=1e-12)
+    assert np.isclose(one.decisions.customers_on.sum(), other.decisions.customers_on.sum())
+    assert one.recount.use[0].max() <= 60.0 + 1e-9
+
+
 def test_levers_that_the_model_leaves_are_left() -> None:
     portfolio = built(knapsack(0), periods=1)
     held = ModelSpec(

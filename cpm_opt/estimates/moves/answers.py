@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpm_opt.estimates.estimate_lint import lint_demand, lint_effort, lint_offers
+from cpm_opt.estimates.estimate_lint import lint_demand, lint_effort, lint_offer_rows, lint_offers
 from cpm_opt.estimates.planning_lint import planned_prices
 from cpm_opt.estimates.response.effort_effects import effort_fits
 from cpm_opt.estimates.response.fitted_curves import FittedCurve, demand_curves, effort_curve, offer_curves
@@ -87,7 +87,7 @@ def answer_offers(
         price, accepted = (rows[column].to_numpy(dtype=np.float64) for column in ("price", "accepted"))
         seen[name] = (price, accepted, brought[own])
     curves = offer_curves(shrunken if shrunken is not None and rules.shrink else fit, seen)
-    lint = lint_offers(fit, planned_prices(planning, rules.lever, rules.base_price))
+    lint = (*lint_offer_rows(offers), *lint_offers(fit, planned_prices(planning, rules.lever, rules.base_price)))
     return Answer(tuple(models), lint, tuple(notes), curves), fit, shrunken
 
 

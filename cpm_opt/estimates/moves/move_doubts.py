@@ -85,7 +85,7 @@ def base_doubts(moves: Moves, effects: MoveEffects) -> list[Fault]:
     for s, name in enumerate(moves.segments):
         counted, curve = moves.rates[s, -1], effects.base[s, -1]
         error = float(np.hypot(moves.errors[s, -1], effects.base_se[s, -1]))
-        if moves.counts[s].sum() > 0 and abs(counted - curve) > CERTAIN * error:
+        if moves.at_risk[s] > 0 and abs(counted - curve) > CERTAIN * error:
             message = (
                 f"from segment {shown(name)} {counted:.4g} leave by counts, {curve:.4g} with every lever on its base: "
                 "the panel's prices and services are not today's"

@@ -24,11 +24,14 @@ NOT_ASKED = 0
 @dataclass(frozen=True)
 class PanelDesign:
     """The terms of a logit: an intercept; of each of `words` (column, its levels) every level but the first; `numbers`
-    as they are; `scores` of satisfaction but the lowest there is (0: not asked)."""
+    as they are; `scores` of satisfaction but the lowest there is (0: not asked). `asked` are all scores that there are,
+    `constant` the numbers that do not vary, with what they are."""
 
     words: tuple[tuple[str, tuple[str, ...]], ...]
     numbers: tuple[str, ...]
     scores: tuple[int, ...]
+    asked: tuple[int, ...] = ()
+    constant: tuple[tuple[str, float], ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -45,6 +48,15 @@ class PanelDesign:
     def levels(self, column: str) -> tuple[str, ...]:
         """The levels of a word that the panel holds; none where it is no term."""
         return dict(self.words).get(column, ())
+
+    def holds(self, rows: pd.DataFrame) -> NDArray[np.bool_]:
+        """`[n]`: whether `rows` are of levels, scores and unvarying numbers that the design was made from."""
+        fine = np.ones(len(rows), dtype=np.bool_)
+        for column, levels in self.words:
+            fine &= rows[column].astype(str).isin(levels).to_numpy()
+        for column, only in self.constant:
+            fine &= np.isclose(rows[column].to_numpy(dtype=np.float64), only, equal_nan=True)
+        return fine & rows["satisfaction"].isin(self.asked).to_numpy()
 
     def matrix(self, rows: pd.DataFrame) -> Numbers:
         """`[n, K]`: the terms of `rows`."""
@@ -75,6 +87,10 @@ def design_of(rows: pd.DataFrame, words: tuple[str, ...] = WORDS) -> PanelDesign
         words=tuple((column, tuple(sorted(str(name) for name in rows[column].unique()))) for column in words),
         numbers=numbers,
         scores=(*asked[1:], *((NOT_ASKED,) if NOT_ASKED in scores and asked else ())),
+        asked=tuple(scores),
+        constant=tuple(
+            (name, float(rows[name].iloc[0])) for name in NUMBERS if name not in numbers and rows[name].nunique(dropna=False) == 1
+        ),
     )
 
 

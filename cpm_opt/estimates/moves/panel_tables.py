@@ -75,12 +75,16 @@ def tables_from_panel(
         used = panel[usable(panel)]
         terms, faults = read_terms(levers, frames, design_of(used), used)
     moves = count_moves(panel, rules.smoothing)
+    if fit is None and not there and moves.untold:
+        raise InputError([_nobody_followed(name) for name in moves.untold])
     curve = _curve(panel, moves, fit, terms, frames.get(MIGRATION))
     effects = None if curve is None else move_effects(curve, terms)
     found: dict[str, pd.DataFrame] = {}
     told = list(faults)
     if not there:
         made = moves.frame() if fit is None or effects is None else _base_frame(effects)
+        made, doubts = _known_errors(made, moves)
+        told += doubts
         found[MIGRATION], wrong = check_frame(MIGRATION, _with_others(made, segments, panel), tables.info)
         told += _warnings(wrong)
     if effects is not None and effects.entries:
@@ -150,6 +154,12 @@ def _segment_faults(panel: pd.DataFrame, segments: pd.DataFrame) -> list[Fault]:
     ]  # fmt: skip
 
 
+def _nobody_followed(name: str) -> Fault:
+    message = f"nobody who stayed in segment {shown(name)} has a row in the next period, so where they go is not known"
+    remedy = "add their next rows, state table migration, or write smoothing in [estimates.response]"
+    return Fault(PANEL, message, remedy, column="segment", value=name, code="thin-cell")
+
+
 def _fitted(panel: pd.DataFrame) -> Transitions:
     """The logits of moves; a segment without one is a fault, because the plan needs its moves."""
     fit = fit_transitions(panel)
@@ -196,6 +206,22 @@ def _curve(
     stay = np.eye(len(rates))
     shares = np.where(total > 0, np.divide(rates, total, out=np.zeros_like(rates), where=total > 0), stay)
     return leaving_rates(hazard, panel, shares, terms.base)
+
+
+def _known_errors(made: pd.DataFrame, moves: Moves) -> tuple[pd.DataFrame, list[Fault]]:
+    """Without the errors of 0: where all customers of a segment did one and the same, none is known."""
+    sure = made["se"] <= 0.0
+    rows = dict(zip(moves.segments, moves.at_risk, strict=True))
+    told = [
+        _warning(
+            "no-error",
+            "segment",
+            f"all of {rows[name]:.0f} rows of segment {shown(name)} stayed, and moved alike, so no standard error of "
+            f"its moves is known; a rate of up to {min(1.0, 3.0 / rows[name]):.2g} fits that as well",
+        )
+        for name in made.loc[sure, "from"]
+    ]
+    return made.assign(se=made["se"].where(~sure)), told
 
 
 def _with_others(moves: pd.DataFrame, segments: pd.DataFrame, panel: pd.DataFrame) -> pd.DataFrame:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cpm_opt.estimates.moves.moves import destinations
+from cpm_opt.estimates.moves.moves import count_moves, destinations
 from cpm_opt.estimates.moves.panel_design import PanelDesign, design_of, usable
 from cpm_opt.estimates.value.model_estimate import Lint, ModelEstimate, no_estimate
 
@@ -24,6 +24,8 @@ Indices = NDArray[np.int64]
 
 WORDS = ("service", "programme")
 LEAST_MOVES = 10
+MOST_STEPS = 100
+SETTLED = 1e-10  # largest step of a scaled parameter
 RUNAWAY = 18.0  # log-odds beyond this (1 in 66 million) mean that the likelihood has no maximum
 
 
@@ -75,9 +77,12 @@ class Transitions:
 
 
 def fit_transitions(panel: pd.DataFrame) -> Transitions:
-    """Maximum likelihood (statsmodels' MNLogit), for each segment s over the moves that are known:
+    """Maximum likelihood (statsmodels' MNLogit), for each segment s over its rows:
 
         P(to k | x) = exp(b_sk x) / sum over l of exp(b_sl x),     b_ss = 0;  k: each segment, and out
+
+    A customer who stayed and has no row in the next period counts with 1 - P(out | x), for that is what is known: a
+    leaver's last row is always there, so without these rows leavers alone would be counted where windows end.
 
     x: intercept, service, programme, price, price_change, complaints, tenure, satisfaction by level, whatever of it
     varies there. The covariance is the sandwich of the scores of all segments together, summed by customer, times
@@ -85,8 +90,9 @@ def fit_transitions(panel: pd.DataFrame) -> Transitions:
     it makes up with the most frequent one, taken as known (Lint thin-cell). Not fitted, and its model says why: a
     segment with fewer moves than parameters (or than 10), or where a term tells a destination perfectly (separation).
     """
-    used = usable(panel)
-    rows, here, target, segments = destinations(panel[used])
+    used = panel[usable(panel)]
+    moves, shares = destinations(used), count_moves(used)
+    rows, here, target, segments = moves.rows, moves.here, moves.target, moves.segments
     origins: list[OriginLogit] = []
     values: list[Numbers] = []
     summed: list[Numbers] = []
@@ -96,7 +102,7 @@ def fit_transitions(panel: pd.DataFrame) -> Transitions:
     start = 0
     for s in range(len(segments)):
         mine = here == s
-        origin, fitted, influence, told = _origin(segments, s, rows[mine], target[mine], start)
+        origin, fitted, influence, told = _origin(segments, s, rows[mine], target[mine], shares.rates[s], start)
         # Summed by customer at once: whole rows of all parameters would fill the memory of a large panel.
         whole = np.zeros((customers, len(fitted)))
         np.add.at(whole, customer[mine], influence)
@@ -135,12 +141,13 @@ def _odd_prices(origins: list[OriginLogit]) -> list[Lint]:
 
 
 def _origin(
-    segments: tuple[str, ...], s: int, rows: pd.DataFrame, target: Indices, start: int
+    segments: tuple[str, ...], s: int, rows: pd.DataFrame, target: Indices, shares: Numbers, start: int
 ) -> tuple[OriginLogit, Numbers, Numbers, list[Lint]]:
-    """The logit of segment s, its parameters, their influence by row, and doubts."""
-    counts = np.bincount(target, minlength=len(segments) + 1).astype(np.float64)
-    groups, split, lint = _groups(segments, s, counts)
-    design = design_of(rows, WORDS) if len(rows) else PanelDesign((), (), ())
+    """The logit of segment s, its parameters, their influence by row, and doubts; `shares[S + 1]` are its counted rates."""
+    told = target >= 0
+    counts = np.bincount(target[told], minlength=len(segments) + 1).astype(np.float64)
+    groups, split, lint = _groups(segments, s, counts, shares)
+    design = design_of(rows[told], WORDS) if told.any() else PanelDesign((), (), ())
     to = [*segments, "out"]
     labels = ["+".join(to[k] for k in group) for group in groups]
     names = tuple(f"{term}[to {label}]" for label in labels[1:] for term in design.names)
@@ -150,30 +157,34 @@ def _origin(
         return OriginLogit(segments[s], design, groups, split, part, model, counts)
 
     name = f"moves {segments[s]}"
-    nothing = np.zeros((len(rows), len(names)))
-    x = design.matrix(rows)
-    alternative = np.zeros(len(to), dtype=np.int64)
+    influence = np.zeros((len(rows), len(names)))
+    alternative = np.full(len(to) + 1, -1)  # the last one is for a target of -1
     for j, group in enumerate(groups):
         alternative[list(group)] = j
     y = alternative[target]
-    reason = _hopeless(design, labels, x, y, len(names), len(rows))
+    x = design.matrix(rows)
+    # Who stayed may have gone to any alternative but out. Where out stands with others, that says nothing.
+    out = next((j for j, group in enumerate(groups) if len(segments) in group), -1)
+    partly = ~told & design.holds(rows) & (out >= 0 and len(groups[out]) == 1)
+    n = int((told | partly).sum())
+    reason = _hopeless(design, labels, x[told], y[told], len(names), int(told.sum()))
     if reason:
-        return made(no_estimate(name, names, len(rows), reason)), np.zeros(len(names)), nothing, lint
+        return made(no_estimate(name, names, n, reason)), np.zeros(len(names)), influence, lint
     if not names:  # everybody goes one way: nothing to explain
-        model = ModelEstimate(name, {}, {}, 0.0, len(rows), True)
-        return made(model), np.zeros(0), nothing, lint
-    fitted = _fitted(x, y, len(groups))
+        model = ModelEstimate(name, {}, {}, 0.0, n, True)
+        return made(model), np.zeros(0), influence, lint
+    fitted = fit_partly_told(x[told | partly], y[told | partly], len(groups), out)
     if fitted is None:
         reason = "a parameter runs to infinity: some term tells a destination perfectly"
-        return made(no_estimate(name, names, len(rows), reason)), np.zeros(len(names)), nothing, lint
-    values, influence, log_likelihood = fitted
+        return made(no_estimate(name, names, n, reason)), np.zeros(len(names)), influence, lint
+    values, influence[told | partly], log_likelihood = fitted
     parameters = dict(zip(names, values.tolist(), strict=True))
-    model = ModelEstimate(name, parameters, dict.fromkeys(names, np.nan), log_likelihood, len(rows), True)
+    model = ModelEstimate(name, parameters, dict.fromkeys(names, np.nan), log_likelihood, n, True)
     return made(model), values, influence, lint
 
 
 def _groups(
-    segments: tuple[str, ...], s: int, counts: Numbers
+    segments: tuple[str, ...], s: int, counts: Numbers, shares: Numbers
 ) -> tuple[tuple[tuple[int, ...], ...], Numbers, list[Lint]]:
     """The alternatives of segment s, that of the segment itself first; destinations with few moves stand with the most
     frequent one."""
@@ -185,7 +196,7 @@ def _groups(
     groups.sort(key=lambda group: (s not in group, group))
     split = np.zeros(len(counts))
     for group in groups:
-        split[list(group)] = counts[list(group)] / counts[list(group)].sum()
+        split[list(group)] = shares[list(group)] / shares[list(group)].sum()
     to = [*segments, "out"]
     lint = [
         Lint("thin-cell", "panel", "segment", f"from {segments[s]} to {to[k]}: {counts[k]:.0f} moves are too few to "
@@ -216,13 +227,49 @@ def _hopeless(
     return ""
 
 
-def _fitted(x: Numbers, y: Indices, size: int) -> tuple[Numbers, Numbers, float] | None:
-    """Parameters `[(J - 1) P]`, each row's influence on them, the log-likelihood; None where it does not settle."""
-    import statsmodels.api as sm  # type: ignore[import-untyped]
+def fit_partly_told(x: Numbers, y: Indices, size: int, out: int) -> tuple[Numbers, Numbers, float] | None:
+    """Parameters `[(J - 1) P]`, each row's influence on them, the log-likelihood; None where it does not settle.
 
+    `y[n]` is the alternative of each row, or -1: any of them but `out`. Statsmodels' MNLogit fits the rows whose
+    alternative is known; from there Newton's steps lead to the maximum over all rows,
+
+        sum over rows of  ln sum over j in A of exp(b_j x)  -  ln sum over all j of exp(b_j x)
+
+    with A the row's alternative, or all but `out`.
+    """
     at, spread = x.mean(axis=0), x.std(axis=0)
     at[0], spread[0] = 0.0, 1.0
+    spread[spread == 0.0] = 1.0
     scaled = (x - at) / spread
+    params = _start(scaled[y >= 0], y[y >= 0])
+    if params is None:
+        return None
+    might = np.where(y[:, None] >= 0, np.arange(size) == y[:, None], np.arange(size) != out)
+    whole = bool((y >= 0).all())
+    for _ in range(0 if whole else MOST_STEPS):
+        scores, information, _ = _slopes(scaled, might, params)
+        try:
+            step = np.linalg.solve(information, scores.sum(axis=0)).reshape(size - 1, -1).T
+        except np.linalg.LinAlgError:
+            return None
+        params = params + step
+        whole = bool(np.abs(step).max() < SETTLED)
+        if whole or not np.isfinite(params).all() or np.abs(scaled @ params).max() > RUNAWAY:
+            break
+    if not whole or np.abs(scaled @ params).max() > RUNAWAY:
+        return None
+    scores, information, log_likelihood = _slopes(scaled, might, params)
+    back = np.diag(1.0 / spread)
+    back[0] -= at / spread
+    every = np.kron(np.eye(size - 1), back)
+    influence = np.linalg.solve(information, scores.T).T @ every.T
+    return np.asarray((back @ params).T.ravel()), np.asarray(influence), log_likelihood
+
+
+def _start(scaled: Numbers, y: Indices) -> Numbers | None:
+    """`[P, J - 1]` by statsmodels, from the rows whose alternative is known."""
+    import statsmodels.api as sm  # type: ignore[import-untyped]
+
     try:
         with (
             warnings.catch_warnings()
@@ -234,21 +281,27 @@ def _fitted(x: Numbers, y: Indices, size: int) -> tuple[Numbers, Numbers, float]
     params = np.asarray(fit.params, dtype=np.float64)
     if not fit.mle_retvals["converged"] or not np.isfinite(params).all():
         return None
-    index = scaled @ params
-    if np.abs(index).max() > RUNAWAY:
-        return None
-    shares = np.asarray(fit.predict(scaled), dtype=np.float64)[:, 1:]
-    taken = (y[:, None] == np.arange(1, size)).astype(np.float64)
-    scores = ((taken - shares)[:, :, None] * scaled[:, None, :]).reshape(len(x), -1)
-    width = x.shape[1]
-    information = np.zeros((params.size, params.size))
-    for j in range(size - 1):
-        for k in range(size - 1):
-            weight = shares[:, j] * (float(j == k) - shares[:, k])
-            block = scaled.T @ (scaled * weight[:, None])
+    return None if np.abs(scaled @ params).max() > RUNAWAY else params
+
+
+def _slopes(x: Numbers, might: NDArray[np.bool_], params: Numbers) -> tuple[Numbers, Numbers, float]:
+    """Scores `[n, (J - 1) P]` of the log-likelihood, minus its second derivatives, and its value."""
+    index = np.column_stack([np.zeros(len(x)), x @ params])
+    index -= index.max(axis=1, keepdims=True)
+    pull = np.exp(index)
+    shares = pull / pull.sum(axis=1, keepdims=True)
+    inside = np.where(might, pull, 0.0)
+    chance = inside.sum(axis=1) / pull.sum(axis=1)
+    given = inside / inside.sum(axis=1, keepdims=True)
+    scores = ((given - shares)[:, 1:, None] * x[:, None, :]).reshape(len(x), -1)
+    width, size = x.shape[1], shares.shape[1] - 1
+    information = np.zeros((size * width, size * width))
+    for j in range(size):
+        for k in range(size):
+            weight = sum(
+                sign * part[:, j + 1] * (float(j == k) - part[:, k + 1])
+                for sign, part in ((1.0, shares), (-1.0, given))
+            )
+            block = x.T @ (x * np.asarray(weight)[:, None])
             information[j * width : (j + 1) * width, k * width : (k + 1) * width] = block
-    back = np.diag(1.0 / spread)
-    back[0] -= at / spread
-    whole = np.kron(np.eye(size - 1), back)
-    influence = np.linalg.solve(information, scores.T).T @ whole.T
-    return np.asarray((back @ params).T.ravel()), np.asarray(influence), float(fit.llf)
+    return scores, information, float(np.log(chance).sum())

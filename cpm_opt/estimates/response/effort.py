@@ -31,7 +31,8 @@ class EffortFit:
         power   gain = scale effort^shape                        shape between 0 and 1
         hill    gain = scale effort / (shape + effort)           shape above 0: the effort that brings half of scale
 
-    `n` observations with efforts from `low` to `high`; `residual` is their standard deviation about the curve.
+    `n` observations with efforts from `low` to `high`; `residual` is their standard deviation about the curve; `clusters`
+    that errors rest on (0: none).
     """
 
     form: Form
@@ -41,6 +42,7 @@ class EffortFit:
     high: float
     residual: float
     covariance: Numbers = field(repr=False)
+    clusters: int = 0
 
     @property
     def errors(self) -> Numbers:
@@ -119,7 +121,7 @@ def fit_effort(
     freedom = len(effort) - 3
     variance = 2.0 * float(best.cost) / freedom
     inverse = np.linalg.inv(best.jac.T @ best.jac)
-    covariance = variance * inverse
+    covariance, groups = variance * inverse, 0
     if cluster is not None:
         _, codes = np.unique(cluster.astype(str), return_inverse=True)
         groups = int(codes.max()) + 1
@@ -129,8 +131,9 @@ def fit_effort(
         scores = np.zeros((groups, 3))
         np.add.at(scores, codes.reshape(-1), best.jac * rest(values)[:, None])
         covariance = inverse @ (scores.T @ scores) @ inverse * groups / (groups - 1)
+    spread = float(np.sqrt(variance))
     return EffortFit(
-        form, values, len(effort), float(effort.min()), top, float(np.sqrt(variance)), np.asarray(covariance)
+        form, values, len(effort), float(effort.min()), top, spread, np.asarray(covariance), groups
     )
 
 

@@ -14,7 +14,7 @@ import pandas as pd
 from cpm_opt.estimates.response.lever_rows import LeverRows, options_of, refused
 from cpm_opt.estimates.response.lever_rules import LeverRules
 from cpm_opt.estimates.response.offer_tables import TariffPlan, change_errors, changes, flows
-from cpm_opt.estimates.response.offers import TAKE_UP, OfferFit, fit_offers, shrink_slopes
+from cpm_opt.estimates.response.offers import CONDITIONAL, TAKE_UP, OfferFit, fit_offers, shrink_slopes
 from cpm_opt.estimates.settings import ResponseRules, rule_fault
 from cpm_opt.faults import Fault, InputError, did_you_mean
 from cpm_opt.tables import Tables, check_frame
@@ -24,8 +24,10 @@ MEASURES = (TAKE_UP, "amount", "loss")  # they become measures of the plan where
 
 
 def usable_offers(offers: pd.DataFrame) -> pd.DataFrame:
-    """Offers at or below the standard price, in the columns that the fit reads: without clusters where one is blank."""
+    """Offers at or below the standard price, in the columns that the fit reads: without clusters where one is blank, and
+    with 0 for blank figures (`lint_offer_rows` doubts those of accepted offers)."""
     kept = offers[~(offers["price"] > offers["standard_price"] + 1e-9)]
+    kept = kept.fillna({name: 0.0 for name in CONDITIONAL if name in kept})
     return kept if (kept["cluster"] != "").all() else kept.drop(columns="cluster")
 
 
@@ -63,7 +65,7 @@ def offer_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: LeverR
     """Rows of segments and effects, by the (shrunken) curves of table offers.
 
     Margin is revenue less loss per offer, and a segment has as many customers as offers. A price above the highest
-    standard_price of a segment is not offered. Raises InputError where the offers cannot be fitted.
+    standard_price of a segment is not offered, but for the base's. Raises InputError where the offers cannot be fitted.
     """
     own = options_of(frames, rules, OFFERS)
     fit, plan = offer_curves(frames, rules)
@@ -87,7 +89,8 @@ def offer_curves(frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> tuple
 def _plan(fit: OfferFit, offers: pd.DataFrame, own: pd.DataFrame, rules: LeverRules) -> TariffPlan:
     base = float(rules.base_price or 0.0)
     prices = base * (1.0 + own["price_change"].to_numpy(dtype=np.float64))
-    highest = offers.groupby("segment")["standard_price"].max().fillna(np.inf)
+    # Of an offer without a standard price none is left out, so a segment with such offers has no highest price.
+    highest = offers["standard_price"].fillna(np.inf).groupby(offers["segment"]).max()
     counts = offers.groupby("segment").size()
     return TariffPlan(
         lever=str(rules.lever),
@@ -120,11 +123,12 @@ def _segments(fit: OfferFit, plan: TariffPlan, tables: Tables) -> list[dict[str,
 
 def _effects(fit: OfferFit, plan: TariffPlan, own: pd.DataFrame, tables: Tables) -> list[dict[str, Any]]:
     change, error, offered = changes(fit, plan), change_errors(fit, plan), plan.offered(fit)
+    offered = offered | (np.array(plan.prices) == plan.base)[None, :]  # a base is there for everybody
     rows: list[dict[str, Any]] = []
     for s, segment in enumerate(fit.segments):
         for p, option in enumerate(own["option"], start=1):
             row = {"segment": segment, "lever": plan.lever, "option": option, "offered": bool(offered[s, p])}
-            if plan.prices[p] == plan.base and offered[s, p]:
+            if plan.prices[p] == plan.base:
                 continue
             for name in _held(tables):
                 row[name] = float(change[name][s, p]) if offered[s, p] else 0.0

@@ -50,7 +50,8 @@ class OfferFit:
     that the data hold; `values[K]` are the parameters, curve after curve: S times a, S times b, V times c;
     `covariance[K, K]` is joint, across curves too. `profiles[M, V]` are the different z of the offers, of segment
     `profile_of[M]` (rising), `share[M]` of that segment's offers. `seen[S, 2]` is the lowest and highest price,
-    `offers[S]` and `accepted[S]` counts, `left_out` the offers in which a covariate is blank. `log_likelihood` is that
+    `offers[S]` and `accepted[S]` counts, `left_out` the offers in which a covariate is blank, `clusters` that errors rest
+    on (0: none). `log_likelihood` is that
     of take_up before shrinkage. With `by_segment` False all segments share one b.
     `shrunken` tells by curve how b was shrunk; it is empty before `shrink_slopes`.
     """
@@ -70,6 +71,7 @@ class OfferFit:
     log_likelihood: float = float("nan")
     by_segment: bool = True
     left_out: int = 0
+    clusters: int = 0
     shrunken: dict[str, Shrunken] = field(default_factory=dict)
 
     @property
@@ -182,6 +184,7 @@ def fit_offers(offers: pd.DataFrame, covariates: tuple[str, ...] = (), by_segmen
     count = np.bincount(of_row, minlength=size).astype(np.float64)
     accepted = np.asarray(np.bincount(of_row, weights=taken, minlength=size), dtype=np.float64)
     _refuse_thin(segments, accepted, count)
+    _refuse_prices(segments, of_row, price, taken, by_segment)
     _refuse_few_clusters(offers, of_row, segments, by_segment)
     centre = np.bincount(of_row, weights=price, minlength=size) / count
     seen = np.array([[price[of_row == s].min(), price[of_row == s].max()] for s in range(size)])
@@ -220,6 +223,7 @@ def fit_offers(offers: pd.DataFrame, covariates: tuple[str, ...] = (), by_segmen
         log_likelihood=log_likelihood,
         by_segment=by_segment,
         left_out=left_out,
+        clusters=int(offers["cluster"].nunique()) if "cluster" in offers else 0,
     )
 
 
@@ -294,6 +298,34 @@ def _refuse_thin(segments: tuple[str, ...], accepted: Numbers, count: Numbers) -
     ]
     if thin:
         raise InputError(thin)
+
+
+def _refuse_prices(
+    segments: tuple[str, ...], of_row: Indices, price: Numbers, taken: Numbers, by_segment: bool
+) -> None:
+    """Raises InputError for segments (or, with one slope for all, offers) at one price, or whose price tells perfectly
+    who accepts."""
+    wrong = []
+    for s, name in enumerate(segments if by_segment else ("",)):
+        own = of_row == s if by_segment else np.ones(len(price), dtype=np.bool_)
+        who = f"segment {name} has" if name else "there is"
+        if len(np.unique(price[own])) < 2:
+            text = f"{who} one price alone, so nothing tells what another would do"
+            remedy = "join it with another segment, or leave it out"
+            wrong.append(Fault("offers", text, remedy, column="price", code="one_price"))
+            continue
+        yes, no = price[own & (taken > 0)], price[own & (taken == 0)]
+        if by_segment and (yes.max() <= no.min() or yes.min() >= no.max()):
+            edge = "below" if yes.max() <= no.min() else "above"
+            at = yes.max() if edge == "below" else yes.min()
+            text = (
+                f"segment {name}: no offer {edge} {at:g} was refused and none beyond it accepted, so the price tells "
+                "perfectly who accepts (separation), and no curve is the likeliest"
+            )
+            remedy = "offer prices at which some accept and some do not, or join the segment with another"
+            wrong.append(Fault("offers", text, remedy, column="price", code="separation"))
+    if wrong:
+        raise InputError(wrong)
 
 
 def _design(of_row: Indices, rest: Numbers, x: Numbers, size: int) -> Numbers:

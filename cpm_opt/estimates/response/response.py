@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cpm_opt.estimates.estimate_lint import lint_model, lint_panel
+from cpm_opt.estimates.estimate_lint import lint_arms, lint_model, lint_panel
 from cpm_opt.estimates.moves.answers import (
     EFFORTS,
     OFFERS,
@@ -23,8 +23,8 @@ from cpm_opt.estimates.moves.answers import (
 from cpm_opt.estimates.moves.attraction import Attraction, fit_attraction
 from cpm_opt.estimates.moves.hazard import Hazard, fit_hazard
 from cpm_opt.estimates.moves.moves import Moves, count_moves
-from cpm_opt.estimates.moves.panel_design import seen
-from cpm_opt.estimates.planning_lint import lint_tables
+from cpm_opt.estimates.moves.panel_design import seen, usable
+from cpm_opt.estimates.planning_lint import lint_stated, lint_tables
 from cpm_opt.estimates.response.break_even import PriceEffect, price_effects
 from cpm_opt.estimates.response.fitted_curves import FittedCurve, churn_curves
 from cpm_opt.estimates.response.offers import OfferFit
@@ -71,7 +71,7 @@ def respond(tables: Tables, planning: Mapping[str, pd.DataFrame]) -> Response:
     frames = tables.frames
     rules = read_rules(tables.info.estimates)[0]
     own = ResponseRules() if rules is None or rules.response is None else rules.response
-    found = Response(lint=lint_tables(planning, tables.info))
+    found = Response(lint=(*lint_tables(planning, tables.info), *lint_stated(own)))
     found = replace(found, price_effects=price_effects(planning, own))
     if OFFERS in frames and len(frames[OFFERS]):
         answer, fit, shrunken = answer_offers(frames[OFFERS], offer_rules(own), planning)
@@ -106,13 +106,19 @@ def _with(found: Response, answer: Answer) -> Response:
 
 def _panel(found: Response, panel: pd.DataFrame, smoothing: float) -> Response:
     hazard, moves = fit_hazard(panel), count_moves(panel, smoothing)
-    counted = f"{moves.counts.sum():.0f} moves between {len(moves.segments)} segments and out"
+    left = moves.counts[:, -1].sum()
+    counted = (
+        f"{left:.0f} of them left and {moves.counts.sum() - left:.0f} followed to the next period, between "
+        f"{len(moves.segments)} segments"
+    )
     note = f"panel: {panel['customer'].nunique()} customers, {len(panel)} rows, {counted}; {seen(panel)}"
+    blank = int((~usable(panel)).sum())
+    dropped = f"panel: {blank} rows in which price or tenure is blank are left out of models of leaving and moves"
     return replace(
         found,
         models=(*found.models, hazard.model),
         lint=(*found.lint, *lint_panel(panel), *lint_model(hazard.model, PANEL)),
-        notes=(*found.notes, note),
+        notes=(*found.notes, note, *([dropped] if blank else [])),
         hazard=hazard,
         curves=(*found.curves, *churn_curves(hazard, panel)),
         moves=moves,
@@ -138,5 +144,5 @@ def _trials(found: Response, trials: pd.DataFrame) -> Response:
             converged=True,
         )
         models.append(model)
-        lint += lint_model(model, TRIALS)
+        lint += [*lint_arms(own), *lint_model(model, TRIALS)]
     return replace(found, models=(*found.models, *models), lint=(*found.lint, *lint), arms=arms)

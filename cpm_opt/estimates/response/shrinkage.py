@@ -5,7 +5,7 @@ In: each segment's estimate and standard error. Out: `Shrunken`.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -63,28 +63,36 @@ def shrink_slopes_of(
     """All parameters `[K]` and their covariance `[K, K]` with those at `slopes[S]` shrunk to their mean.
 
     The level of a segment (at `levels[S]`) follows its slope as their covariance says: a'_s = a_s + cov(a, b) / var(b)
-    (b'_s - b_s). Both are linear in the parameters, so covariance' = L covariance L' + what the spread between segments
-    leaves open.
+    (b'_s - b_s). Weights and tau are those of `shrink`; errors rest on the joint covariance of all parameters, for
+    segments that share clusters err together. With p the segments' part in the mean, all shrunken parameters are
+    L values, off the true ones by L (errors) + M (true slopes less their mean):
+
+        covariance' = L covariance L' + tau^2 M M',      M = (I - W)(1 p' - I) for slopes
+        mean_se^2   = p' (covariance of slopes + tau^2 I) p
+
+    which are the errors of `shrink` where segments err by themselves.
     """
     size = len(slopes)
-    change, left_open = np.eye(len(values)), np.zeros_like(covariance)
+    change, spread = np.eye(len(values)), np.zeros((len(values), size))
     variance = np.diag(covariance)[slopes]
     found = shrink(values[slopes], np.sqrt(variance))
     precision = 1.0 / (variance + found.spread**2)
-    pooled = np.diag(found.weight) + np.outer(1.0 - found.weight, precision / precision.sum())
+    part = precision / precision.sum()
+    pooled = np.diag(found.weight) + np.outer(1.0 - found.weight, part)
     follow = covariance[levels, slopes] / variance
     change[np.ix_(slopes, slopes)] = pooled
     change[np.ix_(levels, slopes)] = follow[:, None] * (pooled - np.eye(size))
-    open_ = found.weight * (1.0 - found.weight) * variance
-    for s in range(size):
-        along = np.zeros(len(values))
-        along[slopes[s]], along[levels[s]] = 1.0, follow[s]
-        left_open += open_[s] * np.outer(along, along)
-    return (
-        np.asarray(change @ values, dtype=np.float64),
-        np.asarray(change @ covariance @ change.T + left_open, dtype=np.float64),
+    spread[slopes] = (1.0 - found.weight)[:, None] * (part[None, :] - np.eye(size))
+    spread[levels] = follow[:, None] * spread[slopes]
+    joint = np.asarray(change @ covariance @ change.T + found.spread**2 * spread @ spread.T, dtype=np.float64)
+    between = covariance[np.ix_(slopes, slopes)] + found.spread**2 * np.eye(size)
+    moved = np.asarray(change @ values, dtype=np.float64)
+    told = replace(
         found,
+        mean_se=float(np.sqrt(part @ between @ part)),
+        errors=np.sqrt(np.diag(joint)[slopes]),
     )
+    return moved, joint, told
 
 
 def _between(own: Numbers, variance: Numbers) -> float:

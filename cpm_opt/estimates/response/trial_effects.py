@@ -19,8 +19,8 @@ from cpm_opt.estimates.response.lever_rows import (
     without_data,
 )
 from cpm_opt.estimates.response.lever_rules import LeverRules
-from cpm_opt.estimates.response.trials import ArmEffect, arm_effects
-from cpm_opt.faults import did_you_mean
+from cpm_opt.estimates.response.trials import CONTROL, ArmEffect, arm_effects
+from cpm_opt.faults import Fault, InputError, did_you_mean
 from cpm_opt.tables import Tables
 
 if TYPE_CHECKING:
@@ -40,6 +40,7 @@ def trial_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: LeverR
     check_measure(tables, rules)
     trials = frames[TABLE]
     programme = _programme(trials, rules)
+    _refuse_without_control(trials[trials["programme"] == programme], rules, programme)
     arms = arm_effects(trials[trials["programme"] == programme])
     found = {(arm.arm, arm.segment): arm for arm in arms}
     segments = plan_segments(frames, rules, TABLE)
@@ -65,6 +66,14 @@ def trial_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: LeverR
             else:
                 effects.append(effect_row(rules, segment, str(option), effect.effect, effect.se))
     return LeverRows(tuple(effects), tuple(moves), without_data(rules, list(missing), TABLE))
+
+
+def _refuse_without_control(trials: pd.DataFrame, rules: LeverRules, programme: str) -> None:
+    arms = sorted({str(name) for name in trials["arm"]})
+    if CONTROL not in arms:
+        message = f"programme {programme} has no arm {CONTROL} (it holds {', '.join(arms[:5])}), so no effect is known"
+        remedy = f"name the arm {CONTROL} of those who got nothing, or leave lever {rules.lever} out"
+        raise InputError([Fault(TABLE, message, remedy, column="arm", code="no-control")])
 
 
 def _programme(trials: pd.DataFrame, rules: LeverRules) -> str:

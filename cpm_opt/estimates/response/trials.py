@@ -9,16 +9,24 @@ import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cpm_opt.estimates.response.explanatory import LEAST_CLUSTERS
+from cpm_opt.faults import Fault, InputError, shown
+
 if TYPE_CHECKING:
     import pandas as pd
 
 CONTROL = "control"
+NOTHING = 1e-12  # an error that is smaller against the effect is one of rounding
 NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)
 class ArmEffect:
-    """Mean outcome of an arm less that of the control: `effect` with `se` and the 95 % interval `low` to `high`."""
+    """Mean outcome of an arm less that of the control: `effect` with `se` and the 95 % interval `low` to `high`.
+
+    Where the outcomes of both do not vary, these three are nan: that is no certainty, and no error is known.
+    `clusters` that the error rests on (0: none).
+    """
 
     programme: str
     arm: str
@@ -29,6 +37,7 @@ class ArmEffect:
     high: float
     treated: int
     control: int
+    clusters: int = 0
 
 
 def arm_effects(trials: pd.DataFrame) -> tuple[ArmEffect, ...]:
@@ -38,9 +47,12 @@ def arm_effects(trials: pd.DataFrame) -> tuple[ArmEffect, ...]:
 
     s^2 are sample variances (Neyman; no equal variances are assumed). Where clusters are named, chance drew clusters:
     the error is that of the difference of means by regression, clustered (statsmodels' correction).
-    Pairs in which an arm or the control has fewer than two customers are left out.
+    Pairs in which an arm or the control has fewer than two customers are left out. Raises InputError for pairs in fewer
+    than three clusters, or one of which lies in a single cluster: residuals of an arm add to 0 within it, so the error
+    would leave out how clusters differ.
     """
     found = []
+    faults: list[Fault] = []
     for (programme, segment), group in trials.groupby(["programme", "segment"], sort=True):
         control = group[group["arm"] == CONTROL]
         for arm in sorted(name for name in group["arm"].unique() if name != CONTROL):
@@ -48,16 +60,44 @@ def arm_effects(trials: pd.DataFrame) -> tuple[ArmEffect, ...]:
             if min(len(own), len(control)) < 2:
                 continue
             effect = float(own["outcome"].mean() - control["outcome"].mean())
+            place = (str(programme), str(arm), str(segment))
+            clusters = 0
             if (group["cluster"] != "").all():
+                clusters = len(set(own["cluster"]) | set(control["cluster"]))
+                wrong = _few_clusters(place, own, control, clusters)
+                faults += wrong
+                if wrong:
+                    continue
                 se = _clustered(own, control)
             else:
                 se = math.sqrt(own["outcome"].var() / len(own) + control["outcome"].var() / len(control))
+            if se <= NOTHING * max(1.0, abs(effect)):
+                se = math.nan
             reach = NORMAL_95 * se
-            place = (str(programme), str(arm), str(segment))
-            found.append(
-                ArmEffect(*place, effect, se, effect - reach, effect + reach, len(own), len(control))
-            )
+            sizes = (len(own), len(control), clusters)
+            found.append(ArmEffect(*place, effect, se, effect - reach, effect + reach, *sizes))
+    if faults:
+        raise InputError(faults)
     return tuple(found)
+
+
+def _few_clusters(
+    place: tuple[str, str, str], own: pd.DataFrame, control: pd.DataFrame, clusters: int
+) -> list[Fault]:
+    fewest = min(own["cluster"].nunique(), control["cluster"].nunique())
+    if clusters >= LEAST_CLUSTERS and fewest > 1:
+        return []
+    programme, arm, segment = place
+    where = f", segment {shown(segment)}" if segment else ""
+    message = (
+        f"programme {shown(programme)}{where}: arm {shown(arm)} and the control lie in {clusters} cluster{'s' * (clusters != 1)}, too few to "
+        "tell how clusters differ"
+        if clusters < LEAST_CLUSTERS
+        else f"programme {shown(programme)}{where}: arm {shown(arm)} or its control lies in a single cluster, which does "
+        "not tell how clusters differ"
+    )
+    remedy = "name finer clusters, or leave column cluster blank"
+    return [Fault("trials", message, remedy, column="cluster", code="few_clusters")]
 
 
 def _clustered(own: pd.DataFrame, control: pd.DataFrame) -> float:

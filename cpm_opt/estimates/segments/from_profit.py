@@ -205,7 +205,7 @@ def _chain(
         return replace(stated_chain(segments, stated), margin_se=earned[2]), None
     if found.before is None:
         return None, None
-    moves = count_moves(_panel(tables, statement, found), rules.smoothing)
+    moves = count_moves(_panel(tables, statement, found), rules.smoothing, last_told=False)
     counts, rates, errors = _in_order(moves, names)
     observed = counts.sum(axis=1).astype(np.int64)
     unseen = [

@@ -21,23 +21,36 @@ if TYPE_CHECKING:
 
 Numbers = NDArray[np.float64]
 
+STRETCHES = tuple(part / 20 for part in range(20, 0, -1))
+
 
 @dataclass(frozen=True)
 class Reduced:
-    """The `frame` of table scenarios; `kept[W]` draws with their `probability`, falling. `spread`: the standard
-    deviation of the kept draws against that of all, as a ratio, and `off`: how far their means differ, in
-    such standard deviations; both the median and the worst of the figures of money."""
+    """The `frame` of table scenarios; `kept[W]` draws with their `probability`, falling. `spread`: the
+    standard deviation of the kept draws against that of all, as a ratio, and `off`: how far their means differ, in
+    such standard deviations; both the median and the worst of the figures of money. `stretch`: the part of the draws'
+    spread to which factors were stretched (0: scenarios are draws as they are). `mean`: the least and the greatest
+    mean of a factor over the scenarios, where the estimate is 1."""
 
     frame: pd.DataFrame
     kept: NDArray[np.int64]
     probability: Numbers
     spread: tuple[float, float]
     off: tuple[float, float]
-    matched: bool
+    stretch: float
+    mean: tuple[float, float]
+
+    @property
+    def matched(self) -> bool:
+        """Whether factors were moved and stretched."""
+        return self.stretch > 0.0
 
 
 def scenario_table(
-    draws: Draws, rules: ScenarioRules, allowed: Callable[[Numbers], NDArray[np.bool_]] | None = None
+    draws: Draws,
+    rules: ScenarioRules,
+    allowed: Callable[[Numbers], NDArray[np.bool_]] | None = None,
+    whole: Draws | None = None,
 ) -> Reduced:
     """`rules.number` of the draws by fast forward selection (`reduce_draws`), compared by what they make in money.
 
@@ -47,9 +60,10 @@ def scenario_table(
         factor_w = mean + (kept_w - mean of kept) sd / sd of kept
 
     so correlations are those of the kept draws (after Hoyland and Wallace 2001, "Generating scenario trees for
-    multistage decision problems", Management Science 47(2)). With "draws", or where a stretched
-    factor is not `allowed`, every scenario is a draw. The estimates as they are, about the mean of the draws, are none
-    of the scenarios. Probabilities add to 1.
+    multistage decision problems", Management Science 47(2)). All draws are those of `whole`, where `draws` are only the
+    possible ones of them: these by themselves lie to one side. Where a stretched factor is not `allowed`, sd is lowered
+    by twentieths until all are. With "draws", or where none is allowed at any stretch, every scenario is a draw. The
+    estimates as they are, about the mean of all draws, are none of the scenarios. Probabilities add to 1.
     """
     import pandas as pd
 
@@ -57,11 +71,15 @@ def scenario_table(
     order = np.argsort(-probability, kind="stable")
     kept, probability = kept[order], probability[order]
     factors = draws.factors[kept]
-    matched = rules.spread == "matched"
-    if matched:
-        stretched = _matched(factors, probability, draws.factors)
-        matched = allowed is None or bool(allowed(stretched).all())
-        factors = stretched if matched else factors
+    stretch = 0.0
+    if rules.spread == "matched":
+        every = (whole or draws).factors
+        for part in STRETCHES:
+            stretched = _matched(factors, probability, every, part)
+            if allowed is None or bool(allowed(stretched).all()):
+                factors, stretch = stretched, part
+                break
+    mean = probability @ factors
     frames = []
     for place, (factor, weight) in enumerate(zip(factors, probability, strict=True)):
         frame = pd.DataFrame(list(draws.keys), columns=list(KEYS))
@@ -70,15 +88,16 @@ def scenario_table(
         frame.insert(3, "factor", factor)
         frames.append(frame)
     spread, off = _nearness(draws.money, kept, probability)
-    return Reduced(pd.concat(frames, ignore_index=True), kept, probability, spread, off, matched)
+    reach = (float(mean.min()), float(mean.max()))
+    return Reduced(pd.concat(frames, ignore_index=True), kept, probability, spread, off, stretch, reach)
 
 
-def _matched(kept: Numbers, probability: Numbers, every: Numbers) -> Numbers:
-    """The kept factors `[W, R]` with the mean and standard deviation of every draw's `[N, R]`."""
+def _matched(kept: Numbers, probability: Numbers, every: Numbers, part: float) -> Numbers:
+    """The kept factors `[W, R]` with the mean of every draw's `[N, R]`, and `part` of their standard deviation."""
     around = kept - probability @ kept
     own = np.sqrt(probability @ around**2)
     stretch = np.divide(every.std(axis=0), own, out=np.zeros_like(own), where=own > 0.0)
-    return np.asarray(every.mean(axis=0) + around * stretch, dtype=np.float64)
+    return np.asarray(every.mean(axis=0) + around * stretch * part, dtype=np.float64)
 
 
 def _nearness(

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from cpm_opt.estimates.segments.chain import Chain
 
 SCENARIOS = "scenarios"
+FAR = 0.02  # of an estimate, from which the mean of the scenarios is said to be off it
 
 
 @dataclass(frozen=True)
@@ -75,7 +76,7 @@ def scenarios_of(
         raise InputError([rule_fault("scenarios.number", message, remedy, rules.number)])
     usable = draws.only(kept)
     reduced = scenario_table(
-        usable, rules, lambda factors: possible(*tables_of, draws, factors) | (not sound)
+        usable, rules, lambda factors: possible(*tables_of, draws, factors) | (not sound), draws
     )
     frame, faults = check_frame(SCENARIOS, reduced.frame, tables.info)
     wrong = [fault for fault in faults if not fault.warning]
@@ -170,10 +171,16 @@ def _left_out(kept: NDArray[np.bool_], reduced: Reduced, rules: ScenarioRules) -
             f"{int((~kept).sum())} of {len(kept)} draws make a rate below 0 or above 1 with some combination of "
             "options and are left out"
         )
-    if rules.spread == "matched" and not reduced.matched:
+    if rules.spread == "matched" and reduced.stretch < 1.0:
         told.append(
-            "stretched to the spread of all draws, factors would make a rate below 0 or above 1, so each scenario is a "
-            "draw as it is"
+            "stretched to the spread of all draws, factors would make a rate below 0 or above 1, so "
+            + (f"they have {reduced.stretch:.0%} of it" if reduced.matched else "each scenario is a draw as it is")
+        )
+    low, high = reduced.mean
+    if told and not reduced.matched and max(abs(low - 1.0), abs(high - 1.0)) > FAR:
+        told.append(
+            f"the mean of factors over the scenarios lies between {low:.3g} and {high:.3g}, where the estimate is 1: "
+            "scenarios lie to one side of the estimates"
         )
     remedy = "the spread is too small; join the levers that together make such rates into one"
     return [_warning("impossible-draws", message, remedy) for message in told]
@@ -189,7 +196,8 @@ def _notes(draws: Draws, reduced: Reduced, rules: ScenarioRules) -> tuple[str, .
         f"scenarios: {len(reduced.kept)} of {rules.draws} draws with seed {rules.seed}; by themselves they keep "
         f"{spread[0]:.0%} of the draws' standard deviation in money (median; least {spread[1]:.0%}), and their mean is "
         f"{off[0]:.2f} of it away (at most {off[1]:.2f})"
-        + ("; factors are moved to the draws' mean and spread" if reduced.matched else "")
+        + (f"; factors are moved to all draws' mean and {reduced.stretch:.0%} of their spread" if reduced.matched else "")
+        + f"; mean factors are {reduced.mean[0]:.3g} to {reduced.mean[1]:.3g}, the estimate being 1"
     ]
     if draws.missed > 0:
         notes.append(

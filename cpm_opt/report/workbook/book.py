@@ -101,6 +101,15 @@ class Sheet:
             align = "right" if column.form in (NUMBER, SHARE) else "left"
             self.text(row, at, column.title, align=align, **HEAD)
 
+    def high(self, row: int, texts: Iterable[tuple[str, int]]) -> None:
+        """Makes a row, before its cells are written, as high as its texts are in columns of such widths.
+
+        Excel does so by itself; other programs show one line of what is wrapped.
+        """
+        lines = max((len(textwrap.wrap(text, wide - 2)) for text, wide in texts), default=1)
+        if lines > 1:
+            self.inner.set_row(row, LINE_HEIGHT * lines)
+
     def widths(self, columns: Iterable[Iterable[str]]) -> None:
         """Sets the width of each column from texts in it, the heading first."""
         for at, texts in enumerate(columns):

@@ -202,12 +202,13 @@ def write_explanation(sheet: Sheet, told: Explanation) -> None:
             sheet.heads(row, table.columns)
             for cells in table.rows:
                 row += 1
+                sheet.high(row, [(of.text(cell), EXPLAINED[at > 0]) for at, (of, cell) in enumerate(zip(table.columns, cells, strict=True))])
                 for column, cell in enumerate(cells):
                     sheet.cell(row, column, cell, table.columns[column])
             row += 1
         row += 1
-    sheet.inner.set_column(0, 0, 44)
-    sheet.inner.set_column(1, 15, 18)
+    sheet.inner.set_column(0, 0, EXPLAINED[0])
+    sheet.inner.set_column(1, 15, EXPLAINED[1])
 
 
 def write_origin(sheet: Sheet, origin: Origin) -> None:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from cpm_opt.faults import Fault
 from cpm_opt.tables.cells import Nested, column_texts
 from cpm_opt.tables.column import Table
-from cpm_opt.tables.database import begun, connected, not_one_select, told_by
+from cpm_opt.tables.database import bare, begun, connected, not_one_select, told_by
 from cpm_opt.tables.files import Unreadable
 from cpm_opt.tables.source import Source
 
@@ -30,24 +30,24 @@ def has_many_rows(table: Table, source: Source) -> bool:
         return False
     try:
         with connected(source, table.name) as engine, engine.connect() as opened:
-            counted = f"SELECT count(*) FROM ({_bare(source)}\n) AS q"
+            counted = f"SELECT count(*) FROM ({bare(source)}\n) AS q"
             asked = begun(opened, source).execution_options(no_parameters=True)
             return int(asked.exec_driver_sql(counted).scalar_one()) > MANY_ROWS
     except (SQLAlchemyError, Unreadable):
         return False
 
 
-def write_query(table: Table, source: Source, path: Path) -> None:
-    """Writes the rows of a query as CSV, with a header. Raises `Unreadable`."""
+def write_query(table: Table, source: Source, path: Path, held: Connection | None = None) -> None:
+    """Writes the rows of a query as CSV, with a header, over a connection that is `held` or one of its own. Raises
+    `Unreadable`."""
     from sqlalchemy.exc import SQLAlchemyError
 
     try:
+        if held is not None:
+            _written(held, table, source, path)
+            return
         with connected(source, table.name) as engine, engine.connect() as opened:
-            connection = begun(opened, source)
-            if source.path is None:
-                _copied(connection, source, path)
-            else:
-                _fetched(connection, source, table, path)
+            _written(begun(opened, source), table, source, path)
     except SQLAlchemyError as error:
         raise Unreadable(told_by(error, source, table.name)) from error
     except OSError as error:
@@ -55,8 +55,11 @@ def write_query(table: Table, source: Source, path: Path) -> None:
         raise Unreadable(Fault(table.name, message, "free some disk space", code="disk")) from error
 
 
-def _bare(source: Source) -> str:
-    return (source.query or "").strip().rstrip("; \t\r\n")
+def _written(connection: Connection, table: Table, source: Source, path: Path) -> None:
+    if source.path is None:
+        _copied(connection, source, path)
+    else:
+        _fetched(connection, source, table, path)
 
 
 def _copied(connection: Connection, source: Source, path: Path) -> None:
@@ -67,11 +70,11 @@ def _copied(connection: Connection, source: Source, path: Path) -> None:
     driver: Any = connection.connection.dbapi_connection
     try:
         with driver.cursor() as cursor, path.open("wb") as file:
-            cursor.execute(f"SELECT * FROM ({_bare(source)}\n) AS q LIMIT 0")
+            cursor.execute(f"SELECT * FROM ({bare(source)}\n) AS q LIMIT 0")
             columns = ", ".join(
                 _column(str(column.name), int(column.type_code)) for column in cursor.description
             )
-            query = f"COPY (SELECT {columns} FROM ({_bare(source)}\n) AS q) TO STDOUT WITH (FORMAT csv, HEADER true)"
+            query = f"COPY (SELECT {columns} FROM ({bare(source)}\n) AS q) TO STDOUT WITH (FORMAT csv, HEADER true)"
             with cursor.copy(query) as copy:
                 for block in copy:
                     file.write(block)

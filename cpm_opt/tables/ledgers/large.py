@@ -10,15 +10,19 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.tables.column import Column, Table
 from cpm_opt.tables.info import InstanceInfo
 from cpm_opt.tables.ledgers import expressions as sql
+from cpm_opt.tables.ledgers.dialects import DUCKDB, Dialect
 from cpm_opt.tables.ledgers.engine import Engine
 from cpm_opt.tables.source import Source
 from cpm_opt.toml_file import TomlFile
+
+if TYPE_CHECKING:
+    from cpm_opt.tables.ledgers.in_database import DatabaseTable
 
 THRESHOLD = 20_000_000
 CONDENSED = frozenset({"sales"})
@@ -28,14 +32,19 @@ CHECK = f"SELECT count_if({DOUBTFUL}) AS {DOUBTFUL} FROM {{rows}}"
 Stamp = tuple[int, int, int]
 
 
+class InRowsNow(Exception):
+    """A database cannot answer; from now on its rows are in a file, and DuckDB is asked."""
+
+
 @dataclass(eq=False)
 class _State:
     """What was learnt by asking: whether cells need the exact reading, how many records there are, and whether each is
-    a line of its own."""
+    a line of its own; `told`, why the rows of a query had to be fetched."""
 
     exact: bool = False
     count: int | None = None
     plain_lines: bool | None = None
+    told: str = ""
     checked: set[str] = field(default_factory=set)
 
 
@@ -66,6 +75,20 @@ class LargeTable:
         """Whether its records are those of a query."""
         return self.source.kind == "csv" and not self.has_lines
 
+    @property
+    def dialect(self) -> Dialect:
+        """The SQL that it is asked in."""
+        return DUCKDB
+
+    @property
+    def told(self) -> str:
+        """Why the rows of a query had to be fetched; blank for a file."""
+        return self.state.told
+
+    def in_rows(self, why: str) -> LargeTable:
+        """Itself: its rows are at hand."""
+        return self
+
     def has(self, column: str) -> bool:
         """Whether the file has a column of the catalogue."""
         return column in self.cells
@@ -76,7 +99,7 @@ class LargeTable:
         for label in needed:
             column = self.table.column(label)
             if label not in self.cells:
-                parts.append(f"{_default(column)} AS {sql.name(label)}")
+                parts.append(f"{DUCKDB.default(column)} AS {sql.name(label)}")
                 continue
             found = self._cell(column)
             parts.append(f"{found.value} AS {sql.name(label)}")
@@ -237,12 +260,6 @@ class LargeTable:
         self.state.exact = True
 
 
-def _default(column: Column) -> str:
-    if column.numeric:
-        return "CAST(NULL AS DOUBLE)" if column.blank_is_nan else sql.number(float(column.stands_in))
-    return "CAST(NULL AS DATE)" if column.kind == "date" else sql.text(str(column.stands_in))
-
-
 def stamp_of(path: Path) -> Stamp:
     """What tells a file from another, or from itself after a change."""
     found = path.stat()
@@ -274,8 +291,12 @@ def _utf8(source: Source) -> bool:
 
 def open_large(
     table: Table, source: Source, info: InstanceInfo, measures_known: bool, file: TomlFile | None
-) -> tuple[LargeTable | None, list[Fault]]:
+) -> tuple[LargeTable | DatabaseTable | None, list[Fault]]:
     """The table, and what is wrong with its header; None where it cannot be used. `file` is instance.toml."""
+    if source.kind == "sql":
+        from cpm_opt.tables.ledgers.in_database import opened_in_database
+
+        return opened_in_database(table, source, info, measures_known, file)
     from cpm_opt.tables.ledgers.opening import opened
 
     return opened(table, source, info, measures_known, file)

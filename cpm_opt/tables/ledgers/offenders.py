@@ -11,6 +11,7 @@ from cpm_opt.faults import Fault
 from cpm_opt.tables import names as naming
 from cpm_opt.tables.cells import column_texts
 from cpm_opt.tables.check import check_records
+from cpm_opt.tables.column import Column
 from cpm_opt.tables.ledgers import expressions as sql
 from cpm_opt.tables.records import Records, parse
 
@@ -42,17 +43,23 @@ def name_faults(large: LargeTable, label: str, names: Sequence[str] | None) -> l
         return []
     if names is None:
         names = _distinct(large, label)
-    if _all_plain(names):
-        return []
-    doubtful = {name for name in names if naming.texts([name], column)[1]}
-    for name, earlier in naming.confusable(sorted(names)).items():
-        doubtful |= {name, earlier}
+    doubtful = doubtful_names(column, names)
     if not doubtful:
         return []
     few = ", ".join(sql.text(name) for name in sorted(doubtful)[: SHOWN * 4])
     value = large.value(label)
     first = f"QUALIFY row_number() OVER (PARTITION BY {value} ORDER BY {NUMBER}) = 1"
     return _judged(large, fetched(large, f"{value} IN ({few})", SHOWN * 4, first))
+
+
+def doubtful_names(column: Column, names: Sequence[str]) -> set[str]:
+    """The names of a column, each told once, that may be wrong by themselves or too much alike."""
+    if _all_plain(names):
+        return set()
+    doubtful = {name for name in names if naming.texts([name], column)[1]}
+    for name, earlier in naming.confusable(sorted(names)).items():
+        doubtful |= {name, earlier}
+    return doubtful
 
 
 def _distinct(large: LargeTable, label: str) -> list[str]:
@@ -227,4 +234,13 @@ def _duckdb_error() -> type[Exception]:
     return duckdb.Error
 
 
-__all__ = ["broken_faults", "cell_faults", "fetched", "lines_of", "name_faults", "refusal", "repeated_faults"]
+__all__ = [
+    "broken_faults",
+    "cell_faults",
+    "doubtful_names",
+    "fetched",
+    "lines_of",
+    "name_faults",
+    "refusal",
+    "repeated_faults",
+]

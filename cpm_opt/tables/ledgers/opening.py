@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from cpm_opt.faults import Fault
 from cpm_opt.tables.column import Table
@@ -19,6 +20,9 @@ from cpm_opt.tables.records import Records, header_faults, parse
 from cpm_opt.tables.source import Source
 from cpm_opt.toml_file import TomlFile
 
+if TYPE_CHECKING:
+    from sqlalchemy import Connection
+
 HEAD = 1_000_000
 # DuckDB forgives a field too many where it is NULL, as an empty one is by default: a row such as `a,1,234,` would pass
 # for one whose amount is 1. No cell is this text, so none is NULL.
@@ -26,16 +30,21 @@ NO_CELL = "\x01no cell is NULL\x01"
 
 
 def opened(
-    table: Table, source: Source, info: InstanceInfo, measures_known: bool, file: TomlFile | None
+    table: Table,
+    source: Source,
+    info: InstanceInfo,
+    measures_known: bool,
+    file: TomlFile | None,
+    held: Connection | None = None,
 ) -> tuple[LargeTable | None, list[Fault]]:
-    """See `open_large`."""
+    """See `open_large`; the rows of a query are fetched, over a connection that is `held` or one of its own."""
     engine = start()
     has_lines = source.kind == "csv"
     if source.kind == "sql":
         from cpm_opt.tables.ledgers.from_query import write_query
 
         try:
-            write_query(table, source, engine.folder / "query.csv")
+            write_query(table, source, engine.folder / "query.csv", held)
         except Unreadable as error:
             return None, [error.fault]
         source = Source("csv", engine.folder / "query.csv", columns=source.columns)
@@ -58,6 +67,26 @@ def opened(
         kinds, row = described, None
         header = tuple(kinds)
         raws = {label: sql.name(label) for label in header}
+    named, told = named_columns(table, source, info, measures_known, file, header, row)
+    if named is None:
+        return None, told
+    cells = {ours: raws[theirs] for ours, theirs in named.items()}
+    types = {ours: kinds[theirs] for ours, theirs in named.items()}
+    return LargeTable(
+        table, source, path, info, header, relation, cells, types, stamp, has_lines, engine
+    ), told
+
+
+def named_columns(
+    table: Table,
+    source: Source,
+    info: InstanceInfo,
+    measures_known: bool,
+    file: TomlFile | None,
+    header: tuple[str, ...],
+    row: int | None,
+) -> tuple[dict[str, str] | None, list[Fault]]:
+    """The column of a header by the catalogue's name; None, and what is wrong, where the header does not fit."""
     stripped = Records(tuple(label.strip() for label in header), [()] * len(header), (), row)
     labels = {
         column.name: source.columns.get(column.name, column.name)
@@ -66,16 +95,12 @@ def opened(
     named, told = renamed(stripped, source, table.name, labels, file) if source.columns else (stripped, [])
     if named is None:
         return None, told
-    of_file = {ours: source.columns.get(ours, ours) for ours in named.header}
     at = {label.strip(): label for label in reversed(header)}
-    cells = {ours: raws[at[theirs]] for ours, theirs in of_file.items()}
-    types = {ours: kinds[at[theirs]] for ours, theirs in of_file.items()}
+    of_file = {ours: at[source.columns.get(ours, ours)] for ours in named.header}
     _, _, faults = judge_columns(table, table.with_measures(info.measures), named.header, measures_known, row)
     if faults:
         return None, [*told, *faults]
-    return LargeTable(
-        table, source, path, info, header, relation, cells, types, stamp, has_lines, engine
-    ), told
+    return of_file, told
 
 
 def _plain_path(path: Path, engine: Engine) -> str:
