@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from cpm_opt.costing.condensed import Condensed, money, texts
 from cpm_opt.costing.periods import Period
 from cpm_opt.costing.product_cost import BY_MARGIN, BY_UNIT_COST, STATED, margin_of, no_margin
 from cpm_opt.costing.sales_lines import MONEY, SUMS, LineTotals
@@ -42,7 +43,8 @@ def large_sales(
 
 @dataclass(frozen=True, eq=False)
 class LargeSales:
-    """Sales in a `LargeTable` or a `DatabaseTable`, with table products joined and the declared gross margin (None: there is none).
+    """Sales in a `LargeTable` or a `DatabaseTable`, with table products joined and the declared
+    gross margin (None: there is none).
 
     `periods` are those that are asked for: one scan condenses the lines by customer for all of them.
     """
@@ -111,8 +113,8 @@ class LargeSales:
             return f"SELECT {columns} FROM {{lines}} WHERE {self._inside(period)} GROUP BY 1 ORDER BY 1"
 
         found = self._asked([*self._money_needs(), "date", dimension], query)
-        self.large.check_names(dimension, _texts(found["value"]))
-        return self._money(found, MONEY).assign(value=_texts(found["value"]))[["value", *MONEY]]
+        self.large.check_names(dimension, texts(found["value"]))
+        return self._money(found, MONEY).assign(value=texts(found["value"]))[["value", *MONEY]]
 
     def cells(self, period: Period, customers: Collection[str] | None = None) -> pd.DataFrame:
         """By customer and product."""
@@ -129,7 +131,7 @@ class LargeSales:
         found = self._asked([*self._money_needs(), "customer", "date", "product"], query)
         money = self._money(found, MONEY)
         cost = money["product_cost"] + money["tax"]
-        who, what = (_texts(found[label]) for label in ("customer", "product"))
+        who, what = (texts(found[label]) for label in ("customer", "product"))
         return pd.DataFrame({"customer": who, "product": what, "revenue": money["revenue"], "cost": cost})
 
     def buyers(self, orders: Collection[str]) -> pd.Series[str]:
@@ -150,7 +152,7 @@ class LargeSales:
         sums = f"count(*) AS lines, {self._sums(SUMS)}"
         query = f"SELECT {self._rule()} AS rule, {sums} FROM {{lines}} WHERE {where} GROUP BY 1"
         found = self._asked(needs, lambda: query)
-        table = self._money(found, SUMS).set_index(_texts(found["rule"]))
+        table = self._money(found, SUMS).set_index(texts(found["rule"]))
         first = {
             rule: rows.numbers(needs, self._priced, f"{where} AND {self._rule()} = {text(rule)}", most)
             for rule in table.index
@@ -175,7 +177,7 @@ class LargeSales:
         if missing:
             raise InputError([no_margin(missing, missing == int(found["lines"].sum()))])
         # One object a name instead of one a row.
-        code, names = pd.factorize(_texts(found["customer"]))
+        code, names = pd.factorize(texts(found["customer"]))
         self.large.check_names("customer", names)
         customer = pd.Series(np.asarray(names, dtype=object)[code], dtype=object)
         rows = pd.DataFrame({"customer": customer})
@@ -196,14 +198,14 @@ class LargeSales:
         return int(4 ** self.periods.index(period))
 
     @property
-    def _whole(self) -> _Condensed:
+    def _whole(self) -> Condensed:
         if "whole" not in self.cache:
             self.cache["whole"] = self._scan(lambda: "1")
-        whole: _Condensed = self.cache["whole"]
+        whole: Condensed = self.cache["whole"]
         return whole
 
     @cached_property
-    def _condensed(self) -> _Condensed:
+    def _condensed(self) -> Condensed:
         """Lines by period and customer, and by period and product, of one scan."""
         if "whole" in self.cache:
             first, last = self._whole.days
@@ -220,7 +222,7 @@ class LargeSales:
             f"CASE WHEN date < {self._dialect.day(period.first)} THEN {2 * bit} ELSE 0 END"
         )
 
-    def _scan(self, code_of: Callable[[], str]) -> _Condensed:
+    def _scan(self, code_of: Callable[[], str]) -> Condensed:
         code = code_of()
 
         def query() -> str:
@@ -244,11 +246,11 @@ class LargeSales:
         rows = self._money(found, SUMS)
         rows.insert(0, "code", np.asarray(found["code"], dtype=np.int64))
         products = rows[~of_customer].assign(
-            product=_texts(found["product"])[~of_customer],
+            product=texts(found["product"])[~of_customer],
             stated=np.asarray(found["stated"], dtype=np.int64)[~of_customer],
         )
         customers = rows[of_customer].copy()
-        names = pd.Series(_texts(found["customer"])[of_customer], index=customers.index, dtype=object)
+        names = pd.Series(texts(found["customer"])[of_customer], index=customers.index, dtype=object)
         customers.insert(1, "customer", names)
         for label, table in (("customer", customers), ("product", products)):
             met = table[label] if code == "1" else table[label].drop_duplicates()
@@ -258,7 +260,7 @@ class LargeSales:
             if code != "1" or rows.empty
             else (pd.Timestamp(found["first"].min()), pd.Timestamp(found["last"].max()))
         )
-        return _Condensed(customers, products.sort_values(["code", "product"]), ends)
+        return Condensed(customers, products.sort_values(["code", "product"]), ends)
 
     def _rule(self) -> str:
         """SQL of the rule of a line's product cost."""
@@ -286,7 +288,7 @@ class LargeSales:
             )
 
         found = self._asked(["date", *self._money_needs(), key, of], query)
-        return pd.Series(_texts(found["one"]), index=pd.Index(_texts(found["k"]), dtype=object), dtype=object)
+        return pd.Series(texts(found["one"]), index=pd.Index(texts(found["k"]), dtype=object), dtype=object)
 
     def _needs(self) -> list[str]:
         return ["customer", "date", *self._money_needs(), *self._there("quantity", "discount", "list_price")]
@@ -382,33 +384,4 @@ class LargeSales:
 
     def _money(self, found: Mapping[str, Any], labels: Sequence[str]) -> pd.DataFrame:
         """The sums in the tables' own unit."""
-        size = len(next(iter(found.values())))
-        sums = {
-            label: np.asarray(np.ma.filled(found[label], 0.0), dtype=np.float64) / 1e6
-            for label in labels
-            if self._summed(label)
-        }
-        if "lines" in found:
-            sums["lines"] = np.asarray(found["lines"], dtype=np.int64)
-        if "quantity" in labels and "quantity" not in sums:
-            sums["quantity"] = sums["lines"].astype(np.float64)
-        for label in labels:
-            if label not in sums and label != "list_revenue":
-                sums[label] = np.zeros(size)
-        if "list_revenue" in labels and "list_revenue" not in sums:
-            sums["list_revenue"] = sums["revenue"] + sums["discount"]
-        order = (["lines"] if "lines" in sums else []) + list(labels)
-        return pd.DataFrame({label: sums[label] for label in order})
-
-
-@dataclass(frozen=True)
-class _Condensed:
-    """One scan: by code (of periods) and customer, by code and product, and the first and last day where asked for."""
-
-    customers: pd.DataFrame
-    products: pd.DataFrame
-    days: tuple[pd.Timestamp, ...]
-
-
-def _texts(column: Any) -> Any:
-    return np.asarray(np.ma.filled(column, "") if np.ma.isMaskedArray(column) else column, dtype=object)
+        return money(found, labels, {label for label in labels if self._summed(label)})

@@ -61,8 +61,8 @@ def estimate(tables: Tables, scenarios: bool = True) -> Estimates:
     Raw table `offers` gives `segments` and `effects` of the lever in `[estimates.response]`, raw table `panel` gives
     `migration`, and `migration_effects` of its levers. Raw tables offers, price_points, efforts and trials give
     `effects` and `migration_effects` of the levers in `[[estimates.response.levers]]` that no stated table has rows of.
-    Raw table `acquisitions` gives `arrivals` or moves out of prospects, `[estimates.scenarios]` gives `scenarios`, where
-    they are wanted. A raw table of answers with faults in its cells is not read further: its defaults stand for nothing.
+    Raw table `acquisitions` gives `arrivals` or moves out of prospects, `[estimates.scenarios]` gives `scenarios`
+    (where `scenarios` is true). Raw tables of answers with faults in their cells are not read further.
     """
     from cpm_opt.estimates.response.raw_faults import raw_faults
 

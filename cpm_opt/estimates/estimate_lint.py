@@ -157,7 +157,7 @@ def lint_arms(arms: Iterable[ArmEffect]) -> tuple[Lint, ...]:
         if np.isnan(arm.se):
             text = (
                 f"{who}: the outcomes of the arm and of the control do not vary ({arm.treated} and {arm.control} "
-                "customers), so no standard error is known"
+                "customers), or not between clusters, so no standard error is known"
             )
             told.append(Lint("no-error", "trials", "outcome", text))
     return tuple(told)

@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from cpm_opt.report.explanation import NUMBER, PERIODS, SHARE, Cell, Column, Explanation, Section, Table
 from cpm_opt.report.words import Range, Units, counted, names
 from cpm_opt.runs.record import RUN_FILE
 from cpm_opt.study.compare import Comparison, Difference, Value
 
+FIGURES = {  # in the words of the other pages
+    "end_value": "value of the customers at the end",
+    "objective": "all that counts",
+    "bound": "the most that any plan can be worth",
+    "today's objective": "all that counts, as today",
+    "today's profit": "profit, as today",
+}
 EQUAL = "The runs are equal: the same input, the same model, the same plan, the same figures."
 
 
@@ -33,7 +41,7 @@ def comparison(compared: Comparison) -> Explanation:
             "figures",
             "Figures",
             [
-                _table(compared, "figures", ("figure",), compared.figures, NUMBER),
+                _table(compared, "figures", ("figure",), _in_words(compared.figures), NUMBER),
                 _table(
                     compared, "waterfall", ("source", "item"), compared.waterfall, NUMBER, "step from today:"
                 ),
@@ -84,6 +92,10 @@ def _as_dict(difference: Difference) -> dict[str, object]:
     if difference.first:
         fields["periods"] = [difference.first, difference.last]
     return fields
+
+
+def _in_words(figures: Sequence[Difference]) -> list[Difference]:
+    return [replace(each, place=(FIGURES.get(each.place[0], each.place[0]),)) for each in figures]
 
 
 def _table(

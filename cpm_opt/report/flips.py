@@ -109,7 +109,8 @@ def _sentence(choice: Choice, units: Units, scopes: dict[str, str], nothing: flo
     if choice.cost <= nothing:
         other = f" ({choice.alternative} instead)" if choice.alternative else ""
         return f"{choice.lever}: {_who(choice, scopes)} on {choice.option}: to do without it{other} costs nothing."
-    parts = [keep + _unless(choice, units)]
+    grouped = scopes.get(choice.lever, "segment") != "segment"
+    parts = [keep + _unless(choice, units, grouped)]
     if choice.alternative:
         parts.append(f"the next best is {choice.alternative}, which is worth {units.worth(choice.cost)} less")
     else:
@@ -121,8 +122,9 @@ def _sentence(choice: Choice, units: Units, scopes: dict[str, str], nothing: flo
     return "; ".join(parts) + "."
 
 
-def _unless(choice: Choice, units: Units) -> str:
-    """The flip of the effect, as the end of a sentence; empty where it is not known."""
+def _unless(choice: Choice, units: Units, grouped: bool) -> str:
+    """The flip of the effect, as the end of a sentence; empty where it is not known. Of a group the effect is the mean
+    over its customers (`grouped`)."""
     if choice.flip is None:
         return ""
     now = f"now {amount(choice.effect)}"
@@ -130,6 +132,8 @@ def _unless(choice: Choice, units: Units) -> str:
         away = abs(choice.flip - choice.effect) / choice.error
         now += f"; {amount(round(away, 1))} standard errors away"
     per = f"{_per(units)} ({now})"
+    if grouped:
+        per += ", a mean over the group: the same change in money applies to each of its segments"
     if choice.about != choice.option:
         return f" unless {choice.about} changes margin by more than {amount(choice.flip)} {per}"
     fewer = ""

@@ -127,9 +127,29 @@ def _earned(monitoring: Monitoring, units: Units) -> Section:
         Column("total", "profit so far", NUMBER, units.money),
         Column("sign", "for or against"),
     )
-    return Section(
-        "earned", f"What {when} earned", tuple(sentences), (Table("variance", columns, tuple(rows)),)
+    tables = (Table("variance", columns, tuple(rows)), *_pieces(found, units))
+    return Section("earned", f"What {when} earned", tuple(sentences), tables)
+
+
+def _pieces(found: Variance, units: Units) -> list[Table]:
+    """Which costs make up `spending` and `other`, the largest effects first, each with what they come to."""
+    rows: list[tuple[Cell, ...]] = []
+    for step in dict.fromkeys(each.step for each in found.pieces):
+        mine = [each for each in found.pieces if each.step == step and each.cents]
+        for each in sorted(mine, key=lambda each: (-abs(each.cents), each.cost, each.item)):
+            effect = float(found.profit.money(each.cents))
+            rows.append((step, each.cost, each.item, each.standard, each.paid, effect))
+        if len(mine) > 1:
+            rows.append((step, "in all", "", None, None, _number(found.profit, step)))
+    columns = (
+        Column("variance", "variance"),
+        Column("cost", "cost"),
+        Column("item", "item"),
+        Column("standard", "should have been", NUMBER, units.money),
+        Column("paid", "was", NUMBER, units.money),
+        Column("amount", "effect on profit", NUMBER, units.money),
     )
+    return [Table("pieces", columns, tuple(rows), 20, "--json")] if rows else []
 
 
 def _needless(bridge: Bridge, name: str) -> bool:

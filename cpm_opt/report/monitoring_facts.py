@@ -68,6 +68,17 @@ def _variance(found: Variance, segments: tuple[str, ...]) -> dict[str, object]:
         "complete": found.complete,
         "assumed": list(found.assumed),
         "unsplit": list(found.unsplit),
+        "pieces": [
+            {
+                "variance": each.step,
+                "cost": each.cost,
+                "item": each.item,
+                "standard": each.standard,
+                "paid": each.paid,
+                "amount": float(found.profit.money(each.cents)),
+            }
+            for each in found.pieces
+        ],
     }
 
 

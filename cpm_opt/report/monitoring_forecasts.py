@@ -94,18 +94,24 @@ def _power(tested: list[Forecast], units: Units, periods: int) -> list[str]:
     ]
     if not moves:
         return []
-    largest = max(moves, key=lambda each: (each.base, each.subject, each.to))
-    small = min(moves, key=lambda each: (each.base, each.subject, each.to))
+    # By segment, the rate of which the smallest drift is seen: what can be noticed differs from rate to rate, too.
+    finest: dict[str, Forecast] = {}
+    for each in sorted(moves, key=lambda each: ((each.noticeable or 0.0) / each.base, each.subject, each.to)):
+        finest.setdefault(each.subject, each)
+    largest = max(finest.values(), key=lambda each: (each.base, each.subject))
+    small = min(finest.values(), key=lambda each: (each.base, each.subject))
 
     def told(each: Forecast) -> str:
         drift = (each.noticeable or 0.0) / each.base * 100
-        return f"{amount(drift)} percentage points of {forecast_words(each)} ({amount(each.base)} customers)"
+        return f"{amount(drift)} percentage points ({forecast_words(each)})"
 
     little = f"One {units.period} shows" if periods == 1 else f"{periods} {units.period}s show"
-    text = f"{little} little: in four cases of five, a drift is noticed from {told(largest)}"
-    if small is not largest:
-        text += f", and only from {told(small)}"
-    return [f"{text} on."]
+    who = f"{largest.subject} ({amount(largest.base)} customers)"
+    text = f"{little} little: the smallest drift of a rate that four cases of five would notice is, of "
+    if small is largest:
+        return [f"{text}{who}, {told(largest)}."]
+    others = f"{small.subject} ({amount(small.base)} customers)"
+    return [f"{text}the largest segment, {who}, {told(largest)}; of the smallest, {others}, {told(small)}."]
 
 
 def forecast_section(monitoring: Monitoring, units: Units) -> Section:

@@ -6,8 +6,6 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 if TYPE_CHECKING:
     from cpm_opt.portfolio.portfolio import Lever, Portfolio
     from cpm_opt.solve.plan import Certificate, Plan, Recount, RuleRow, ScenarioPlan
@@ -240,6 +238,8 @@ def _costs(p: Portfolio, number: int) -> dict[str, list[float]]:
 def _untouched(p: Portfolio, lever: Lever) -> list[str]:
     """Segments for which it is all the same which option of the lever they are on: no row of any table tells them
     apart, so that a plan's choice for them is no advice."""
+    import numpy as np
+
     options = list(lever.options)
     touched = np.zeros(len(p.segments), dtype=bool)
     for flow in p.flows.values():

@@ -96,9 +96,14 @@ def _flat(part: Mapping[str, Any], prefix: str) -> list[tuple[Place, Value]]:
                 found.append(((prefix + key,), "on"))
             found += _flat(value, f"{prefix}{key}.")
         else:
-            plain = value if value is None or isinstance(value, (str, float, int, bool)) else str(value)
+            plain = value if value is None or isinstance(value, (str, float, int, bool)) else _listed(value)
             found.append(((prefix + key,), plain))
     return found
+
+
+def _listed(value: object) -> str:
+    """A list as it would be typed: its parts with commas."""
+    return ", ".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
 
 
 def _figures(run: RunRecord) -> dict[Place, Value]:

@@ -148,7 +148,7 @@ class _Reading:
             return [words.fault(f"run {self.run.id} holds no plan", "name a run that has one")]
         periods = self._periods()
         if isinstance(periods, Fault):
-            return [periods]
+            return [periods, *self._unknown_group()]
         names = [lever.name for lever in p.levers]
         theirs = [str(lever["name"]) for lever in self.run.facts["portfolio"]["levers"]]
         wanted = [words.lever] if words.lever is not None else sorted({*names, *theirs})
@@ -159,26 +159,33 @@ class _Reading:
                 remedy = did_you_mean(name, known)
                 if words.lever is None:
                     remedy = "lock the others one by one with LEVER=RUN"
-                return [words.fault(f"lever {shown(name)} is not in {where}", remedy, "unknown_reference")]
+                lacking = words.fault(f"lever {shown(name)} is not in {where}", remedy, "unknown_reference")
+                return [lacking, *self._unknown_group()]
+        if unknown := self._unknown_group():
+            return unknown
         levers = [number for number, name in enumerate(names) if name in wanted]
         choices, shares = self._choices(), self._shares()
         faults: list[Fault] = []
-        meant = False
         for number in levers:
             targets = self._targets(p.levers[number])
             if targets is None:
                 continue
-            meant = True
             for t in periods:
                 if p.levers[number].single:
                     faults += self._lock_choices(kept, lock, number, targets, t, choices)
                 else:
                     faults += self._lock_shares(kept, lock, number, targets, t, shares)
-        if not meant:
-            group = shown(words.group or "")
-            message = f"{group} is no group of {'the lever' if words.lever else 'any lever'}, and no segment"
-            return [words.fault(message, "name a group or a segment of the instance", "unknown_reference")]
         return list(dict.fromkeys(faults))
+
+    def _unknown_group(self) -> list[Fault]:
+        """The fault of a group that no lever that is meant has; none where the lever itself is unknown."""
+        words = self.words
+        levers = [lever for lever in self.p.levers if words.lever in (None, lever.name)]
+        if not levers or any(self._targets(lever) is not None for lever in levers):
+            return []
+        group = shown(words.group or "")
+        message = f"{group} is no group of {'the lever' if words.lever else 'any lever'}, and no segment"
+        return [words.fault(message, "name a group or a segment of the instance", "unknown_reference")]
 
     def _periods(self) -> range | Fault:
         """Periods of the plan, from 0."""

@@ -2,27 +2,22 @@
 
 from __future__ import annotations
 
-import os
-import sqlite3
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
-import psycopg
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cpm_opt.costing import cost_and_profit, profitability
 from cpm_opt.costing.dimensions import DIMENSIONS
-from cpm_opt.costing.trace import trace
 from cpm_opt.faults import InputError
 from cpm_opt.tables import Tables, read_instance
-from cpm_opt.tables.ledgers import from_query, large
+from cpm_opt.tables.ledgers import large
 from tests.ledger import HEADER, instance
 
-SERVER = os.environ.get("CPM_OPT_TEST_POSTGRES", "postgresql://postgres@127.0.0.1:5432/test")
 RULES = """[estimates]
 gross_margin = 0.25
 [estimates.profit]
@@ -170,7 +165,10 @@ TEXTS: dict[str, str | bytes] = {
     + "b,2025-1-01,1,5,\n,2025-01-02,x,1e400,\nc,2025/01/01,1_0,,\nd,2025-02-30,nan,1e-12,\n",
     "spelt oddly": H + 'a,"2025-01-01 ", 5,+5.50,\nb,2025-01-01,\u00a07,0.0000000,\n',
     "widths": H + FINE + "a,2025-01-01,1,5\nb,2025-01-01,1,5,x,y\n" + FINE,
-    "a thousands comma before an empty field": H + "a,2025-01-01,1,1,234,\n" + FINE + "b,2025-01-01,1,234,,\n",
+    "a thousands comma before an empty field": H
+    + "a,2025-01-01,1,1,234,\n"
+    + FINE
+    + "b,2025-01-01,1,234,,\n",
     "empty fields too many": H + "a,2025-01-01,1,5,o,,,\n" + FINE + 'b,2025-01-01,1,5,"",""\n',
     "widths and cells": H + "a,2025-01-01,1,5\nb,2025-01-01,1,five,\n",
     "open quote": H + FINE + 'a,2025-01-01,1,5,"x\nb,2025-01-01,1,5,\n',
@@ -226,69 +224,6 @@ def test_a_margin_that_lines_need_is_told(tmp_path: Path, monkeypatch: pytest.Mo
     for ask in (cost_and_profit, profitability):
         with pytest.raises(InputError, match="1 lines of sales have no cost of their own"):
             ask(read_large(tmp_path, monkeypatch))
-
-
-QUERIED = [
-    ("a", "2025-01-01", 1.0, "10.10", "o1"),
-    ("b, of Ladenge", "2025-02-01", None, "-5.05", None),
-    ("007", "2024-05-05", 2.5, "1e2", 'say "o"'),
-    ("a", "2025-12-31", 3.0, "0.30", "o1"),
-]
-
-
-def queried(folder: Path, monkeypatch: pytest.MonkeyPatch, url: str, query: str) -> Tables:
-    """The instance with its sales from a query that counts as a long one."""
-    places = f"[tables.sales]\nurl = '{url}'\nquery = '{query}'\ncolumns = {{ customer = 'who' }}\n"
-    with monkeypatch.context() as patch:
-        patch.setattr(from_query, "MANY_ROWS", 0)
-        found = instance(folder, None, RULES + places, "year", {})
-    assert [fault.line() for fault in found.faults] == []
-    assert found.large["sales"].of_query
-    return found
-
-
-@pytest.mark.parametrize("server", ["sqlite", "postgresql"])
-def test_the_rows_of_a_query_are_condensed_too(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, server: str
-) -> None:
-    frame = pd.DataFrame(QUERIED, columns=["customer", "date", "quantity", "revenue", "order"])
-    wanted = cost_and_profit(
-        instance(tmp_path / "small", None, RULES, "year", {"sales": frame.to_csv(index=False)})
-    )
-    table = 'lines (who varchar, date {}, quantity double precision, revenue numeric(12, 2), "order" varchar)'
-    if server == "sqlite":
-        path = tmp_path / "ledger.db"
-        connection = sqlite3.connect(path)
-        connection.execute(f"create table {table.format('text')}")
-        connection.executemany("insert into lines values (?, ?, ?, ?, ?)", QUERIED)
-        connection.commit()
-        connection.close()
-        found = queried(tmp_path / "large", monkeypatch, f"sqlite:{path}", "select * from lines;")
-    else:
-        try:
-            database = psycopg.connect(SERVER, connect_timeout=3)
-        except psycopg.OperationalError as error:
-            pytest.skip(f"no PostgreSQL answers: {error}")
-        schema = f"cpm_opt_ledger_{os.getpid()}"
-        with database:
-            database.execute(f"create schema {schema}")
-            database.execute(f"create table {schema}.{table.format('timestamp')}")
-            with database.cursor() as cursor:
-                cursor.executemany(f"insert into {schema}.lines values (%s, %s, %s, %s, %s)", QUERIED)
-        try:
-            found = queried(
-                tmp_path / "large", monkeypatch, SERVER, f"select * from {schema}.lines -- all of them"
-            )
-        finally:
-            with psycopg.connect(SERVER, autocommit=True) as database:
-                database.execute(f"drop schema {schema} cascade")
-    told = cost_and_profit(found)
-    same(told.customers, wanted.customers)
-    assert told.as_dict()["unreconciled"] == 0
-    assert told.as_dict()["notes"] == wanted.as_dict()["notes"]
-    figures = {figure.name: figure for figure in trace(told, "a").figures}
-    (paid,) = figures["sales_revenue"].parts
-    assert (paid.lines, paid.amount) == ((1, 4), 10.4)
 
 
 def test_sums_are_exact_whatever_the_order(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

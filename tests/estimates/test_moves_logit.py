@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
+from scipy.optimize import minimize
 
 from cpm_opt.estimates.moves.moves import destinations
 from cpm_opt.estimates.moves.transitions import fit_transitions
@@ -14,8 +15,13 @@ from tests.estimates.panels_of import moving_panel, read_shape
 
 def test_each_segment_is_the_multinomial_logit_of_statsmodels() -> None:
     panel = read_shape(moving_panel(500, seed=1))
+    # A service that only those have whose next segment is not known: nothing can be said of it, and they are left out.
+    panel.loc[(panel["period"] == 5) & (panel["left"] == 0), "service"] = "new"
+    moves = destinations(panel)
+    told = moves.target >= 0
     fit = fit_transitions(panel)
-    rows, here, target, segments = destinations(panel)
+    rows, here, target, segments = moves.rows[told], moves.here[told], moves.target[told], moves.segments
+    customers = panel["customer"].nunique()
     groups = rows["customer"].astype("category").cat.codes.to_numpy()
     for s, origin in enumerate(fit.origins):
         own = rows[here == s]
@@ -33,8 +39,7 @@ def test_each_segment_is_the_multinomial_logit_of_statsmodels() -> None:
             pd.DataFrame(theirs.model.score_obs(theirs.params)).groupby(groups[here == s]).sum().to_numpy()
         )
         bread = np.linalg.inv(-theirs.model.hessian(theirs.params))
-        clusters = len(np.unique(groups))
-        sandwich = bread @ scores.T @ scores @ bread * clusters / (clusters - 1)
+        sandwich = bread @ scores.T @ scores @ bread * customers / (customers - 1)
         errors = np.array(list(origin.model.standard_errors.values()))
         assert errors == pytest.approx(np.sqrt(np.diag(sandwich)), rel=1e-4)
 
@@ -46,14 +51,31 @@ def test_segments_of_one_customer_err_together() -> None:
     assert np.linalg.eigvalsh(fit.covariance).min() > 0
 
 
-def test_the_last_period_is_left_out_of_moves() -> None:
-    """Who stays in it has no next row, so leavers alone would be counted."""
-    panel = read_shape(moving_panel(300, seed=3))
-    rows, _, target, _ = destinations(panel)
-    assert rows["period"].max() == panel["period"].max() - 1
-    earlier = panel[panel["period"] < panel["period"].max()]
-    assert len(rows) == len(earlier)
-    assert (target == 2).mean() == pytest.approx(earlier["left"].mean())
+def test_stayers_who_are_not_followed_count_as_stayers() -> None:
+    """Customers watched for two periods each: against the likelihood written out, and against what left."""
+    panel = read_shape(moving_panel(1500, seed=3))
+    begin = panel["customer"].map({name: k % 5 for k, name in enumerate(panel["customer"].unique())})
+    panel = panel[(panel["period"] >= begin) & (panel["period"] < begin + 2)]
+    origin = fit_transitions(panel).origins[0]
+    moves = destinations(panel)
+    own, target = moves.rows[moves.here == 0], moves.target[moves.here == 0]
+    assert (target == -1).mean() > 0.3
+    x = np.column_stack([np.ones(len(own)), own["service"] == "personal", own["price"], own["price_change"]])
+    x = x.astype(float)
+
+    def missing(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+        pull = np.exp(np.column_stack([np.zeros(len(x)), x @ values.reshape(2, -1).T]))
+        shares = pull / pull.sum(axis=1, keepdims=True)
+        known = shares[np.arange(len(x)), np.maximum(target, 0)]
+        return -float(np.log(np.where(target >= 0, known, 1.0 - shares[:, 2])).sum())
+
+    best = minimize(missing, np.array(origin.model.values), method="BFGS")
+    assert best.fun == pytest.approx(-origin.model.log_likelihood, abs=1e-5)
+    assert best.x == pytest.approx(np.array(origin.model.values), abs=1e-3)
+    weight = np.full(len(x), 1.0 / len(x))
+    values = np.zeros((1, origin.part.stop))
+    values[0, origin.part] = origin.model.values
+    assert origin.rates(x, weight, values)[0, 2] == pytest.approx(own["left"].mean())
 
 
 def test_a_rare_destination_goes_with_the_most_frequent_one() -> None:

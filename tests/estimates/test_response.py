@@ -116,17 +116,67 @@ def test_moves_are_counted_and_smoothed() -> None:
         [("a", 1, "x", 0), ("a", 2, "y", 0), ("a", 3, "y", 1),  # x to y, y to y, y out
          ("b", 1, "x", 0), ("b", 2, "x", 0),  # x to x; nobody knows what came after
          ("c", 1, "x", 0), ("c", 3, "y", 0),  # a gap is no move
-         ("d", 4, "x", 1), ("e", 4, "x", 0)],  # the last period: who stays has no next row, so nobody counts
+         ("d", 4, "x", 1), ("e", 4, "x", 0)],  # the last period: who left in it is known, where the other goes is not
         columns=["customer", "period", "segment", "left"],
     )  # fmt: skip
     own = count_moves(data)
-    assert own.counts.tolist() == [[1, 1, 0], [0, 1, 1]]
-    assert own.rates.tolist() == [[0.5, 0.5, 0], [0, 0.5, 0.5]]
-    assert own.errors[0, 0] == pytest.approx(math.sqrt(0.25 / 2))
-    smooth = count_moves(data, weight=4.0)  # of all four moves 1 leads to x, 2 to y, 1 out
-    assert smooth.rates[0] == pytest.approx([(1 + 1) / 6, (1 + 2) / 6, (0 + 1) / 6])
-    assert smooth.rates[1] == pytest.approx([(0 + 1) / 6, (1 + 2) / 6, (1 + 1) / 6])
-    assert smooth.errors[1, 2] == pytest.approx(math.sqrt(1 / 3 * 2 / 3 / 7))
+    assert own.counts.tolist() == [[1, 1, 1], [0, 1, 1]]
+    assert own.at_risk.tolist() == [6, 3]
+    assert own.rates == pytest.approx(np.array([[5 / 12, 5 / 12, 1 / 6], [0, 2 / 3, 1 / 3]]))
+    # Of x 1 of 6 left and 1 of 2 stayers went to y: independent parts, by the delta method.
+    assert own.errors[0, 1] == pytest.approx(math.sqrt(0.5**2 * 5 / 36 / 6 + (5 / 6) ** 2 * 0.25 / 2))
+    smooth = count_moves(data, weight=4.0)  # 2 of all 9 rows left; of three moves 1 leads to x, 2 to y
+    leave, stayers = (1 + 4 * 2 / 9) / 10, 4 * 7 / 9
+    assert smooth.rates[0, 2] == pytest.approx(leave)
+    assert smooth.rates[0, 1] == pytest.approx((1 - leave) * (1 + stayers * 2 / 3) / (2 + stayers))
+    assert smooth.errors[0, 2] == pytest.approx(math.sqrt(leave * (1 - leave) / 11))
+    unknown = count_moves(data, last_told=False)
+    assert unknown.at_risk.tolist() == [4, 3]
+    assert unknown.rates[0].tolist() == [0.5, 0.5, 0]
+
+
+def test_a_whole_panel_has_the_dirichlet_posterior_of_its_moves() -> None:
+    """Where every stayer is followed, leaving times destinations is the count of moves in one step, errors too."""
+    rows = [(f"{s}{k}", 1, s, int(to == "out")) for s, each in MOVED.items() for k, to in enumerate(each)]
+    rows += [(f"{s}{k}", 2, to, 0) for s, each in MOVED.items() for k, to in enumerate(each) if to != "out"]
+    data = pd.DataFrame(rows, columns=["customer", "period", "segment", "left"])
+    for weight in (0.0, 7.0):
+        found = count_moves(data, weight, last_told=False)
+        total = found.counts.sum(axis=1, keepdims=True)
+        prior = found.counts.sum(axis=0) / found.counts.sum()
+        rates = (found.counts + weight * prior) / (total + weight)
+        assert found.rates == pytest.approx(rates)
+        below = total + weight + (weight > 0)
+        assert found.errors == pytest.approx(np.sqrt(rates * (1 - rates) / below))
+
+
+MOVED = {
+    "x": ["x"] * 11 + ["y"] * 4 + ["out"] * 3,
+    "y": ["x"] * 2 + ["y"] * 9 + ["out"] * 5,
+}
+
+
+def test_leaving_is_right_where_windows_differ() -> None:
+    """Everybody leaves with probability 0.2 and is watched for two periods from a random one on: a stayer's second row
+    has no next one, a leaver's counts, so that rows with a known next step alone say 0.3."""
+    rng = np.random.default_rng(10)
+    rows = []
+    for customer in range(3000):
+        begin = int(rng.integers(0, 7))
+        for period in (begin, begin + 1):
+            left = int(rng.random() < 0.2)
+            rows.append((f"c{customer}", period, "a", left))
+            if left:
+                break
+    data = pd.DataFrame(rows, columns=["customer", "period", "segment", "left"])
+    found = count_moves(data)
+    assert found.rates[0, 1] == pytest.approx(data["left"].mean())
+    assert abs(found.rates[0, 1] - 0.2) < 3 * found.errors[0, 1]
+    known = found.counts[0, 1] / found.counts[0].sum()
+    assert known > 0.28
+    # One row beyond the end of the panel moves nothing but what that row itself adds.
+    more = pd.concat([data, pd.DataFrame([("z", 9, "a", 0)], columns=data.columns)])
+    assert count_moves(more).rates[0, 1] == pytest.approx(found.rates[0, 1], abs=1e-4)
 
 
 def test_arms_against_the_control() -> None:
@@ -141,6 +191,7 @@ def test_arms_against_the_control() -> None:
     assert found.high - found.low == pytest.approx(2 * 1.959963984540054 * found.se)
     many = pd.concat([trials.assign(cluster=f"h{k}") for k in range(3)], ignore_index=True)
     many["cluster"] = many["cluster"] + many["arm"]
+    many.loc[many["cluster"].isin(["h1phone", "h2control"]), "outcome"] = 1.0
     groups = many["cluster"].astype("category").cat.codes
     theirs = smf.ols("outcome ~ arm", many).fit(cov_type="cluster", cov_kwds={"groups": groups})
     assert arm_effects(many)[0].se == pytest.approx(theirs.bse.iloc[1])

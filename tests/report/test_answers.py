@@ -212,6 +212,13 @@ def test_a_choice_is_told_in_a_plain_sentence() -> None:
         "fees: keep gold on keep unless up5 changes margin by more than 3 RUB per customer and year (now -4); the next "
         "best is up5, which is worth 1,200 RUB less."
     )
+    grouped = " ".join(
+        flips_section(Advice((CHOICE,), 0, False, 1e6, True), UNITS, {"fees": "tier"}).sentences
+    )
+    assert (
+        "year (now -4; 2.1 standard errors away), a mean over the group: the same change in money applies"
+        in grouped
+    )
     assert (
         told(replace(CHOICE, cost=0.0)) == "fees: gold on up5: to do without it (keep instead) costs nothing."
     )

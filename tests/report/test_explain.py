@@ -106,7 +106,10 @@ def test_breaking_limits_by_doing_nothing_is_told(tmp_path):
     rows_today = (RuleRow("keep gold", "", 1, 80.0, "min", 90.0, "customers"),)
     base = plan()
     explanation = explained(tmp_path, replace(base, today=replace(base.today, rows=rows_today)))
-    assert "Leaving all as it is would break 1 rule (keep gold in month 1)." in section(explanation, "earns").sentences
+    assert (
+        "Leaving all as it is would break 1 rule (keep gold in month 1)."
+        in section(explanation, "earns").sentences
+    )
 
 
 def test_an_unproven_plan_says_how_much_better_one_could_be(tmp_path):

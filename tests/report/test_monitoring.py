@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from decimal import Decimal
 from pathlib import Path
 
@@ -12,8 +13,11 @@ from typer.testing import CliRunner
 
 from cpm_opt.cli import app
 from cpm_opt.pipeline import solve_problem
+from cpm_opt.report.monitoring_forecasts import _power
+from cpm_opt.report.words import Units
 from cpm_opt.runs import RunRecord, write_run
 from cpm_opt.study.base import run_facts_of
+from cpm_opt.study.monitor.forecast import LEFT, MOVE, Forecast
 from cpm_opt.study.monitor.plan import read_plan
 from tests.study.happened import as_planned, written
 from tests.study.small_instance import SCENARIOS, problem
@@ -152,15 +156,29 @@ def test_every_fault_of_the_actuals_is_told_at_once_with_its_place(run, tmp_path
         ({}, "holds no table of actuals"),
         (
             {"actual_choices": "segment,lever,option,customers\ngold,service,plus,101"},
+            "actual_choices line 2, column customers: segment 'gold' has 101 customers on options of lever 'service', "
             "but only 100 at the start",
         ),
-        ({"actual_moves": "from,to,customers\ngold,silver,101"}, "it had 100 at the start of period 1"),
+        (
+            {"actual_moves": "from,to,customers\nsilver,silver,300\ngold,silver,60\ngold,gold,41"},
+            "actual_moves line 3, column customers: 101 customers of segment 'gold' are told of, but it had 100 at the "
+            "start of period 1",
+        ),
         (
             {
                 "actual_customers": "segment,end,arrivals\ngold,95,0\nsilver,400,0\nlater,0,0",
                 "actual_moves": "from,to,customers\ngold,gold,90\nsilver,silver,400\nlater,,30",
             },
-            "ends period 1 with 95 customers, but moves and arrivals bring 90",
+            "actual_customers line 2, column end: segment 'gold' ends period 1 with 95 customers, but moves and "
+            "arrivals bring 90",
+        ),
+        (
+            {
+                "actual_customers": "segment,period,start,end,arrivals\ngold,1,100,,0\nsilver,1,400,400,0\n"
+                "later,1,30,0,0\ngold,2,95,90,0",
+                "actual_moves": "from,to,customers\ngold,gold,90\nsilver,silver,400\nlater,,30",
+            },
+            "actual_customers line 5, column start: segment 'gold' ends period 1 with 95 customers",
         ),
     ],
 )
@@ -170,6 +188,63 @@ def test_figures_that_contradict_each_other_are_faults(tables, told, run, tmp_pa
     done = monitored(run, tmp_path)
     assert done.exit_code == 2
     assert told in done.stderr
+
+
+def test_costs_of_what_the_plan_does_not_have_are_faults_and_others_may_be_called_anything(run, tmp_path):
+    costs = "fixed cost,tarif,25\nchange cost,nosuch,5\ncredit cost,zzz,3\nfixed cost,,4\nother,fire,7\n"
+    (tmp_path / "actual_costs.csv").write_text(f"cost,item,amount\n{costs}")
+    done = monitored(run, tmp_path)
+    assert done.exit_code == 2
+    assert [line.rstrip() for line in done.stderr.strip().splitlines()] == [
+        "actual_costs line 2, column item, value 'tarif': the plan has no such lever; did you mean 'tariff'?",
+        "actual_costs line 3, column item, value 'nosuch': the plan has no such lever; known are service, tariff",
+        "actual_costs line 4, column item, value 'zzz': credit is the firm's and has no item; leave it blank, or write "
+        "it as other",
+        "actual_costs line 5, column item, value '': a fixed cost is of a lever, and none is named; known are service, "
+        "tariff",
+    ]
+
+
+def test_spending_is_told_by_cost_in_words_and_figures(run, tmp_path):
+    """Hours cost 33.33 too much, changes of service 4 less than nothing, and an office was moved for 10."""
+    folder = happened(run, tmp_path / "a")
+    (folder / "actual_costs.csv").write_text("cost,item,amount\nchange cost,service,-4\nother,office,10\n")
+    (period,) = json.loads(monitored(run, folder, "--json").stdout)["periods"]
+    found = [(each["variance"], each["cost"], each["item"], each["amount"]) for each in period["pieces"]]
+    assert found == [
+        ("spending", "resource cost", "hours", -33.33),
+        ("spending", "change cost", "service", 4.0),
+        ("other", "other", "office", -10.0),
+    ]
+    assert period["variances"]["spending"] == -29.33
+    text = " ".join(monitored(run, folder).stdout.split())
+    assert re.search(r"spending resource cost hours [\d.]+ [\d.]+ -33.33 ", text)
+    assert "spending in all -29.33" in text
+
+
+def test_the_smallest_drift_that_is_noticed_is_told_of_the_largest_and_the_smallest_segment():
+    """A smaller segment may show a smaller drift: that of a rarer move. Each is told with its rate and its segment."""
+
+    def move(subject: str, to: str, base: float, noticeable: float) -> Forecast:
+        return Forecast(
+            MOVE, subject, to, "customers", 1, 1, 1, base, p_value=0.5, spread=1.0, noticeable=noticeable
+        )
+
+    tested = [
+        move("B", "B", 60, 11.304),
+        move("A", LEFT, 50, 6.685),
+        move("A", "A", 50, 9.0),
+        move("B", LEFT, 60, 12.0),
+    ]
+    units = Units({"money_unit": 1, "currency": "EUR", "period": "year", "periods": 1})
+    (sentence,) = _power(tested, units, 1)
+    assert sentence == (
+        "One year shows little: the smallest drift of a rate that four cases of five would notice is, of the largest "
+        "segment, B (60 customers), 18.84 percentage points (stayed in B); of the smallest, A (50 customers), 13.37 "
+        "percentage points (left from A)."
+    )
+    (alone,) = _power(tested[:1], units, 2)
+    assert alone.endswith("would notice is, of B (60 customers), 18.84 percentage points (stayed in B).")
 
 
 def test_calls_and_runs_that_cannot_be_monitored_are_faults(run, tmp_path):

@@ -143,6 +143,8 @@ def test_a_run_with_locks_is_read_again_with_them(last, tmp_path: Path) -> None:
         ("tarif=last", "lever 'tarif' is not in the instance; did you mean 'tariff'?"),
         ("tariff=last@gold", "'gold' is no group of the lever"),
         ("last@nobody", "no group of any lever"),
+        ("tariff=last@nobody:1-9", "there is no period 9"),
+        ("tariff=last@nobody:1-9", "'nobody' is no group of the lever"),
         ("nosuch", "is no run"),
     ],
 )

@@ -147,6 +147,13 @@ def test_variances_add_up_to_the_cent_on_a_thousand_instances():
         for t, each in enumerate(bridges[: len(found)]):
             money = sum(float(flow[t]) for flow in plan.recount.money.values())
             assert float(each.planned) == pytest.approx(money, abs=0.5000001 * 10.0**-each.decimals)
+        for each in found:
+            for step in ("spending", "other"):
+                whole = sum(each.profit.steps[step] or ())
+                assert sum(piece.cents for piece in each.pieces if piece.step == step) == whole
+            for piece in each.pieces:
+                effect = (piece.standard - piece.paid) * 10.0**each.profit.decimals
+                assert piece.cents == pytest.approx(effect, abs=2.0)
         for each, period in zip(found, actuals.periods, strict=True):
             if each.complete:
                 complete += 1

@@ -87,7 +87,10 @@ def answer_offers(
         price, accepted = (rows[column].to_numpy(dtype=np.float64) for column in ("price", "accepted"))
         seen[name] = (price, accepted, brought[own])
     curves = offer_curves(shrunken if shrunken is not None and rules.shrink else fit, seen)
-    lint = (*lint_offer_rows(offers), *lint_offers(fit, planned_prices(planning, rules.lever, rules.base_price)))
+    lint = (
+        *lint_offer_rows(offers),
+        *lint_offers(fit, planned_prices(planning, rules.lever, rules.base_price)),
+    )
     return Answer(tuple(models), lint, tuple(notes), curves), fit, shrunken
 
 

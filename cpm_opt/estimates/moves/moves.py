@@ -20,9 +20,8 @@ Indices = NDArray[np.int64]
 
 @dataclass(frozen=True)
 class Moves:
-    """`counts[S, S + 1]`: customers of each of `segments` who stayed and were followed to each of them, and (last column)
-    those who left; `at_risk[S]` rows, of which the leavers are. `rates[S, S + 1]` after smoothing, with their standard
-    errors; `weight` of the prior, as so many customers."""
+    """`counts[S, S + 1]`: customers of each of `segments` who stayed and were followed to each of them, and (last
+    column) those who left, of `at_risk[S]` rows. `rates[S, S + 1]` after smoothing, with their standard errors; `weight` of the prior, as so many customers."""
 
     segments: tuple[str, ...]
     counts: Numbers
@@ -124,7 +123,7 @@ def destinations(panel: pd.DataFrame) -> Destinations:
     here = rows["segment"].map(place).to_numpy(dtype=np.int64)
     customer, period = rows["customer"].to_numpy(), rows["period"].to_numpy()
     follows = (customer[1:] == customer[:-1]) & (period[1:] == period[:-1] + 1)
-    target = np.full(len(rows), -1)
+    target = np.full(len(rows), -1, dtype=np.int64)
     target[:-1] = np.where(follows, here[1:], -1)
     target[rows["left"].to_numpy() == 1] = len(segments)
     return Destinations(rows, here, target, segments)

@@ -89,7 +89,7 @@ def design_of(rows: pd.DataFrame, words: tuple[str, ...] = WORDS) -> PanelDesign
         scores=(*asked[1:], *((NOT_ASKED,) if NOT_ASKED in scores and asked else ())),
         asked=tuple(scores),
         constant=tuple(
-            (name, float(rows[name].iloc[0])) for name in NUMBERS if name not in numbers and rows[name].nunique(dropna=False) == 1
+            (name, float(rows[name].iloc[0])) for name in NUMBERS if rows[name].nunique(dropna=False) == 1
         ),
     )
 

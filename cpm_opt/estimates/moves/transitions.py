@@ -102,7 +102,9 @@ def fit_transitions(panel: pd.DataFrame) -> Transitions:
     start = 0
     for s in range(len(segments)):
         mine = here == s
-        origin, fitted, influence, told = _origin(segments, s, rows[mine], target[mine], shares.rates[s], start)
+        origin, fitted, influence, told = _origin(
+            segments, s, rows[mine], target[mine], shares.rates[s], start
+        )
         # Summed by customer at once: whole rows of all parameters would fill the memory of a large panel.
         whole = np.zeros((customers, len(fitted)))
         np.add.at(whole, customer[mine], influence)
@@ -143,7 +145,7 @@ def _odd_prices(origins: list[OriginLogit]) -> list[Lint]:
 def _origin(
     segments: tuple[str, ...], s: int, rows: pd.DataFrame, target: Indices, shares: Numbers, start: int
 ) -> tuple[OriginLogit, Numbers, Numbers, list[Lint]]:
-    """The logit of segment s, its parameters, their influence by row, and doubts; `shares[S + 1]` are its counted rates."""
+    """The logit of segment s, its parameters, their influence by row, and doubts; `shares[S + 1]` are counted."""
     told = target >= 0
     counts = np.bincount(target[told], minlength=len(segments) + 1).astype(np.float64)
     groups, split, lint = _groups(segments, s, counts, shares)

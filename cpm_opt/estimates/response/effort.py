@@ -31,8 +31,8 @@ class EffortFit:
         power   gain = scale effort^shape                        shape between 0 and 1
         hill    gain = scale effort / (shape + effort)           shape above 0: the effort that brings half of scale
 
-    `n` observations with efforts from `low` to `high`; `residual` is their standard deviation about the curve; `clusters`
-    that errors rest on (0: none).
+    `n` observations with efforts from `low` to `high`; `residual` is their standard deviation about the curve.
+    Errors rest on so many `clusters` (0: none).
     """
 
     form: Form

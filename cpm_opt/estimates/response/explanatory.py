@@ -128,8 +128,8 @@ def refuse_few_clusters(
     faults = [
         Fault(
             table,
-            f"{f'segment {name} lies' if name else 'all rows lie'} in {counts[s]} cluster{'s' * int(counts[s] != 1)}, too few to "
-            "tell how clusters differ",
+            f"{f'segment {name} lies' if name else 'all rows lie'} in {counts[s]} cluster"
+            f"{'s' * int(counts[s] != 1)}, too few to tell how clusters differ",
             "name finer clusters, or leave column cluster blank",
             column="cluster",
             code="few_clusters",

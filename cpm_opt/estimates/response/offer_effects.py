@@ -24,8 +24,8 @@ MEASURES = (TAKE_UP, "amount", "loss")  # they become measures of the plan where
 
 
 def usable_offers(offers: pd.DataFrame) -> pd.DataFrame:
-    """Offers at or below the standard price, in the columns that the fit reads: without clusters where one is blank, and
-    with 0 for blank figures (`lint_offer_rows` doubts those of accepted offers)."""
+    """Offers at or below the standard price, in the columns that the fit reads: without clusters where one is blank,
+    and with 0 for blank figures (`lint_offer_rows` doubts those of accepted offers)."""
     kept = offers[~(offers["price"] > offers["standard_price"] + 1e-9)]
     kept = kept.fillna({name: 0.0 for name in CONDITIONAL if name in kept})
     return kept if (kept["cluster"] != "").all() else kept.drop(columns="cluster")

@@ -50,9 +50,9 @@ class OfferFit:
     that the data hold; `values[K]` are the parameters, curve after curve: S times a, S times b, V times c;
     `covariance[K, K]` is joint, across curves too. `profiles[M, V]` are the different z of the offers, of segment
     `profile_of[M]` (rising), `share[M]` of that segment's offers. `seen[S, 2]` is the lowest and highest price,
-    `offers[S]` and `accepted[S]` counts, `left_out` the offers in which a covariate is blank, `clusters` that errors rest
-    on (0: none). `log_likelihood` is that
-    of take_up before shrinkage. With `by_segment` False all segments share one b.
+    `offers[S]` and `accepted[S]` counts, `left_out` the offers in which a covariate is blank. Errors rest on so many
+    `clusters` (0: none). `log_likelihood` is that of take_up before shrinkage. With `by_segment` False all segments
+    share one b.
     `shrunken` tells by curve how b was shrunk; it is empty before `shrink_slopes`.
     """
 

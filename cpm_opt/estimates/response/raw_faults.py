@@ -15,7 +15,12 @@ if TYPE_CHECKING:
 
 LINE = "line"
 # Table -> the column by which it is fitted in parts, each of which may have clusters or none.
-CLUSTERED: Mapping[str, str] = {"offers": "", "price_points": "lever", "efforts": "lever", "trials": "programme"}
+CLUSTERED: Mapping[str, str] = {
+    "offers": "",
+    "price_points": "lever",
+    "efforts": "lever",
+    "trials": "programme",
+}
 RAW = (*CLUSTERED, "panel", "acquisitions")
 
 

@@ -113,7 +113,9 @@ def _panel(found: Response, panel: pd.DataFrame, smoothing: float) -> Response:
     )
     note = f"panel: {panel['customer'].nunique()} customers, {len(panel)} rows, {counted}; {seen(panel)}"
     blank = int((~usable(panel)).sum())
-    dropped = f"panel: {blank} rows in which price or tenure is blank are left out of models of leaving and moves"
+    dropped = (
+        f"panel: {blank} rows in which price or tenure is blank are left out of models of leaving and moves"
+    )
     return replace(
         found,
         models=(*found.models, hazard.model),

@@ -89,13 +89,10 @@ def _few_clusters(
         return []
     programme, arm, segment = place
     where = f", segment {shown(segment)}" if segment else ""
-    message = (
-        f"programme {shown(programme)}{where}: arm {shown(arm)} and the control lie in {clusters} cluster{'s' * (clusters != 1)}, too few to "
-        "tell how clusters differ"
-        if clusters < LEAST_CLUSTERS
-        else f"programme {shown(programme)}{where}: arm {shown(arm)} or its control lies in a single cluster, which does "
-        "not tell how clusters differ"
-    )
+    where += f": arm {shown(arm)}"
+    many = f" and the control lie in {clusters} cluster{'s' * (clusters != 1)}, too few to tell how clusters differ"
+    one = " or its control lies in a single cluster, which does not tell how clusters differ"
+    message = f"programme {shown(programme)}{where}{many if clusters < LEAST_CLUSTERS else one}"
     remedy = "name finer clusters, or leave column cluster blank"
     return [Fault("trials", message, remedy, column="cluster", code="few_clusters")]
 
@@ -111,4 +108,4 @@ def _clustered(own: pd.DataFrame, control: pd.DataFrame) -> float:
     fit = sm.OLS(both["outcome"].to_numpy(dtype=np.float64), x).fit(
         cov_type="cluster", cov_kwds={"groups": groups}
     )
-    return float(fit.bse[1])
+    return math.sqrt(max(float(np.asarray(fit.cov_params())[1, 1]), 0.0))  # rounding may leave less than 0

@@ -174,7 +174,11 @@ def _left_out(kept: NDArray[np.bool_], reduced: Reduced, rules: ScenarioRules) -
     if rules.spread == "matched" and reduced.stretch < 1.0:
         told.append(
             "stretched to the spread of all draws, factors would make a rate below 0 or above 1, so "
-            + (f"they have {reduced.stretch:.0%} of it" if reduced.matched else "each scenario is a draw as it is")
+            + (
+                f"they have {reduced.stretch:.0%} of it"
+                if reduced.matched
+                else "each scenario is a draw as it is"
+            )
         )
     low, high = reduced.mean
     if told and not reduced.matched and max(abs(low - 1.0), abs(high - 1.0)) > FAR:
@@ -196,7 +200,10 @@ def _notes(draws: Draws, reduced: Reduced, rules: ScenarioRules) -> tuple[str, .
         f"scenarios: {len(reduced.kept)} of {rules.draws} draws with seed {rules.seed}; by themselves they keep "
         f"{spread[0]:.0%} of the draws' standard deviation in money (median; least {spread[1]:.0%}), and their mean is "
         f"{off[0]:.2f} of it away (at most {off[1]:.2f})"
-        + (f"; factors are moved to all draws' mean and {reduced.stretch:.0%} of their spread" if reduced.matched else "")
+        + (
+            f"; factors are moved to all draws' mean and {reduced.stretch:.0%} of their spread"
+            * reduced.matched
+        )
         + f"; mean factors are {reduced.mean[0]:.3g} to {reduced.mean[1]:.3g}, the estimate being 1"
     ]
     if draws.missed > 0:

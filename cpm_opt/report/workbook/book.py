@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,6 +13,7 @@ from cpm_opt.report.terminal import clean
 
 LONGEST_TEXT = 32_767  # what a cell can hold
 WIDEST, NARROWEST = 48, 9
+LINE_HEIGHT = 15
 # A cell that begins with one of these becomes a formula where somebody edits it, unless it is marked as text.
 FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
 FINE_KEYS = frozenset({"shadow_price", "range_low", "range_high"})
@@ -106,7 +108,7 @@ class Sheet:
 
         Excel does so by itself; other programs show one line of what is wrapped.
         """
-        lines = max((len(textwrap.wrap(text, wide - 2)) for text, wide in texts), default=1)
+        lines = max((len(textwrap.wrap(text, wide + 2)) for text, wide in texts), default=1)
         if lines > 1:
             self.inner.set_row(row, LINE_HEIGHT * lines)
 

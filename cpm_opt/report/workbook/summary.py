@@ -13,6 +13,7 @@ from cpm_opt.report.workbook.book import AMOUNT, PERCENT, WHOLE, Sheet, place
 from cpm_opt.report.workbook.tables import Total, Written, added
 
 ACTIVE = "active"
+EXPLAINED = (44, 24)  # widths of the explanation's first column and of the others
 FLOWS = ("margin", "cash", "revenue")
 
 
@@ -202,7 +203,8 @@ def write_explanation(sheet: Sheet, told: Explanation) -> None:
             sheet.heads(row, table.columns)
             for cells in table.rows:
                 row += 1
-                sheet.high(row, [(of.text(cell), EXPLAINED[at > 0]) for at, (of, cell) in enumerate(zip(table.columns, cells, strict=True))])
+                told_cells = enumerate(zip(table.columns, cells, strict=True))
+                sheet.high(row, [(of.text(cell), EXPLAINED[at > 0]) for at, (of, cell) in told_cells])
                 for column, cell in enumerate(cells):
                     sheet.cell(row, column, cell, table.columns[column])
             row += 1

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -33,7 +33,8 @@ class ActualPeriod:
     """One period, NaN where nothing was delivered: `start`, `end`, `arrivals` `[S]` in customers; `moves[S, S + 1]`,
     the last column those who left (a row of NaN: not delivered); `on[S, O]` customers on options; `results[measure] =
     [S]`, of all customers of the segment; `use`, `capacity`, `extra`, `cost` `[R]`; `costs` by (cost, item), what is
-    not in it was not delivered. `period` is 1-based."""
+    not in it was not delivered. `period` is 1-based. `lines`: the first line about a table's segment (of actual_choices
+    segment and lever)."""
 
     period: int
     start: Numbers
@@ -47,6 +48,7 @@ class ActualPeriod:
     extra: Numbers
     cost: Numbers
     costs: Mapping[tuple[str, str], float]
+    lines: Mapping[tuple[str, ...], int] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,8 @@ class _Layout:
         self._known(table, frame, "resource", p.resources.names)
         if "lever" in frame:
             self._levers(table, frame)
+        if "item" in frame:
+            self._items(table, frame)
         again = frame.duplicated(list(table.key), keep="first")
         if again.any():
             message = "the row repeats the key of an earlier one, its period being filled in"
@@ -159,6 +163,25 @@ class _Layout:
         for lever in p.levers:
             mine = frame[frame["lever"] == lever.name]
             self._known(table, mine, "option", [p.options[o] for o in lever.options])
+
+    def _items(self, table: Table, frame: pd.DataFrame) -> None:
+        """Fixed and change costs are of a lever of the plan, credit is the firm's; `other` may be called anything."""
+        levers = [lever.name for lever in self.portfolio.levers]
+        for row in frame.to_dict("records"):
+            cost, item = str(row["cost"]), str(row["item"])
+            if cost == "other" or (not item if cost == "credit cost" else item in levers):
+                continue
+            if cost == "credit cost":
+                message, remedy = (
+                    "credit is the firm's and has no item",
+                    "leave it blank, or write it as other",
+                )
+            elif not item:
+                message, remedy = f"a {cost} is of a lever, and none is named", did_you_mean(item, levers)
+            else:
+                message, remedy = "the plan has no such lever", did_you_mean(item, levers)
+            place = {"row": int(row["line"]), "column": "item", "value": item}
+            self.faults.append(Fault(table.name, message, remedy, **place, code="unknown_reference"))  # type: ignore[arg-type]
 
     def _known(
         self, table: Table, frame: pd.DataFrame, column: str, names: Iterable[str], blank: bool = False
@@ -226,6 +249,7 @@ class _Layout:
                 for name in ("use", "capacity", "extra", "cost")
             },
             costs={(row["cost"], row["item"]): float(row["amount"]) for row in of.get("actual_costs", ())},
+            lines=_lines(of),
         )
 
     def _moves(self, rows: Iterable[Mapping[Any, Any]], segments: Mapping[str, int]) -> Numbers:
@@ -249,3 +273,17 @@ class _Layout:
                 on[segment, list(lever.options)] = 0.0
             on[segment, mine[row["option"]]] = row["customers"]
         return on
+
+
+def _lines(rows: Mapping[str, Iterable[Mapping[Any, Any]]]) -> dict[tuple[str, ...], int]:
+    """The first line about each segment, by table, segment and, of choices, lever."""
+    found: dict[tuple[str, ...], int] = {}
+    keys = {
+        "actual_customers": ("segment",),
+        "actual_moves": ("from",),
+        "actual_choices": ("segment", "lever"),
+    }
+    for table, columns in keys.items():
+        for row in rows.get(table, ()):
+            found.setdefault((table, *(row[column] for column in columns)), int(row["line"]))
+    return found

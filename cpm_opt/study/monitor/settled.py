@@ -114,7 +114,7 @@ def _settled(
     end = actual.end.copy()
     if following is not None:
         end = np.where(np.isnan(end), following.start, end)
-    arrivals, end = _ends(p, actual, start, end, faults)
+    arrivals, end = _ends(p, actual, following, start, end, faults)
     before = p.current if t == 0 else plan.decisions.customers_on[:, :, t - 1]
     if last is not None:
         before = last.on
@@ -153,7 +153,10 @@ def _on(
                 f"but only {start[s]:g} at the start of period {actual.period}"
             )
             remedy = "correct them, or state `start` in actual_customers"
-            faults.append(Fault("actual_choices", message, remedy, column="customers", code="too_many"))
+            line = actual.lines.get(("actual_choices", p.segments[s], lever.name))
+            faults.append(
+                Fault("actual_choices", message, remedy, row=line, column="customers", code="too_many")
+            )
         mine = known[:, number]
         filled = given.copy()
         filled[:, options == lever.base] += np.maximum(0.0, start - total)[:, None]
@@ -192,7 +195,12 @@ def _left_too(moves: Numbers, start: Numbers) -> Numbers:
 
 
 def _ends(
-    p: Portfolio, actual: ActualPeriod, start: Numbers, end: Numbers, faults: list[Fault]
+    p: Portfolio,
+    actual: ActualPeriod,
+    following: ActualPeriod | None,
+    start: Numbers,
+    end: Numbers,
+    faults: list[Fault],
 ) -> tuple[Numbers, Numbers]:
     """Arrivals and customers at the end, each from the other and the moves where it was not delivered."""
     moves = actual.moves
@@ -203,7 +211,8 @@ def _ends(
             f"the start of period {actual.period}"
         )
         remedy = "correct them, or state `start` in actual_customers"
-        faults.append(Fault("actual_moves", message, remedy, column="customers", code="too_many"))
+        line = actual.lines.get(("actual_moves", p.segments[s]))
+        faults.append(Fault("actual_moves", message, remedy, row=line, column="customers", code="too_many"))
     silent = np.isnan(moves[:, 0]) & (start > PRESENT)
     if silent.any():
         return actual.arrivals.copy(), end
@@ -217,7 +226,11 @@ def _ends(
             f"segment {shown(p.segments[s])} ends period {actual.period} with {end[s]:g} customers, but moves"
             f"{'' if np.isnan(actual.arrivals[s]) else ' and arrivals'} bring {end[s] - missing:g}"
         )
-        faults.append(
-            Fault("actual_customers", message, "correct one of the tables", column="end", code="unreconciled")
-        )
+        key, column = ("actual_customers", p.segments[s]), "end"
+        if np.isnan(actual.end[s]) and following is not None:
+            line, column = following.lines.get(key), "start"
+        else:
+            line = actual.lines.get(key)
+        remedy = "correct one of the tables"
+        faults.append(Fault(key[0], message, remedy, row=line, column=column, code="unreconciled"))
     return np.maximum(arrivals, 0.0), end

@@ -25,13 +25,13 @@ What was not delivered is taken at its standard and told; a variance that nothin
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from cpm_opt.portfolio.portfolio import Flags, Numbers
 from cpm_opt.study.monitor.actuals import ActualPeriod
-from cpm_opt.study.monitor.money import Bridge, bridge
+from cpm_opt.study.monitor.money import Bridge, bridge, shared_out
 from cpm_opt.study.monitor.plan import PlannedRun
 from cpm_opt.study.monitor.settled import PRESENT, SettledPeriod
 from cpm_opt.study.monitor.standards import Standard, change_costs, flow_of, use_of
@@ -43,19 +43,36 @@ STEPS = (
 # What a segment's contribution holds; all other postings are the firm's.
 OWN = ("margin", "effects", "change cost", "resource cost")
 FIXED, CHANGE, CREDIT, OTHER = "fixed cost", "change cost", "credit cost", "other"
+SPENDING = "spending"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """What one cost does to a variance (`step`): it was `paid`, and should have been `standard` (money of the period);
+    `cents` is its effect on profit in the unit of the bridge. `cost` and `item` as in actual_costs; the cost of a
+    resource is a `resource cost`."""
+
+    step: str
+    cost: str
+    item: str
+    standard: float
+    paid: float
+    cents: int = 0
 
 
 @dataclass(frozen=True)
 class Variance:
     """One period: `profit`, the bridge from planned to actual profit; `flexible`, what the flexible budget comes to by
     part of the firm (cents); in words, `assumed`, what the actual profit takes at its standard because it was not
-    delivered, and `unsplit`, what was not delivered and only leaves causes unsplit."""
+    delivered, and `unsplit`, what was not delivered and only leaves causes unsplit; `pieces`, cost by cost, what makes
+    up `spending` and `other`, to the cent."""
 
     period: int
     profit: Bridge
     flexible: tuple[int, ...]
     assumed: tuple[str, ...]
     unsplit: tuple[str, ...] = ()
+    pieces: tuple[Piece, ...] = ()
 
     @property
     def complete(self) -> bool:
@@ -71,12 +88,28 @@ class _Steps:
     amounts: dict[str, Numbers] = field(default_factory=dict)
     assumed: list[str] = field(default_factory=list)
     unsplit: list[str] = field(default_factory=list)
+    pieces: list[Piece] = field(default_factory=list)
 
     def segments(self, name: str, amounts: Numbers) -> None:
         self.amounts.setdefault(name, np.zeros(self.size + 1))[:-1] += amounts
 
     def firm(self, name: str, amount: float) -> None:
         self.amounts.setdefault(name, np.zeros(self.size + 1))[-1] += amount
+
+    def paid(self, piece: Piece) -> None:
+        self.pieces.append(piece)
+        self.firm(piece.step, piece.standard - piece.paid)
+
+    def told_apart(self, found: Bridge) -> tuple[Piece, ...]:
+        """The pieces in whole cents, which add up to the steps of the bridge."""
+        told: list[Piece] = []
+        for step in (SPENDING, OTHER):
+            mine, whole = [each for each in self.pieces if each.step == step], found.steps.get(step)
+            if mine and whole is not None:
+                values = [(each.standard - each.paid) * 10.0**found.decimals for each in mine]
+                cents = shared_out(values, sum(whole))
+                told += [replace(each, cents=cent) for each, cent in zip(mine, cents, strict=True)]
+        return tuple(told)
 
 
 def variance(
@@ -106,7 +139,8 @@ def variance(
     found = bridge(planned, ordered, actual, plan.portfolio.money_unit)
     first = [found.start, *(found.steps[name] or () for name in BEFORE_FLEXIBLE)]
     budget = tuple(sum(parts) for parts in zip(*(each for each in first if each), strict=True))
-    return Variance(settled.number, found, budget, tuple(steps.assumed), tuple(steps.unsplit))
+    pieces = steps.told_apart(found)
+    return Variance(settled.number, found, budget, tuple(steps.assumed), tuple(steps.unsplit), pieces)
 
 
 def _planned(plan: PlannedRun, settled: SettledPeriod, standard: Standard) -> Numbers:
@@ -226,8 +260,8 @@ def _resources(plan: PlannedRun, settled: SettledPeriod, steps: _Steps) -> None:
         steps.firm("capacity", -float(more.sum()))
     usual = r.unit_cost[:, t] * use + r.capacity_cost[:, t] * capacity + r.extra_cost[:, t] * extra
     paid = ~np.isnan(actual.cost)
-    if paid.any():
-        steps.firm("spending", -float((actual.cost[paid] - usual[paid]).sum()))
+    for i in np.flatnonzero(paid).tolist():
+        steps.paid(Piece(SPENDING, "resource cost", r.names[i], float(usual[i]), float(actual.cost[i])))
     unused = np.isnan(actual.use) & (r.unit_cost[:, t] != 0.0)
     for told, what, gone in (
         (steps.assumed, "cost", ~paid & costly),
@@ -273,10 +307,10 @@ def _other_costs(plan: PlannedRun, settled: SettledPeriod, standard: Standard, s
         changed = _change_cost(plan, settled, standard).sum(axis=0)
         should |= {(CHANGE, lever.name): float(cost) for lever, cost in zip(p.levers, changed, strict=True)}
     if paid:
-        steps.firm("other", 0.0)
+        steps.firm(OTHER, 0.0)
     for key in sorted(paid):
-        name = "other" if key[0] == OTHER or key not in should else "spending"
-        steps.firm(name, -(paid[key] - should.get(key, 0.0)))
+        name = OTHER if key[0] == OTHER or key not in should else SPENDING
+        steps.paid(Piece(name, *key, should.get(key, 0.0), paid[key]))
     silent = sorted(key for key, cost in should.items() if key not in paid and cost != 0.0)
     for source, item in silent:
         steps.assumed.append(f"{source}{f' of {item}' if item else ''}")

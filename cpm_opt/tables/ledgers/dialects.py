@@ -177,7 +177,7 @@ class _Sqlite(_OfDatabase):
     def cell(self, column: Column, raw: str, kind: str) -> Cell | None:
         there = f"nullif({raw}, '')"
         if column.kind == "date":
-            plain = f"typeof({there}) = 'text' AND length({there}) = 10 AND date({there}) = {there}"
+            plain = f"typeof({there}) = 'text' AND length({there}) = 10 AND date({there}, '+0 days') = {there}"
             return self._date(column, there, f"CASE WHEN {plain} THEN {there} END", [])
         if column.numeric:
             digits = f"substr({there}, CASE WHEN substr({there}, 1, 1) IN ('+', '-') THEN 2 ELSE 1 END)"

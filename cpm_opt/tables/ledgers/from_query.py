@@ -12,7 +12,7 @@ from cpm_opt.tables.cells import Nested, column_texts
 from cpm_opt.tables.column import Table
 from cpm_opt.tables.database import bare, begun, connected, not_one_select, told_by
 from cpm_opt.tables.files import Unreadable
-from cpm_opt.tables.source import Source
+from cpm_opt.tables.source import PLAIN, Source
 
 if TYPE_CHECKING:
     from sqlalchemy import Connection
@@ -56,7 +56,7 @@ def write_query(table: Table, source: Source, path: Path, held: Connection | Non
 
 
 def _written(connection: Connection, table: Table, source: Source, path: Path) -> None:
-    if source.path is None:
+    if source.path is None and source.spelling == PLAIN:
         _copied(connection, source, path)
     else:
         _fetched(connection, source, table, path)
@@ -92,12 +92,16 @@ def _column(label: str, kind: int) -> str:
 
 
 def _fetched(connection: Connection, source: Source, table: Table, path: Path) -> None:
-    """SQLite's rows, some thousand at a time."""
+    """SQLite's rows, or any that are to be spelt like their texts, some thousand at a time."""
     result = connection.execution_options(no_parameters=True).exec_driver_sql(source.query or "")
     header = [str(column[0]) for column in result.cursor.description] if result.cursor is not None else []
     numbers = {column.name for column in table.columns if column.numeric}
     labels = {theirs: ours for ours, theirs in source.columns.items()}
-    names = [at for at, label in enumerate(header) if labels.get(label, label) not in numbers]
+    names = [
+        at
+        for at, label in enumerate(header)
+        if labels.get(label, label) not in numbers or source.spelling != PLAIN
+    ]
     with path.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(header)

@@ -54,10 +54,16 @@ class Database:
             else:
                 raw: Any = opened.connection.dbapi_connection
                 raw.execute("begin")
+                # The end of a transaction is more than reading, which `begun` forbids.
+                self.stack.callback(raw.set_authorizer, None)
             self.connection: Connection = begun(opened, source)
         except BaseException:
             self._closed()
             raise
+
+    def close(self) -> None:
+        """Lets it go; a second time is no harm."""
+        self._closed()
 
     @property
     def driver(self) -> Any:
@@ -108,9 +114,9 @@ class _Cursor:
         return self.cursor
 
     def __exit__(self, kind: Any, *_: object) -> None:
+        self.cursor.close()
         if self.guarded and kind is not None and not self.connection.broken:
             self.connection.execute("rollback to savepoint cpm_opt")
-        self.cursor.close()
 
 
 @dataclass(eq=False)
@@ -225,6 +231,7 @@ class DatabaseTable:
             rows, faults = opened(
                 self.table, self.source, info, measures_known, file, self.database.connection
             )
+            self.database.close()
             if rows is None:
                 raise InputError(faults)
             self.state.rows, self.state.why = rows, why
@@ -295,6 +302,7 @@ def opened_in_database(
         why = "numbers or days are spelt in a way of their own" if source.spelling != PLAIN else ""
         why = why or f"column {odd[0]} is of a type that is read row by row"
         rows, wrong = opened(table, source, info, measures_known, file, database.connection)
+        database.close()
         if rows is not None:
             rows.state.told = why
         return rows, wrong
@@ -315,18 +323,22 @@ def _array(cells: Sequence[Any]) -> Any:
     return np.ma.array(values, mask=missing) if any(missing) else values
 
 
+_MASKED: Any = np.ma  # its functions are not typed
+
+
 def _joined(label: str, parts: Sequence[Any]) -> Any:
     """The blocks of a column as one; a block of NULLs alone is of the others' type."""
     if not parts:
         return np.array([], dtype=np.float64)
     if any(part.dtype != object for part in parts):
         parts = [
-            part if part.dtype != object else np.ma.masked_all(len(part), dtype=np.float64) for part in parts
+            part if part.dtype != object else _MASKED.masked_all(len(part), dtype=np.float64)
+            for part in parts
         ]
-    joined = np.ma.concatenate(parts) if any(map(np.ma.isMaskedArray, parts)) else np.concatenate(parts)
+    joined = _MASKED.concatenate(parts) if any(map(np.ma.isMaskedArray, parts)) else np.concatenate(parts)
     if joined.dtype != object:
         return joined
     if label in _DAYS:
         return joined.astype("datetime64[D]").astype("datetime64[ns]")
-    missing = np.equal(joined, None)
+    missing = np.array([cell is None for cell in joined], dtype=bool)
     return np.ma.array(joined, mask=missing) if missing.any() else joined

@@ -47,7 +47,14 @@ def opened(
             write_query(table, source, engine.folder / "query.csv", held)
         except Unreadable as error:
             return None, [error.fault]
-        source = Source("csv", engine.folder / "query.csv", columns=source.columns)
+        source = Source(
+            "csv",
+            engine.folder / "query.csv",
+            columns=source.columns,
+            decimal=source.decimal,
+            thousands=source.thousands,
+            date_format=source.date_format,
+        )
     path = source.path
     assert path is not None
     stamp = stamp_of(path)
