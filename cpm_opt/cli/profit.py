@@ -12,6 +12,7 @@ from cpm_opt.cli.options import Instance, Json, Plot
 
 if TYPE_CHECKING:
     from cpm_opt.costing import ProfitStatement
+    from cpm_opt.tables import Tables
 
 By = Annotated[
     list[str] | None,
@@ -66,14 +67,12 @@ def profit(
         draw,
         show,
         write,
-        write_error,
-        write_faults,
         write_json,
     )
     from cpm_opt.costing import cost_and_profit
     from cpm_opt.places import find_instance
     from cpm_opt.report import profit_report
-    from cpm_opt.tables import PLANNING, read_instance
+    from cpm_opt.tables import read_instance
 
     check_words(instance=instance, by=by, customer=customer, out=None if out is None else str(out))
     _refuse_both(customer, trace, {"--by": by, "--out": out, "--plot": plot})
@@ -107,11 +106,19 @@ def profit(
         )
     if plot is not None and not json:
         write(f"\nWritten: {plot}")
+    _tell_doubtful(tables)
+    return DONE
+
+
+def _tell_doubtful(tables: Tables) -> None:
+    """Prints the warnings of the raw tables."""
+    from cpm_opt.cli.output import write_error, write_faults
+    from cpm_opt.tables import PLANNING
+
     doubtful = [fault for fault in tables.faults if fault.warning and fault.table not in PLANNING]
     if doubtful:
         write_error("Doubtful:")
         write_faults(doubtful)
-    return DONE
 
 
 def _refuse_both(customer: str | None, trace: bool, options: Mapping[str, object]) -> None:

@@ -66,7 +66,8 @@ def _resources(run: RunRecord, units: Units) -> tuple[Table, list[str]]:
             holds = _holds(run, "resources", row)
             own, extra = (optional(run, "resources", row, column) for column in ("capacity", "extra"))
             cost = _costs(run, name, period).capacity
-            figures = (use, limit, own, extra, row["unit"] or "units", price, cost, price - cost)
+            net = None if _cash_counts(run) else price - cost
+            figures = (use, limit, own, extra, row["unit"] or "units", price, cost, net)
             rows.append((name, period, *figures, holds))
         fullest[name] = max(fullest[name], share)
     spare = [
@@ -115,6 +116,11 @@ def _costs(run: RunRecord, name: str, period: int, bought: float = 0.0) -> _Cost
     )
 
 
+def _cash_counts(run: RunRecord) -> bool:
+    """Whether cash is a rule: what capacity costs is felt there, too, so its worth less its cost is not all."""
+    return "cash" in run.facts["model"]["components"]
+
+
 def _cost_words(column: str, cost: float, counts: float) -> str:
     """A cost with its column, and what it counts in money of today where that is something else."""
     own, today = amount(cost), amount(cost * counts)
@@ -151,8 +157,8 @@ def _after_cost(run: RunRecord, row: Sequence[Cell], one: str) -> str:
     if not costs.capacity_cost:
         return ""
     told = f" before its own cost of {costs.capacity_cost}"
-    # Where cash is a rule, what capacity costs is felt there, too; at a kink, more is worth something else.
-    if "cash" in run.facts["model"]["components"] or (isinstance(row[-1], str) and "just" in row[-1]):
+    # At a kink, more is worth something else.
+    if _cash_counts(run) or (isinstance(row[-1], str) and "just" in row[-1]):
         return told
     net = price - costs.capacity
     return f"{told}, so one more {one} {'loses' if net < 0.0 else 'brings'} {amount(abs(net))}"

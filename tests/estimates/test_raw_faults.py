@@ -247,3 +247,13 @@ def test_a_plain_model_needs_no_scenarios(tmp_path: Path) -> None:
     assert read_problem(folder).portfolio is not None
     with pytest.raises(InputError, match="asks for scenarios"):
         read_problem(folder, "robust-portfolio")
+
+
+def test_points_on_a_curve_tell_no_error(tmp_path: Path) -> None:
+    price = np.linspace(8, 12, 30)
+    points = pd.DataFrame({"price": price, "volume": np.exp(5 - 1.5 * np.log(price))})
+    found = estimated(instance(tmp_path, FEE, price_points=points))
+    assert "no-error" in codes(found)
+    effects = found.frames["effects"]
+    assert effects[["margin_se", "revenue_se"]].isna().all(axis=None)
+    assert effects["source"].unique().tolist() == ["estimated"]

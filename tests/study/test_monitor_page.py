@@ -45,6 +45,13 @@ def test_the_example_of_the_page_runs_and_says_what_it_says(tmp_path, monkeypatc
         "customers 54", "54"
     )
     assert " 18,207 " in said["monitor"]
+    for cost in (
+        "staff-hours 20,400 20,910 -510",
+        "service 928.4 905 23.38",
+        "stable-rate 30 34 -4",
+        "in all -490.6",
+    ):
+        assert cost in said["monitor"], cost
     assert (tmp_path / "year-1.svg").stat().st_size > 0
 
 

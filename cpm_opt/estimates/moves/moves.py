@@ -21,7 +21,8 @@ Indices = NDArray[np.int64]
 @dataclass(frozen=True)
 class Moves:
     """`counts[S, S + 1]`: customers of each of `segments` who stayed and were followed to each of them, and (last
-    column) those who left, of `at_risk[S]` rows. `rates[S, S + 1]` after smoothing, with their standard errors; `weight` of the prior, as so many customers."""
+    column) those who left, of `at_risk[S]` rows. `rates[S, S + 1]` after smoothing, with their standard errors;
+    `weight` of the prior, as so many customers."""
 
     segments: tuple[str, ...]
     counts: Numbers
@@ -120,7 +121,7 @@ def destinations(panel: pd.DataFrame) -> Destinations:
     segments = tuple(sorted(str(name) for name in panel["segment"].unique()))
     place = {name: k for k, name in enumerate(segments)}
     rows = panel.sort_values(["customer", "period"], kind="stable")
-    here = rows["segment"].map(place).to_numpy(dtype=np.int64)
+    here: Indices = np.asarray(rows["segment"].map(place), dtype=np.int64)
     customer, period = rows["customer"].to_numpy(), rows["period"].to_numpy()
     follows = (customer[1:] == customer[:-1]) & (period[1:] == period[:-1] + 1)
     target = np.full(len(rows), -1, dtype=np.int64)

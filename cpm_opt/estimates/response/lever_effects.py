@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from cpm_opt.estimates.response.effort_effects import effort_rows
@@ -21,6 +22,7 @@ from cpm_opt.faults import Fault, InputError
 from cpm_opt.tables import Tables, check_frame
 
 LINE = "line"
+NOTHING = 1e-9  # an error that is smaller against the effect is one of rounding
 FROM: Mapping[str, Callable[[Tables, Mapping[str, pd.DataFrame], LeverRules], LeverRows]] = {
     "offers": offer_rows,
     "price_points": price_point_rows,
@@ -63,10 +65,34 @@ def with_levers(
             ("migration_effects", found.migration_effects),
         ):
             if rows:
+                rows, doubts = _known_errors(lever, name, rows)
                 made[name], wrong = added(tables, made.get(name), name, rows)
-                faults += wrong
+                faults += [*wrong, *doubts]
         notes += [f"lever {lever.lever}: effects from {_named(lever)}", *found.notes]
     return made, tuple(faults), tuple(notes)
+
+
+def _known_errors(
+    lever: LeverRules, name: str, rows: tuple[dict[str, Any], ...]
+) -> tuple[tuple[dict[str, Any], ...], list[Fault]]:
+    """Rows without errors of 0 (but for rounding): data on which a curve lies exactly tell no error, and that is told.
+
+    A single error of 0 beside others is right: margin does not move with volume at a price that leaves none.
+    """
+    kept, sure = [], 0
+    for row in rows:
+        errors = {key: row[key] for key in row if key == "se" or (key.endswith("_se") and key[:-3] in row)}
+        size = max((abs(float(row[key[:-3] or "rate"])) for key in errors), default=0.0)
+        exact = bool(errors) and all(error <= NOTHING * size for error in errors.values())
+        sure += exact
+        kept.append({**row, **dict.fromkeys(errors, np.nan)} if exact else row)
+    if not sure:
+        return rows, []
+    message = (
+        f"{sure} rows of lever {lever.lever} come out without any error, so none is known and none is written"
+    )
+    remedy = "check whether the raw table holds observations, or figures made by a formula"
+    return tuple(kept), [Fault(name, message, remedy, code="no-error", warning=True)]
 
 
 def added(

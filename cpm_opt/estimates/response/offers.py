@@ -183,9 +183,7 @@ def fit_offers(offers: pd.DataFrame, covariates: tuple[str, ...] = (), by_segmen
     size = len(segments)
     count = np.bincount(of_row, minlength=size).astype(np.float64)
     accepted = np.asarray(np.bincount(of_row, weights=taken, minlength=size), dtype=np.float64)
-    _refuse_thin(segments, accepted, count)
-    _refuse_prices(segments, of_row, price, taken, by_segment)
-    _refuse_few_clusters(offers, of_row, segments, by_segment)
+    _refuse(offers, of_row, segments, by_segment)
     centre = np.bincount(of_row, weights=price, minlength=size) / count
     seen = np.array([[price[of_row == s].min(), price[of_row == s].max()] for s in range(size)])
     held = [name for name in CONDITIONAL if name in offers and float(offers[name].abs().sum()) > 0.0]
@@ -276,9 +274,13 @@ def acceptance_line(offers: pd.DataFrame, controls: tuple[str, ...], clustered: 
     return Line(slope, float(found.bse[1]), elasticity, len(offers), clusters)
 
 
-def _refuse_few_clusters(
-    offers: pd.DataFrame, of_row: Indices, segments: tuple[str, ...], by_segment: bool
-) -> None:
+def _refuse(offers: pd.DataFrame, of_row: Indices, segments: tuple[str, ...], by_segment: bool) -> None:
+    """Raises InputError with what keeps offers from being fitted."""
+    price, taken = (offers[name].to_numpy(dtype=np.float64) for name in ("price", "accepted"))
+    accepted = np.bincount(of_row, weights=taken, minlength=len(segments)).astype(np.float64)
+    count = np.bincount(of_row, minlength=len(segments)).astype(np.float64)
+    _refuse_thin(segments, accepted, count)
+    _refuse_prices(segments, of_row, price, taken, by_segment)
     if "cluster" in offers:
         slope_of = of_row if by_segment else np.zeros_like(of_row)
         refuse_few_clusters(slope_of, segments if by_segment else ("",), offers["cluster"], "offers")

@@ -277,6 +277,9 @@ def _prices(run: RunRecord, units: Units) -> Iterator[Figure]:
     summary = (
         f"The dearest limit is {name} in {units.period} {period}: {units.worth(value)} for one more ({unit})."
     )
+    costs = (run.facts["portfolio"].get("resources") or {}).values()
+    if any(any(each["capacity_cost"]) for each in costs):
+        summary += " Capacity is worth that before its own cost (capacity_cost)."
     if len(dear) > MOST_BARS:
         summary += f" The {MOST_BARS} dearest of {len(dear)} are drawn."
         dear = dear[:MOST_BARS]

@@ -22,11 +22,13 @@ _BELOW = BELOW_TOO_LARGE.replace("DOUBLE", DOUBLE)
 
 @dataclass(frozen=True)
 class Dialect:
-    """DuckDB's. `small` is a type for codes of periods; `grouping_sets` whether one scan can group in two ways."""
+    """DuckDB's. `small` is a type for codes of periods; `grouping_sets` whether one scan can group in two ways;
+    `apart` ends a subquery whose values are to be computed once, however often they are used."""
 
     small: str = "TINYINT"
     grouping_sets: bool = True
     of_database: bool = False
+    apart: str = ""
 
     def number(self, value: float) -> str:
         """A float of the same bits."""
@@ -86,8 +88,12 @@ class _OfDatabase(Dialect):
             rows.append(f"({', '.join(cells)})")
         # Nothing is equal to NULL, so that nothing is found in an empty table.
         empty = ", ".join("NULL" if frame[column].dtype == object else self.nothing() for column in columns)
-        shown = ", ".join(f"column{at} AS {name(column)}" for at, column in enumerate(columns, start=1))
-        return f"(SELECT {shown} FROM (VALUES {', '.join(rows) or f'({empty})'}) AS v)"
+        # SQLite makes an index for a join only over a column of a stated type.
+        shown = ", ".join(
+            f"CAST(column{at} AS {'TEXT' if frame[column].dtype == object else DOUBLE}) AS {name(column)}"
+            for at, column in enumerate(columns, start=1)
+        )
+        return f"(SELECT {shown} FROM (VALUES {', '.join(rows) or f'({empty})'}) AS v{self.apart})"
 
     def _doubts(self, column: Column, value: str) -> list[str]:
         """What is out of any number's or of the column's bounds, or is no number."""
@@ -177,7 +183,9 @@ class _Sqlite(_OfDatabase):
     def cell(self, column: Column, raw: str, kind: str) -> Cell | None:
         there = f"nullif({raw}, '')"
         if column.kind == "date":
-            plain = f"typeof({there}) = 'text' AND length({there}) = 10 AND date({there}, '+0 days') = {there}"
+            plain = (
+                f"typeof({there}) = 'text' AND length({there}) = 10 AND date({there}, '+0 days') = {there}"
+            )
             return self._date(column, there, f"CASE WHEN {plain} THEN {there} END", [])
         if column.numeric:
             digits = f"substr({there}, CASE WHEN substr({there}, 1, 1) IN ('+', '-') THEN 2 ELSE 1 END)"
@@ -198,4 +206,5 @@ class _Sqlite(_OfDatabase):
 
 DUCKDB = Dialect()
 POSTGRES: Dialect = _Postgres("SMALLINT")
-SQLITE: Dialect = _Sqlite("INTEGER", grouping_sets=False)
+# SQLite puts the expressions of a subquery in the place of their names, unless it has a limit.
+SQLITE: Dialect = _Sqlite("INTEGER", grouping_sets=False, apart=" LIMIT -1")

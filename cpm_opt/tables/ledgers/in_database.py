@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from sqlalchemy import Connection
 
 _CHUNK = 20_000
+FETCH_SECONDS = MAX_SECONDS
 _DAYS = ("date", "first", "last")
 # PostgreSQL's numbers of its types.
 _KINDS = {20: "integer", 21: "integer", 23: "integer", 701: "float", 1700: "numeric", 25: "text", 1043: "text",
@@ -70,6 +71,12 @@ class Database:
         """The driver's own connection."""
         return self.connection.connection.dbapi_connection
 
+    def allow(self, seconds: float) -> None:
+        """Gives SQLite so long for what comes next; PostgreSQL counts for itself."""
+        if self.source.path is not None:
+            end = time.monotonic() + seconds
+            self.driver.set_progress_handler(lambda: time.monotonic() > end, 100_000)
+
     def columns(self) -> dict[str, str]:
         """The query's columns and their kinds, as far as a dialect knows them."""
         with _Cursor(self.driver.cursor()) as cursor:
@@ -81,9 +88,7 @@ class Database:
     def ask(self, query: str) -> Mapping[str, Any]:
         """The answer of a query, one array a column (masked where it holds NULLs)."""
         named = {"name": "cpm_opt"} if self.source.path is None else {}
-        if self.source.path is not None:
-            end = time.monotonic() + MAX_SECONDS
-            self.driver.set_progress_handler(lambda: time.monotonic() > end, 100_000)
+        self.allow(MAX_SECONDS)
         with _Cursor(self.driver.cursor(**named)) as cursor:
             cursor.execute(query)
             part = cursor.fetchmany(_CHUNK)
@@ -228,6 +233,7 @@ class DatabaseTable:
 
         if self.state.rows is None:
             info, measures_known, file = self.opening
+            self.database.allow(FETCH_SECONDS)
             rows, faults = opened(
                 self.table, self.source, info, measures_known, file, self.database.connection
             )
@@ -249,7 +255,7 @@ class DatabaseTable:
             parts.append(f"{value} AS {sql.name(label)}")
             doubts += [] if cell is None else [cell.doubt]
         parts.append(f"({' OR '.join(doubts)}) AS {DOUBTFUL}")
-        return f"(SELECT {', '.join(parts)} FROM ({bare(self.source)}\n) AS q)"
+        return f"(SELECT {', '.join(parts)} FROM ({bare(self.source)}\n) AS q{self.language.apart})"
 
     def _ask(self, query: str) -> Mapping[str, Any]:
         import sqlite3
@@ -260,9 +266,10 @@ class DatabaseTable:
             return self.database.ask(query)
         except (psycopg.Error, sqlite3.Error, OverflowError) as error:
             fault = told_by(error, self.source, self.table.name)
-            if fault.code != "query":
+            if fault.code not in ("query", "timeout"):
                 raise InputError([fault]) from error
-            self.in_rows("the database cannot add it up")
+            late = fault.code == "timeout"
+            self.in_rows("the database takes too long to add up" if late else "the database cannot add it up")
             raise InRowsNow from error
 
 
