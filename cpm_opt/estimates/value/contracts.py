@@ -13,13 +13,13 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cpm_opt.estimates.value import retention, sbg
-from cpm_opt.estimates.value.histories import WEEKS
 from cpm_opt.estimates.value.lifetime import STEP, Valued, joined
 from cpm_opt.estimates.value.model_estimate import ModelEstimate
 
 Numbers = NDArray[np.float64]
 
 CONTRACTS = "contracts"
+MONTHS = {"month": 1.0, "quarter": 3.0, "year": 12.0}
 
 
 @dataclass(frozen=True)
@@ -43,23 +43,23 @@ def value_contracts(
     """Value at the close of day `end`, of contracts that had begun by then.
 
     A contract whose last day is past has ended: its customer left after as many periods as it ran, at least one. The
-    others run: until their last day if they have one, else to the end of the period that is now. A period is a month,
-    quarter or year of average length; flows are at the beginnings of periods, the first one now.
+    others run: until their last day if they have one, else to the end of the period that is now. Periods are months,
+    quarters or years by the calendar, from the day on which a contract began; flows are at the beginnings of periods,
+    the first one now.
     """
     begun = contracts[contracts["start"] <= end]
-    length = WEEKS[period] * 7.0
-    tenure = (end - begun["start"]).dt.days.to_numpy(dtype=float) + 1.0
     last = begun["end"]
     ended = ((last <= end) & last.notna()).to_numpy()
-    ran = np.where(ended, (last - begun["start"]).dt.days.to_numpy(dtype=float) + 1.0, tenure)
-    times = np.where(ended, np.maximum(1.0, np.rint(ran / length)), np.floor(tenure / length)).astype(
-        np.int64
-    )
+    ran = calendar_periods(begun["start"], last.where(last.notna() & (last <= end), end), period)
+    times = np.where(ended, np.maximum(1.0, np.rint(ran)), np.floor(ran)).astype(np.int64)
     size = int(times.max(initial=0)) + 1
     lost, kept = (np.bincount(times[which], minlength=size).astype(np.float64) for which in (ended, ~ended))
     model = sbg.fit(lost, kept)
     running = begun[~ended]
-    sure = np.nan_to_num((running["end"] - end).dt.days.to_numpy(dtype=float) / length, nan=1.0)
+    tomorrow = pd.Series(end + pd.Timedelta(days=1), index=running.index)
+    sure = np.where(
+        running["end"].isna(), 1.0, calendar_periods(tomorrow, running["end"].fillna(end), period)
+    )
     present = running["margin"].to_numpy(dtype=float) * _annuity(sure, discount_rate)
     codes, names = pd.factorize(running["customer"], sort=True)
     later = _renewals(model, running, times[~ended], sure, discount_rate, periods)
@@ -72,6 +72,21 @@ def value_contracts(
         _summed(codes, present, len(names)),
         Valued(total, gradient, later.covariance),
     )
+
+
+def calendar_periods(first: pd.Series[pd.Timestamp], last: pd.Series[pd.Timestamp], period: str) -> Numbers:
+    """How many months, quarters or years from each first day to each last one, both included, by the calendar: a year
+    of 365 days is one, and so is a leap year. Days over whole months count as parts of the month in which they lie."""
+    begin = first.to_numpy(dtype="datetime64[D]")
+    after = last.to_numpy(dtype="datetime64[D]") + 1
+    begin_month, after_month = begin.astype("datetime64[M]"), after.astype("datetime64[M]")
+    begin_day = (begin - begin_month.astype("datetime64[D]")).astype(np.int64)
+    after_day = (after - after_month.astype("datetime64[D]")).astype(np.int64)
+    long = ((after_month + 1).astype("datetime64[D]") - after_month.astype("datetime64[D]")).astype(np.int64)
+    # A contract of the 31st has its month's day on the last day of a shorter month.
+    day = np.minimum(begin_day, long - 1)
+    months = (after_month - begin_month).astype(np.int64) + (after_day - day) / long
+    return np.asarray(months / MONTHS[period], dtype=np.float64)
 
 
 def _summed(codes: NDArray[np.intp], amounts: Numbers, size: int) -> Numbers:
