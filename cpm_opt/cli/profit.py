@@ -61,53 +61,64 @@ def profit(
 ) -> int:
     """Cost to serve, profit of each customer, tiers and the whale curve, from an instance's raw tables."""
     from cpm_opt.cli.boundary import DONE
-    from cpm_opt.cli.output import (
-        check_plot,
-        check_words,
-        draw,
-        show,
-        write,
-        write_json,
-    )
+    from cpm_opt.cli.output import check_plot, check_words, draw, show, write, write_json
     from cpm_opt.costing import cost_and_profit
     from cpm_opt.places import find_instance
     from cpm_opt.report import profit_report
+    from cpm_opt.report.profit_charts import profit_charts
     from cpm_opt.tables import read_instance
 
     check_words(instance=instance, by=by, customer=customer, out=None if out is None else str(out))
     _refuse_both(customer, trace, {"--by": by, "--out": out, "--plot": plot})
     check_plot(plot)
     tables = read_instance(find_instance(instance))
+    _refuse_unknown_keys(tables)
     statement = cost_and_profit(tables)
     dimensions = tuple(by or ())
     units = {"currency": tables.info.currency, "money_unit": tables.info.money_unit}
     left = () if out is None else _write_tables(statement, dimensions, out, bool(tables.large))
     if plot is not None:
-        from cpm_opt.report.profit_charts import profit_charts
-
         draw(plot, profit_charts(statement, tables.info))
     if customer is not None or trace:
-        from cpm_opt.costing.trace import trace as traced
-        from cpm_opt.report.profit_trace import trace_report
-
-        found = traced(statement, customer)
-        if json:
-            write_json({**found.as_dict(), **units})
-        else:
-            show(trace_report(found, tables.info))
+        _show_trace(statement, tables, customer, json)
     elif json:
         shown = {name: statement.by(name).reset_index().to_dict("records") for name in dimensions}
         write_json({**statement.as_dict(), **units, **({"by": shown} if shown else {})})
     else:
         show(profit_report(statement, tables.info, dimensions))
     if out is not None and not json:
-        write(
-            f"\nTables: {out}" + (f" (left out, for the ledger is long: {', '.join(left)})" if left else "")
-        )
+        some = f" (left out, for the ledger is long: {', '.join(left)})" if left else ""
+        write(f"\nTables: {out}{some}")
     if plot is not None and not json:
-        write(f"\nWritten: {plot}")
+        write(f"\nPlot: {plot}")
     _tell_doubtful(tables)
     return DONE
+
+
+def _show_trace(statement: ProfitStatement, tables: Tables, customer: str | None, json: bool) -> None:
+    """Prints where the figures of the firm, or of one customer, come from."""
+    from cpm_opt.cli.output import show, write_json
+    from cpm_opt.costing.trace import trace
+    from cpm_opt.report.profit_trace import trace_report
+
+    found = trace(statement, customer)
+    if json:
+        units = {"currency": tables.info.currency, "money_unit": tables.info.money_unit}
+        write_json({**found.as_dict(), **units})
+    else:
+        show(trace_report(found, tables.info))
+
+
+def _refuse_unknown_keys(tables: Tables) -> None:
+    """Raises InputError for keys under `[estimates]` that nothing reads: a rule of profit may be meant by them."""
+    from cpm_opt.faults import InputError
+
+    if tables.info.estimates:
+        from cpm_opt.estimates.settings import unknown_keys
+
+        faults = unknown_keys(tables.info.estimates)
+        if faults:
+            raise InputError(faults)
 
 
 def _tell_doubtful(tables: Tables) -> None:

@@ -39,6 +39,10 @@ MONEY = (
 )  # fmt: skip
 
 
+# Rounding of sums of floating-point numbers, relative to what is added.
+NOISE = 1e-13
+
+
 @dataclass(frozen=True)
 class PeriodProfit:
     """One period's result.
@@ -117,8 +121,18 @@ def period_profit(ledger: Ledger, period: Period) -> PeriodProfit:
         _ledger_total(ledger, period, totals, accounts, served),
     )
     if abs(found.unreconciled) > 0:
+        _refuse_sums_without_cents(found)
         raise DefectError(f"the profit of {period} does not reconcile: {found.unreconciled:.2f} is left")
     return found
+
+
+def _refuse_sums_without_cents(found: PeriodProfit) -> None:
+    """Raises InputError where money is so large that floating-point sums have no room for cents."""
+    size = float(found.customers[list(MONEY)].abs().to_numpy().sum())
+    if abs(found.unreconciled) <= NOISE * size:
+        message = f"money of {size:.3g} in all cannot be added up to the cent"
+        remedy = "state the ledgers in thousands, with money_unit = 1000 in instance.toml"
+        raise InputError([Fault("sales", message, remedy, code="too_large")])
 
 
 def _of(ledger: Ledger, table: str, period: Period) -> pd.DataFrame:

@@ -233,6 +233,16 @@ def read_rules(raw: Mapping[str, Any]) -> tuple[EstimateRules | None, tuple[Faul
     return (None if faults else rules), faults
 
 
+def unknown_keys(raw: Mapping[str, Any]) -> tuple[Fault, ...]:
+    """A fault for each key right under `[estimates]` that nothing reads, with the nearest one that something does."""
+    known = [*EstimateRules.model_fields, PROFIT]
+    return tuple(
+        rule_fault(key, "is no key that is known here", did_you_mean(key, known))
+        for key in raw
+        if key not in known
+    )
+
+
 def missing_rules(rules: EstimateRules, needed: tuple[str, ...]) -> tuple[Fault, ...]:
     """A fault for each part of `[estimates]` that an estimate needs and the instance does not state."""
     return tuple(

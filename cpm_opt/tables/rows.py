@@ -39,6 +39,21 @@ def _balance(frame: pd.DataFrame, refused: Refused) -> list[Fault]:
     return faults
 
 
+def _days_in_order(table: str, first: str, last: str) -> Callable[[pd.DataFrame, Refused], list[Fault]]:
+    """A check that no row ends before it begins; a blank day is no end and no beginning."""
+
+    def check(frame: pd.DataFrame, refused: Refused) -> list[Fault]:
+        told = refused.get(first, set()) | refused.get(last, set())
+        wrong = frame[(frame[last] < frame[first]) & ~frame[LINE].isin(told)]
+        return [
+            Fault(table, f"is before {first}, {begun:%Y-%m-%d}", "exchange the two days, or correct one",
+                  int(line), last, f"{ended:%Y-%m-%d}", code="ends_before")
+            for begun, ended, line in wrong[[first, last, LINE]].itertuples(index=False, name=None)
+        ]  # fmt: skip
+
+    return check
+
+
 def _scenarios(frame: pd.DataFrame, refused: Refused) -> list[Fault]:
     blank = (frame["target"] != "") & frame["factor"].isna()
     message, remedy = "is blank and is read as 0", "write the number"
@@ -92,6 +107,8 @@ def _options(frame: pd.DataFrame, _: Refused) -> list[Fault]:
 
 _CHECKS: Mapping[str, Callable[[pd.DataFrame, Refused], list[Fault]]] = {
     "balance": _balance,
+    "contracts": _days_in_order("contracts", "start", "end"),
+    "customers": _days_in_order("customers", "opened", "closed"),
     "options": _options,
     "scenarios": _scenarios,
 }

@@ -20,6 +20,9 @@ from tests.ledger import instance
 
 ROOT = Path(__file__).resolve().parents[2]
 CDNOW = ROOT / "instances" / "cdnow"
+INSTANCE = (
+    '[instance]\nname = "p"\ntitle = "P"\ncurrency = "EUR"\nperiod = "year"\nsource = "x"\nlicence = "x"\n'
+)
 
 
 def profit(*words: str) -> Result:
@@ -126,3 +129,23 @@ def test_the_charts_show_the_figures_of_the_statement(tmp_path: Path) -> None:
         refused = profit(str(bank), *words)
         assert refused.exit_code == 2
         assert told in refused.stderr
+
+
+def test_a_misspelt_section_of_estimates_is_a_fault_and_not_another_period(tmp_path: Path) -> None:
+    (tmp_path / "instance.toml").write_text(
+        INSTANCE + "[estimates.profitt]\nfirst_day = 2025-01-01\n", "utf-8"
+    )
+    (tmp_path / "sales.csv").write_text("customer,date,revenue,cost\na,2025-01-01,5,3\n", "utf-8")
+    done = profit(str(tmp_path))
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+    assert "did you mean 'profit'?" in done.stderr
+
+
+def test_money_without_room_for_cents_is_a_fault(tmp_path: Path) -> None:
+    (tmp_path / "instance.toml").write_text(INSTANCE + "[estimates]\ngross_margin = 0.3\n", "utf-8")
+    rows = "".join(f"{k},2025-01-{1 + k % 28:02},{0.14 * k:.2f}\n" for k in range(60))
+    text = f"customer,date,revenue\n{rows}big,2025-01-31,999999999999999\n"
+    (tmp_path / "sales.csv").write_text(text, "utf-8")
+    done = profit(str(tmp_path))
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+    assert "cannot be added up to the cent" in done.stderr

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cpm_opt.estimates.value import retention, sbg
-from cpm_opt.estimates.value.contracts import value_contracts
+from cpm_opt.estimates.value.contracts import calendar_periods, value_contracts
 from cpm_opt.estimates.value.retention import margin_multiple
 
 COHORT = [1000, 631, 468, 382, 326]
@@ -17,6 +17,35 @@ COHORT = [1000, 631, 468, 382, 326]
 def test_margin_multiples_as_published(retention: float, multiple: float) -> None:
     """Gupta and Lehmann 2003, margin multiples r / (1 + i - r) at i = 10 %."""
     assert margin_multiple(retention, 0.1) == pytest.approx(multiple, abs=0.005)
+
+
+@pytest.mark.parametrize("year", [2022, 2023, 2024])
+@pytest.mark.parametrize(("period", "count"), [("month", 12), ("quarter", 4), ("year", 1)])
+def test_a_year_has_as_many_periods_whatever_its_days(year: int, period: str, count: int) -> None:
+    """Leap years, and years without a leap day, in which a count by average lengths loses a period."""
+    first, last = pd.Series(pd.to_datetime([f"{year}-01-01"])), pd.Series(pd.to_datetime([f"{year}-12-31"]))
+    assert calendar_periods(first, last, period).tolist() == [count]
+    assert np.floor(calendar_periods(first, last - pd.Timedelta(days=1), period)).tolist() == [count - 1]
+
+
+def test_months_of_a_contract_that_began_on_the_31st() -> None:
+    first = pd.Series(pd.to_datetime(["2023-01-31"] * 3))
+    last = pd.Series(pd.to_datetime(["2023-02-26", "2023-02-27", "2023-03-30"]))
+    assert np.floor(calendar_periods(first, last, "month")).tolist() == [0, 1, 2]
+
+
+def test_a_cohort_dated_by_the_calendar_is_the_cohort_counted() -> None:
+    """1000, 631, 468, 382 over 2021 to 2023, which hold no leap day: the fit is that of the counts."""
+    years = {2021: 369, 2022: 163, 2023: 86}
+    ends = [f"{year}-12-31" for year, lost in years.items() for _ in range(lost)] + [None] * 382
+    contracts = pd.DataFrame(
+        {"customer": [str(n) for n in range(1000)], "start": pd.Timestamp("2021-01-01"), "end": pd.to_datetime(ends),
+         "margin": 1.0}
+    )  # fmt: skip
+    found = value_contracts(contracts, pd.Timestamp("2023-12-31"), "year", 0.1, 20)
+    counted = sbg.fit(np.array([0.0, 369, 163, 86]), np.array([0.0, 0, 0, 382]))
+    assert found.model.values == pytest.approx(counted.values, rel=1e-6)
+    assert found.model.converged
 
 
 def test_margin_multiples_are_sums_of_what_stays() -> None:
