@@ -25,7 +25,7 @@ import numpy as np
 import pandas as pd
 
 from cpm_opt.costing.activities import Served, cost_to_serve
-from cpm_opt.costing.bank import account_results
+from cpm_opt.costing.bank import SUMS, account_results
 from cpm_opt.costing.blanks import blank_where_missing
 from cpm_opt.costing.connected import connected_groups
 from cpm_opt.costing.ledger import Ledger
@@ -159,16 +159,7 @@ def _ledger_total(
 def _accounts(ledger: Ledger, period: Period) -> pd.DataFrame:
     rules = ledger.rules.bank
     if rules is None or ledger["accounts"].empty:
-        money = (
-            "mean",
-            "minimum",
-            "free",
-            "transfer_income",
-            "interest_earned",
-            "interest_paid",
-            "funding_cost",
-        )
-        columns = {name: pd.Series([], dtype="float64") for name in (*money, "revenue", "product_cost")}
+        columns = {name: pd.Series([], dtype="float64") for name in (*SUMS, "stability")}
         texts = {name: pd.Series([], dtype=object) for name in ("account", "customer", "kind", "product")}
         return pd.DataFrame({**texts, **columns})
     return account_results(ledger["accounts"], ledger["balances"], rules, period)

@@ -13,6 +13,7 @@ from math import nan
 
 import pandas as pd
 
+from cpm_opt.costing.bank import account_totals
 from cpm_opt.costing.break_even import Change, break_even_margin, break_even_revenue
 from cpm_opt.costing.concentration import (
     Concentration,
@@ -154,7 +155,8 @@ class ProfitStatement:
     def as_dict(self) -> dict[str, object]:
         """The figures of `cpm profit --json`; costs are positive, so that profit - idle_capacity_cost -
         unassigned_cost = ledger_total, off which profit_tax comes (None without a tax_rate); peak_share is over the
-        total profit, peak_at a fraction of customers."""
+        total profit, peak_at a fraction of customers; accounts are added up by kind (money; stability a fraction), and
+        margin_of_interest is a fraction a year of mean deposits. Both None (NaN) where there are no accounts."""
         now, found = self.reporting, self.concentration
         change = self.change
         paid = self.tax_on_profit(now)
@@ -203,6 +205,10 @@ class ProfitStatement:
             },
             "moves": None if self.moves is None else self.moves.to_dict("index"),
             "large": self.large.reset_index().to_dict("records"),
+            "accounts": None
+            if now.accounts.empty
+            else account_totals(now.accounts, ["kind"]).to_dict("index"),
+            "margin_of_interest": self.margin_of_interest,
             "notes": list(self.notes),
         }
 
@@ -246,9 +252,9 @@ def _prior(ledger: Ledger, before: Period) -> PeriodProfit | None:
     if len(ledger.sales.by_customer(before)):
         return period_profit(ledger, before)
     flows = [ledger[name]["date"] for name in ("activity_counts", "cost_pools")]
-    # The day before a period is its opening balance, so a balance there is no sign of an earlier period.
-    flows.append(ledger["balances"].loc[ledger["balances"]["date"] < before.last, "date"])
-    return period_profit(ledger, before) if any(before.holds(dates).any() for dates in flows) else None
+    # A balance of an earlier day holds or moves on; the day before a period is but its opening.
+    stood = bool((ledger["balances"]["date"] < before.last).any())
+    return period_profit(ledger, before) if stood or any(before.holds(day).any() for day in flows) else None
 
 
 def _with_tiers(found: PeriodProfit, ledger: Ledger) -> pd.DataFrame:
@@ -304,7 +310,7 @@ def _notes(ledger: Ledger, now: PeriodProfit, before: PeriodProfit | None) -> tu
     if before is not None and len(now.served.rows) and before.served.rows.empty:
         notes.append("no activity_counts lie in the prior period: its profit is before cost to serve")
     if len(ledger["accounts"]):
-        notes.append(f"accounts: {len(now.accounts):,} of {len(ledger['accounts']):,} have a balance in it")
+        notes.append(_stood(ledger, now))
     listed = ledger["customers"]
     if len(listed):
         strange = int((~now.customers.index.isin(listed["customer"])).sum())
@@ -316,3 +322,11 @@ def _notes(ledger: Ledger, now: PeriodProfit, before: PeriodProfit | None) -> tu
             f"service overhead: over {now.average_clients:,.2f} average clients (days as a client over days)"
         )
     return tuple(notes)
+
+
+def _stood(ledger: Ledger, now: PeriodProfit) -> str:
+    """How many accounts stood in the period, and how many of them only by a balance from before it."""
+    told = f"accounts: {len(now.accounts):,} of {len(ledger['accounts']):,} stood in it"
+    latest = ledger["balances"].groupby("account")["date"].max().reindex(now.accounts["account"])
+    held = int((latest < now.period.first - pd.Timedelta(days=1)).sum())
+    return told + (f"; the last balance of {held:,} lies before it and is held" if held else "")

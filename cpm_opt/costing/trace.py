@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from cpm_opt.costing.bank import balances_that_count
 from cpm_opt.costing.customer_profit import PeriodProfit
 from cpm_opt.costing.periods import Period
 from cpm_opt.costing.product_cost import BY_MARGIN, BY_UNIT_COST, STATED
@@ -171,8 +172,7 @@ def _of_accounts(
     now = statement.reporting
     accounts = now.accounts if customer is None else now.accounts[now.accounts["customer"] == customer]
     balances = statement.ledger["balances"]
-    day = pd.Timedelta(days=1)
-    inside = (balances["date"] >= now.period.first - day) & (balances["date"] <= now.period.last + day)
+    inside = balances_that_count(balances, now.period)
     parts = []
     for name in incomes:
         kind = "deposit" if name in ("transfer_income", "interest_paid") else "loan"
