@@ -156,6 +156,7 @@ def _write_tables(
         "pools": statement.reporting.served.pools,
         "activities": statement.cost_by_activity,
         **({} if statement.moves is None else {"moves": statement.moves}),
+        **({} if statement.accounts.empty else {"accounts": statement.accounts}),
         **{f"by_{name}": statement.by(name) for name in dimensions},
     }
     if not long:

@@ -28,6 +28,8 @@ Codes = NDArray[np.intp]
 
 SUMS = ("mean", "mean_open", "minimum", "free", "transfer_income", "interest_earned", "interest_paid", "funding_cost",
         "revenue", "product_cost")  # fmt: skip
+SHOWN = ("account", "customer", "kind", "product", "rate", "mean", "mean_open", "minimum", "stability", "free",
+         "transfer_income", "interest_earned", "interest_paid", "funding_cost", "revenue", "product_cost")  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,7 +83,12 @@ def _lines(balances: pd.DataFrame, period: Period) -> _Lines:
     ends = [
         (left, left + 1, day[left], day[left + 1]),  # between two balances of an account
         (tails, tails, day[tails], np.maximum(closing, day[tails])),  # the last one holds
-        (heads, heads, day[heads] - 1, day[heads]),  # the first one is that of the whole day on which it opens
+        (
+            heads,
+            heads,
+            day[heads] - 1,
+            day[heads],
+        ),  # the first one is that of the whole day on which it opens
     ]
     a, b, begin, until = (np.concatenate(parts) for parts in zip(*ends, strict=True))
     low = np.maximum(begin, opening[code[a]])
@@ -122,14 +129,14 @@ def average_balances(balances: pd.DataFrame, period: Period) -> pd.DataFrame:
     return found
 
 
-def balances_that_count(balances: pd.DataFrame, period: Period) -> pd.Series[bool]:
+def balances_that_count(balances: pd.DataFrame, period: Period) -> NDArray[np.bool_]:
     """Which rows the mean balances of a period are computed from: those in it, and their neighbours on both sides."""
     lines = _lines(balances, period)
     wide = lines.pieces.width > 0
     used = np.zeros(len(balances), dtype=bool)
     used[lines.order[lines.pieces.left[wide]]] = True
     used[lines.order[lines.pieces.right[wide]]] = True
-    return pd.Series(used, index=balances.index)
+    return used
 
 
 def stability(minimum: pd.Series[float], mean: pd.Series[float]) -> pd.Series[float]:

@@ -159,7 +159,7 @@ def _ledger_total(
 def _accounts(ledger: Ledger, period: Period) -> pd.DataFrame:
     rules = ledger.rules.bank
     if rules is None or ledger["accounts"].empty:
-        columns = {name: pd.Series([], dtype="float64") for name in (*SUMS, "stability")}
+        columns = {name: pd.Series([], dtype="float64") for name in (*SUMS, "stability", "rate")}
         texts = {name: pd.Series([], dtype=object) for name in ("account", "customer", "kind", "product")}
         return pd.DataFrame({**texts, **columns})
     return account_results(ledger["accounts"], ledger["balances"], rules, period)

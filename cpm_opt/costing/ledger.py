@@ -55,7 +55,9 @@ def read_ledger(tables: Tables) -> Ledger:
     faults = [*broken, *told]
     frames = {name: tables.frames.get(name, _empty(name)) for name in RAW}
     large = tables.large.get("sales")
-    if large is None and not any(len(frames[name]) for name in ("sales", "balances", "activity_counts")):
+    needed = ("sales", "balances", "activity_counts")
+    told_already = any(fault.table in needed for fault in broken)
+    if large is None and not told_already and not any(len(frames[name]) for name in needed):
         message = "is missing or has no usable row, and there are no balances and no activity_counts"
         faults.append(
             Fault("sales", message, "add sales.csv with customer, date and revenue", code="missing")

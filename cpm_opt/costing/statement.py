@@ -13,7 +13,7 @@ from math import nan
 
 import pandas as pd
 
-from cpm_opt.costing.bank import account_totals
+from cpm_opt.costing.bank import SHOWN, account_totals
 from cpm_opt.costing.break_even import Change, break_even_margin, break_even_revenue
 from cpm_opt.costing.concentration import (
     Concentration,
@@ -107,6 +107,15 @@ class ProfitStatement:
     def worst_ways_out(self, most: int) -> pd.DataFrame:
         """The same of the `most` who lose the most money."""
         return ways_out(product_matrix(self.reporting, self.losing[:most]), self.margins)
+
+    @property
+    def accounts(self) -> pd.DataFrame:
+        """A bank's accounts that stood in the period, with the columns of `bank.account_results`; by account."""
+        return self.reporting.accounts[list(SHOWN)].set_index("account")
+
+    def account_totals(self, *by: str) -> pd.DataFrame:
+        """The accounts added up by some of their columns, kind say; see `bank.account_totals`."""
+        return account_totals(self.reporting.accounts, list(by))
 
     @property
     def change(self) -> Change | None:
@@ -205,9 +214,7 @@ class ProfitStatement:
             },
             "moves": None if self.moves is None else self.moves.to_dict("index"),
             "large": self.large.reset_index().to_dict("records"),
-            "accounts": None
-            if now.accounts.empty
-            else account_totals(now.accounts, ["kind"]).to_dict("index"),
+            "accounts": None if now.accounts.empty else self.account_totals("kind").to_dict("index"),
             "margin_of_interest": self.margin_of_interest,
             "notes": list(self.notes),
         }

@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 WEAK = 2.0
 TOLERANCE = 1e-9
 NEAR = 1e-6
-CENT = 0.005 + 1e-9  # figures that are written to the cent
+CENT = 0.005 + 1e-9  # what rounding to the cent takes from figures that are written so
 PERCENT = 10.0  # an elasticity beyond this is likely of prices in percent
 FRACTIONS = frozenset({"fraction", "share", "rate", "probability"})
 REMEDIES = {
@@ -202,7 +202,9 @@ def _counted_twice(frames: Mapping[str, pd.DataFrame]) -> list[Lint]:
         }
         asked = [*spent_on.items(), *gross.items(), (" and ".join(sorted(spent_on)), sum(spent_on.values()))]
         for resource, spent in asked:
-            near = max(NEAR * max(1.0, abs(spent)), min(CENT, 0.01 * abs(spent)))
+            near = NEAR * max(1.0, abs(spent))
+            if _in_cents(float(effect["margin"])):
+                near = max(near, min(CENT, 0.01 * abs(spent)))
             if abs(spent) > TOLERANCE and abs(float(effect["margin"]) + spent) <= near:
                 text = (
                     f"{segment}, {lever} {option}: margin {float(effect['margin']):.4g} is just what {resource} "
@@ -211,6 +213,11 @@ def _counted_twice(frames: Mapping[str, pd.DataFrame]) -> list[Lint]:
                 told.append(Lint("counted-twice", "effects", "margin", text))
                 break
     return told
+
+
+def _in_cents(amount: float) -> bool:
+    """Whether a figure is written to the cent, so that a cost in it may be a rounded one."""
+    return abs(amount - round(amount, 2)) < TOLERANCE
 
 
 def _impossible(frames: Mapping[str, pd.DataFrame]) -> list[Lint]:

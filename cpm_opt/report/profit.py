@@ -55,6 +55,7 @@ def profit_report(statement: ProfitStatement, info: InstanceInfo, by: tuple[str,
     sections = [
         _layers(statement, units),
         _activities(statement, units),
+        _accounts(statement, units),
         _tiers(statement, units),
         _concentration(statement, units),
         _customers(statement, units),
@@ -163,6 +164,33 @@ def _activities(statement: ProfitStatement, units: Units) -> Section | None:
     tables = (_table("pools", served.pools, pools, 20), _table("activities", by_cost, activities, 20))
     told = "Idle capacity stays with the pool; no customer bears it."
     return Section("cost_to_serve", "Cost to serve", (told,), tuple(table for table in tables if table.rows))
+
+
+def _accounts(statement: ProfitStatement, units: Units) -> Section | None:
+    """A bank's accounts by kind and product."""
+    accounts = statement.reporting.accounts
+    if accounts.empty:
+        return None
+    totals = statement.account_totals("kind", "product").reset_index("product")
+    told = ["Stability is minimum over mean balance, both of the days on which an account stood."]
+    late = int((accounts["mean"] != accounts["mean_open"]).sum())
+    if late:
+        told.append(
+            f"{counted(late, 'account')} opened within the period; the days before count 0 in the mean."
+        )
+    columns = (
+        Column("kind", "kind"),
+        Column("product", "product"),
+        Column("accounts", "accounts", NUMBER),
+        _money("mean", "mean balance", units),
+        *((_money("mean_open", "mean while open", units),) if late else ()),
+        _money("minimum", "minimum", units),
+        Column("stability", "stability", SHARE),
+        _money("free", "free for placing", units),
+        _money("revenue", "brought", units),
+        _money("product_cost", "cost", units),
+    )
+    return Section("accounts", "Accounts", tuple(told), (_table("accounts", totals, columns, 30),))
 
 
 def _tiers(statement: ProfitStatement, units: Units) -> Section:

@@ -121,7 +121,9 @@ COSTS = Table(
             required=True,
             choices=("fixed cost", "change cost", "credit cost", "other"),
         ),
-        optional_reference("item", "lever of a fixed or a change cost; of `other` a name of your own", "none"),
+        optional_reference(
+            "item", "lever of a fixed or a change cost; of `other` a name of your own", "none"
+        ),
         Column("amount", "number", "what was paid; negative is a refund", "money of the period", True, 0.0),
         _PERIOD,
     ),

@@ -64,9 +64,8 @@ def parse(
     lines = text.split("\n")
     longest = max(map(len, lines))
     if longest > MAX_LINE:
-        message = f"the line has {longest:,} characters, over the limit of {MAX_LINE:,}"
         row = next(at for at, line in enumerate(lines, start=1) if len(line) == longest)
-        return None, [Fault(table, message, "the file is not a table", row=row, code="line_too_long")]
+        return None, [line_too_long(table, row, longest)]
     rows, starts, broken = _rows(lines, table, delimiter)
     if not rows:
         if broken:
@@ -82,12 +81,21 @@ def parse(
         return None, broken
     body, at, faults = _even_rows(rows[1:], starts[1:], len(header), table)
     if not body and not faults:
-        remedy = "delete the file or add a row"
-        return None, [
-            Fault(table, "is an empty table: it has a header and no rows", remedy, code="empty_table")
-        ]
+        return None, [empty_table(table)]
     columns: list[Sequence[str]] = list(zip(*body, strict=True)) if body else [() for _ in header]
     return (Records(header, columns, at) if body else None), faults
+
+
+def line_too_long(table: str, row: int, length: int) -> Fault:
+    """The fault of a line of more than `MAX_LINE` characters."""
+    message = f"the line has {length:,} characters, over the limit of {MAX_LINE:,}"
+    return Fault(table, message, "the file is not a table", row=row, code="line_too_long")
+
+
+def empty_table(table: str, kind: str = "csv") -> Fault:
+    """The fault of a table without a row, from a file of this kind."""
+    remedy, head = "delete the file or add a row", "columns" if kind == "parquet" else "a header"
+    return Fault(table, f"is an empty table: it has {head} and no rows", remedy, code="empty_table")
 
 
 def _rows(lines: list[str], table: str, delimiter: str) -> tuple[list[list[str]], list[int], list[Fault]]:

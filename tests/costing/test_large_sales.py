@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +18,8 @@ from cpm_opt.costing import cost_and_profit, profitability
 from cpm_opt.costing.dimensions import DIMENSIONS
 from cpm_opt.faults import InputError
 from cpm_opt.tables import Tables, read_instance
-from cpm_opt.tables.ledgers import large
+from cpm_opt.tables.ledgers import broken, large
+from cpm_opt.tables.ledgers.engine import start
 from tests.ledger import HEADER, instance
 
 RULES = """[estimates]
@@ -183,6 +187,23 @@ TEXTS: dict[str, str | bytes] = {
 }
 
 
+TEXTS |= {
+    "every row too few": H + "a,2025-01-01\n" * 70,
+    "every row too many, and two are blank": H + "   \n,\n" + "a,2025-01-01,1,5,x,\n" * 3,
+    "every row but of two widths": H + "a,2025-01-01,1,5\nb,2025-01-01,1,5,x,y\n",
+    "no row": H + "\n\n   \n,,,,\n",
+    "blank rows of another width": H + FINE + ",,\n" + FINE,
+    "a line too long": H + FINE + "a" * 1_200_000 + ",2025-01-01,1,5,x\n" + FINE,
+    "the first line too long": H[:-1] + "x" * 1_000_001 + "\n" + FINE,
+    "a line of two-byte characters": H
+    + FINE
+    + "z,2025-01-01,1,5,\n"
+    + "a,2025-01-01,1,5,"
+    + "\u00e4" * 999_983
+    + "\nb,2025-01-01,1,x,\n",
+}
+
+
 @pytest.mark.parametrize("case", TEXTS)
 def test_a_large_file_has_the_faults_of_a_small_one(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str
@@ -199,7 +220,74 @@ def test_a_large_file_has_the_faults_of_a_small_one(
     if "sales" in tables.large:
         found |= {fault.line() for fault in tables.large["sales"].check()}
     assert found == wanted
-    assert bool(wanted) == (case not in ("sound", "crlf and a mark", "spelt oddly"))
+    assert bool(wanted) == (
+        case not in ("sound", "crlf and a mark", "spelt oddly", "blank rows of another width")
+    )
+
+
+ODD_ROWS: dict[str, bytes] = {
+    "few fields": b"a,2025-01-01\n",
+    "many fields": b"a,2025-01-01,1,5,o,x\n",
+    "not UTF-8": b"M\xfcller,2025-01-01,1,5,o\n",
+}
+
+
+@pytest.mark.parametrize("most", [10_000, 0])
+@pytest.mark.parametrize("case", ODD_ROWS)
+def test_of_many_rows_that_are_no_records_the_first_are_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, case: str, most: int
+) -> None:
+    """By DuckDB where they are few, by Python where they are many: the same, and how many more there are."""
+    monkeypatch.setattr(broken, "FEW", most)
+    rows = (FINE.encode() + ODD_ROWS[case] + b"   \n") * 60
+    sales = H.encode() + rows + b"a,2025-01-01,1,five,o\n"
+    (tmp_path / "instance.toml").write_text(HEADER.format(period="year"), encoding="utf-8")
+    (tmp_path / "sales.csv").write_bytes(sales)
+    found = read_large(tmp_path, monkeypatch).large["sales"].check()
+    code = "encoding" if case == "not UTF-8" else "field_count"
+    assert [fault.row for fault in found if fault.code == code] == list(range(3, 3 + 3 * 50, 3))
+    more = [fault.message for fault in found if fault.code == "more"]
+    assert len(more) == 1
+    # Blank lines count as rows where only the lines are known.
+    assert more[0].startswith("10 more rows" if most else "up to 70 more rows")
+    assert any(fault.column == "revenue" and fault.row == 182 for fault in found) == (code == "field_count")
+
+
+def test_blank_lines_by_the_thousand_are_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(broken, "FEW", 0)
+    sales = H + ("   \n" * 500 + FINE) * 4
+    instance(tmp_path, None, "[estimates]\ngross_margin = 0.5\n", "year", {"sales": sales})
+    assert cost_and_profit(read_large(tmp_path, monkeypatch)).customers["lines"].tolist() == [4]
+
+
+def test_a_ledger_without_a_row_has_no_statement(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instance(
+        tmp_path, None, "[estimates]\ngross_margin = 0.5\n", "year", {"sales": H + "\n" * 50 + " \n,,,,\n"}
+    )
+    for ask in (cost_and_profit, profitability):
+        with pytest.raises(InputError, match="sales: is an empty table"):
+            ask(read_large(tmp_path, monkeypatch))
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_a_query_and_keeps_its_number(number: signal.Signals) -> None:
+    """DuckDB would make a RuntimeError of it, which passes for a defect."""
+
+    def stop(found: int, frame: object) -> None:
+        raise KeyboardInterrupt(found)
+
+    long = "SELECT sum(sqrt(a.range * b.range)) FROM range(1000000) AS a, range(1000000) AS b"
+    before = signal.signal(number, stop)
+    timer = threading.Timer(0.3, os.kill, (os.getpid(), number))
+    try:
+        timer.start()
+        with pytest.raises(KeyboardInterrupt) as stopped:
+            start().columns(long)
+        assert stopped.value.args == (number,)
+        assert signal.getsignal(number) is stop
+    finally:
+        timer.join()
+        signal.signal(number, before)
 
 
 def test_faulty_cells_stop_a_statement_and_sound_odd_ones_count(

@@ -6,6 +6,7 @@ import json
 import re
 from pathlib import Path
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -251,7 +252,7 @@ def test_a_bank_of_the_lectures(tmp_path: Path) -> None:
         "[estimates.profit]\nfirst_day = 2025-01-01\nlast_day = 2025-12-31\n"
         "[estimates.profit.bank]\ntransfer_price = 0.035\n",
         accounts="account,customer\n1,small\n2,large\n3,idle\n",
-        balances="account,date,balance\n1,2025-01-01,1500\n1,2025-12-31,1500\n2,2025-06-30,15000\n3,2025-06-30,0\n",
+        balances="account,date,balance\n1,2025-01-01,1500\n1,2025-12-31,1500\n2,2025-01-01,15000\n3,2025-06-30,0\n",
         activities="activity,transaction_rate\nstatement,1\nvisit,3\ncall,2\n",
         activity_counts="activity,customer,count\n"
         + "".join(
@@ -264,6 +265,26 @@ def test_a_bank_of_the_lectures(tmp_path: Path) -> None:
     assert found.customers["tier"].to_dict()["idle"] == "inactive"
     assert found.reporting.ledger_total == pytest.approx(457.5)
     assert found.margin_of_interest == pytest.approx(120 / 16500)
+    answer = json.loads(json_text(found.as_dict()))
+    assert answer["margin_of_interest"] == pytest.approx(120 / 16500)
+    totals = answer["accounts"]["deposit"]
+    assert (totals["accounts"], totals["mean"], totals["stability"]) == (
+        3,
+        pytest.approx(16500),
+        pytest.approx(1),
+    )
+    assert totals["transfer_income"] == pytest.approx(577.5)
+    out = tmp_path / "out"
+    told = CliRunner().invoke(app, ["profit", str(tmp_path), "--out", str(out)])
+    assert told.exit_code == 0, told.output
+    assert "stability" in told.stdout
+    written = pd.read_csv(out / "accounts.csv", dtype={"account": str}, index_col="account")
+    assert list(written.columns) == [
+        "customer", "kind", "product", "rate", "mean", "mean_open", "minimum", "stability", "free", "transfer_income",
+        "interest_earned", "interest_paid", "funding_cost", "revenue", "product_cost",
+    ]  # fmt: skip
+    assert written["revenue"].sum() - written["product_cost"].sum() == pytest.approx(577.5)
+    assert written.loc["1", ["mean", "minimum", "stability"]].tolist() == pytest.approx([1500, 1500, 1])
     assert found.by("product").loc["deposit", "revenue"] == pytest.approx(577.5)
 
 
@@ -315,8 +336,9 @@ def test_every_ledger_reconciles_to_the_cent(
     assert answer["unreconciled"] == 0
     inside = [line for line in sales if str(line[1]) >= "2025"]
     left = 0.25 * sum(float(str(line[2])) for line in inside)  # the gross margin, added up by hand
-    years = 0.9 * 0.07 - 0.03  # of the deposit
+    years = (0.9 * 0.07 - 0.03) * 334 / 365  # of the deposit, from 1 February on
+    lent = (1 + 61 / 2) / 365 * (0.2 - 0.07)  # of the loan, whole on 1 May and 0 on 1 July
     outside = 3.33 * sum(int(str(line[3])) for line in counts if line[0] == "visit")
-    by_hand = left + balance * years + balance / 2 * (0.2 - 0.07) - sum(expense) - outside
+    by_hand = left + balance * (years + lent) - sum(expense) - outside
     assert answer["ledger_total"] == pytest.approx(by_hand, abs=0.01)
     assert answer["profit"] == pytest.approx(float(found.matrix["profit"].sum()), abs=0.01)

@@ -103,11 +103,12 @@ BANK = {
 
 def bank(folder: Path, rules: str = BANK_SEGMENTS, **tables: str) -> Tables:
     """The bank, an instance by year; h1 to h3 belong to the holding. A statement costs 2."""
-    balances = [
-        f"{name},{year}-06-30,{money}"
-        for name, both in BANK.items()
-        for year, money in zip((2024, 2025), both, strict=True)
-    ]
+    # Straight lines through the ends of 2023, 2024 and 2025 whose means are those of the years.
+    balances = []
+    for name, (before, now) in BANK.items():
+        middle = min(before, now)
+        ends = {2023: 2 * before - middle, 2024: middle, 2025: 2 * now - middle}
+        balances += [f"{name},{year}-12-31,{money}" for year, money in ends.items()]
     ledgers = {
         "customers": "customer,group\n" + "".join(f"{n},{'holding' if n < 'i' else ''}\n" for n in BANK),
         "accounts": "account,customer,rate\n" + "".join(f"{name},{name},0.04\n" for name in BANK),

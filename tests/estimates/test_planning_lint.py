@@ -75,7 +75,7 @@ def test_clean_tables_give_no_doubt(tmp_path: Path) -> None:
         ("migration_effects", "care,call,0.05,in_force,0.01", "care,call,0.05,in_force,0.04", "weak-estimate",
          "a to a, care call (in_force)"),
         ("effects", "b,care,call,-11,0,", "b,care,call,-20,0,", "counted-twice", "b, care call: margin -20 is just"),
-        ("effects", "b,care,call,-11,0,", "b,care,call,-20.004,0,", "counted-twice", "margin -20 is just what"),
+        ("usage", "hours,0.5,,care,call", "hours,0.2751,,care,call", "counted-twice", "margin -11 is just what"),
         ("migration_effects", "a,a,care,call,0.05,in_force,0.01",
          "a,a,care,call,0.25,in_force,0.01\na,a,care,call,-0.2,on_change,0.01", "impossible-rate", "rate of 1.05"),
         ("usage", "hours,0.5,,care,call", "hours,0.5,a,care,none\nhours,0.8,a,care,call", "counted-twice", "a, care"),

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import os
 import shutil
+import signal
 import tempfile
+import threading
 import weakref
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,12 +29,14 @@ class Engine:
 
     def columns(self, sql: str) -> Mapping[str, Any]:
         """The answer of a query as one NumPy array a column (masked where it holds NULLs)."""
-        found: Mapping[str, Any] = self.connection.execute(sql).fetchnumpy()
+        with _stoppable():
+            found: Mapping[str, Any] = self.connection.execute(sql).fetchnumpy()
         return found
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The answer of a query that has few rows."""
-        return self.connection.execute(sql).fetchall()
+        with _stoppable():
+            return self.connection.execute(sql).fetchall()
 
 
 def start() -> Engine:
@@ -57,6 +62,35 @@ def start() -> Engine:
     engine = Engine(connection, folder)
     weakref.finalize(engine, _end, connection, folder)
     return engine
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Signals during a query end it as they end all else: DuckDB makes a RuntimeError of whatever their handler raises,
+    so their number is noted here. Raises KeyboardInterrupt with it."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    heard: list[int] = []
+
+    def note(number: int, frame: object) -> None:
+        heard.append(number)
+        raise KeyboardInterrupt(number)
+
+    # A signal that is ignored, or ends the program at once, does so here too.
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    caught = {number: handler for number, handler in before.items() if callable(handler)}
+    try:
+        for number in caught:
+            signal.signal(number, note)
+        yield
+    except RuntimeError as error:
+        if heard:
+            raise KeyboardInterrupt(heard[0]) from error
+        raise
+    finally:
+        for number, handler in caught.items():
+            signal.signal(number, handler)
 
 
 def _end(connection: DuckDBPyConnection, folder: Path) -> None:

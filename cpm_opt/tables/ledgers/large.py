@@ -10,7 +10,7 @@ import hashlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.tables.column import Column, Table
@@ -18,6 +18,7 @@ from cpm_opt.tables.info import InstanceInfo
 from cpm_opt.tables.ledgers import expressions as sql
 from cpm_opt.tables.ledgers.dialects import DUCKDB, Dialect
 from cpm_opt.tables.ledgers.engine import Engine
+from cpm_opt.tables.records import empty_table
 from cpm_opt.tables.source import Source
 from cpm_opt.toml_file import TomlFile
 
@@ -27,8 +28,9 @@ if TYPE_CHECKING:
 THRESHOLD = 20_000_000
 CONDENSED = frozenset({"sales"})
 DOUBTFUL = "doubtful"
-CHECK = f"SELECT count_if({DOUBTFUL}) AS {DOUBTFUL} FROM {{rows}}"
+CHECK = f"SELECT count_if({DOUBTFUL}) AS {DOUBTFUL}, count(*) AS records FROM {{rows}}"
 
+Answer = TypeVar("Answer")
 Stamp = tuple[int, int, int]
 
 
@@ -39,9 +41,11 @@ class InRowsNow(Exception):
 @dataclass(eq=False)
 class _State:
     """What was learnt by asking: whether cells need the exact reading, how many records there are, and whether each is
-    a line of its own; `told`, why the rows of a query had to be fetched."""
+    a line of its own; `told`, why the rows of a query had to be fetched. `broken`: the faults of rows that are no
+    records, once some were met (None: none were; an empty list: they are blank)."""
 
     exact: bool = False
+    broken: list[Fault] | None = None
     count: int | None = None
     plain_lines: bool | None = None
     told: str = ""
@@ -53,8 +57,9 @@ class LargeTable:
     """A table of the catalogue in a CSV or Parquet file, with a DuckDB at hand (a query's rows are in a CSV file that
     goes with it, and its records have numbers instead of lines).
 
-    `relation` is the file as SQL reads it, `cells` the SQL of each column's raw cells by the catalogue's name, `kinds`
-    their types in DuckDB, `header` the file's own columns in order; `stamp` tells whether the file is still the same.
+    `strict` is the file as SQL reads it, up to the first row that is no record; `lenient` leaves such rows out.
+    `cells` is the SQL of each column's raw cells by the catalogue's name, `kinds` their types in DuckDB, `header` the
+    file's own columns in order; `stamp` tells whether the file is still the same.
     """
 
     table: Table
@@ -62,7 +67,8 @@ class LargeTable:
     path: Path
     info: InstanceInfo
     header: tuple[str, ...]
-    relation: str
+    strict: str
+    lenient: str
     cells: Mapping[str, str]
     kinds: Mapping[str, str]
     stamp: Stamp
@@ -79,6 +85,11 @@ class LargeTable:
     def dialect(self) -> Dialect:
         """The SQL that it is asked in."""
         return DUCKDB
+
+    @property
+    def relation(self) -> str:
+        """The file as SQL reads it at present."""
+        return self.strict if self.state.broken is None else self.lenient
 
     @property
     def told(self) -> str:
@@ -136,6 +147,7 @@ class LargeTable:
             found = self.ask(query.replace("{rows}", self.rows(needed)))
         if broken or (self.state.exact and int(found[DOUBTFUL].sum())):
             self._judge(needed, broken)
+        self._refuse_nothing(found)
         self.state.checked.update(wanted)
         return found
 
@@ -154,8 +166,9 @@ class LargeTable:
         connection = self.engine.connection
         connection.execute("SET preserve_insertion_order = true")
         try:
-            found = self.engine.rows(
-                f"SELECT record_number FROM {lines} WHERE {where} ORDER BY record_number LIMIT {most}"
+            found = self.told_by(
+                self.engine.rows,
+                f"SELECT record_number FROM {lines} WHERE {where} ORDER BY record_number LIMIT {most}",
             )
         finally:
             connection.execute("SET preserve_insertion_order = false")
@@ -164,18 +177,31 @@ class LargeTable:
     def ask(self, query: str) -> Mapping[str, Any]:
         """The answer of a query, one array a column. Raises InputError where the file cannot be cut into records,
         changed meanwhile, or needs more memory or disk than there is."""
-        import duckdb
-
-        from cpm_opt.tables.ledgers.offenders import refusal
-
-        try:
-            found = self.engine.columns(query)
-        except duckdb.Error as error:
-            raise InputError([refusal(self, error)]) from error
+        found = self.told_by(self.engine.columns, query)
         if stamp_of(self.path) != self.stamp:
             message, remedy = f"{self.path.name} changed while it was read", "run again when it is complete"
             raise InputError([Fault(self.table.name, message, remedy, code="changed_while_read")])
         return found
+
+    def told_by(self, run: Callable[[str], Answer], query: str) -> Answer:
+        """What the engine's `run` makes of a query. Where a row is no record, the faults of all such rows are gathered
+        once; the query is then answered without them. Raises InputError as `ask`."""
+        import duckdb
+
+        from cpm_opt.tables.ledgers.broken import broken_faults
+        from cpm_opt.tables.ledgers.offenders import refusal
+
+        try:
+            try:
+                return run(query)
+            except duckdb.InvalidInputException as error:
+                if "CSV Error" not in str(error)[:100] or self.strict not in query:
+                    raise
+            if self.state.broken is None:
+                self.state.broken = broken_faults(self)
+            return run(query.replace(self.strict, self.lenient))
+        except duckdb.Error as error:
+            raise InputError([refusal(self, error)]) from error
 
     def check_names(self, label: str, names: Iterable[str]) -> None:
         """Checks the names of a column, each told once. Raises InputError with what is wrong with them."""
@@ -187,7 +213,7 @@ class LargeTable:
 
     def check(self) -> list[Fault]:
         """Every fault of the whole table: all its columns, all its names."""
-        from cpm_opt.tables.ledgers.offenders import broken_faults, name_faults, repeated_faults
+        from cpm_opt.tables.ledgers.offenders import name_faults, repeated_faults
 
         labels = list(self.cells)
         faults: list[Fault] = []
@@ -201,7 +227,7 @@ class LargeTable:
                 if self.table.column(label).kind == "id":
                     faults += name_faults(self, label, None)
             # A name that is no text is met only when names are read.
-            faults += broken_faults(self)
+            faults += self.state.broken or []
         return list(dict.fromkeys(faults))
 
     def count(self) -> int:
@@ -232,13 +258,20 @@ class LargeTable:
         raw, kind = self.cells[column.name], self.kinds[column.name]
         return sql.cell(column, raw, kind, self.source.spelling, self.state.exact)
 
-    def _broken(self) -> list[Fault]:
-        """The rows of another width so far. Raises InputError where a quote or a byte went astray: cells are not what
-        they were meant to be then."""
-        from cpm_opt.tables.ledgers.offenders import broken_faults
+    def _refuse_nothing(self, found: Mapping[str, Any]) -> None:
+        """Raises InputError where the answer tells of no records since there are none."""
+        some = found["records"].sum() if "records" in found else len(found[DOUBTFUL])
+        if some or self.state.broken:
+            return
+        # Asked anew: `count` may be of a time when blank records were not yet left out.
+        if not int(self.ask(f"SELECT count(*) AS n FROM {self.rows([])}")["n"][0]):
+            raise InputError([empty_table(self.table.name, self.source.kind)])
 
-        broken = broken_faults(self)
-        astray = [fault for fault in broken if fault.code != "field_count"]
+    def _broken(self) -> list[Fault]:
+        """The rows of another width. Raises InputError where a quote or a byte went astray: cells are not what they
+        were meant to be then."""
+        broken = self.state.broken or []
+        astray = [fault for fault in broken if fault.code not in ("field_count", "more")]
         if astray:
             raise InputError(astray)
         return broken

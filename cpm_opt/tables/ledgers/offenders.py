@@ -13,12 +13,12 @@ from cpm_opt.tables.cells import column_texts
 from cpm_opt.tables.check import check_records
 from cpm_opt.tables.column import Column
 from cpm_opt.tables.ledgers import expressions as sql
-from cpm_opt.tables.records import Records, parse
+from cpm_opt.tables.ledgers.broken import SHOWN, line_breaks
+from cpm_opt.tables.records import Records
 
 if TYPE_CHECKING:
     from cpm_opt.tables.ledgers.large import LargeTable
 
-SHOWN = 50
 NUMBER = "record_number"
 
 
@@ -28,7 +28,7 @@ def cell_faults(large: LargeTable, needed: Sequence[str]) -> list[Fault]:
     records = fetched(large, doubt, SHOWN)
     faults = _judged(large, records)
     if faults and len(records.lines) == SHOWN:
-        counted = large.engine.columns(f"SELECT count(*) AS n FROM {large.relation} WHERE {doubt}")
+        counted = large.ask(f"SELECT count(*) AS n FROM {large.relation} WHERE {doubt}")
         more = int(counted["n"][0]) - SHOWN
         if more:
             message = f"{more:,} more records hold cells that are faulty or in doubt"
@@ -65,9 +65,10 @@ def doubtful_names(column: Column, names: Sequence[str]) -> set[str]:
 def _distinct(large: LargeTable, label: str) -> list[str]:
     """The names of a column that may be wrong, and every name where they are few."""
     value = large.value(label)
-    counted = large.engine.columns(f"SELECT approx_count_distinct({value}) AS n FROM {large.relation}")
+    counted = large.ask(f"SELECT approx_count_distinct({value}) AS n FROM {large.relation}")
     where = "" if int(counted["n"][0]) < 1_000_000 else f" WHERE {large.misnamed(label)}"
-    return [str(row[0]) for row in large.engine.rows(f"SELECT DISTINCT {value} FROM {large.relation}{where}")]
+    query = f"SELECT DISTINCT {value} FROM {large.relation}{where}"
+    return [str(row[0]) for row in large.told_by(large.engine.rows, query)]
 
 
 def _all_plain(names: Sequence[str]) -> bool:
@@ -92,7 +93,7 @@ def repeated_faults(large: LargeTable) -> list[Fault]:
     if not large.table.key:
         return []
     key = ", ".join(large.value(label) for label in large.table.key)
-    again = large.engine.columns(
+    again = large.ask(
         f"SELECT count(*) AS n FROM (SELECT 1 FROM {large.relation} GROUP BY {key} HAVING count(*) > 1)"
     )
     if not int(again["n"][0]):
@@ -112,7 +113,7 @@ def fetched(large: LargeTable, where: str, most: int, qualify: str = "") -> Reco
     # Records are numbered as they stand in the file, so here their order is kept.
     large.engine.connection.execute("SET preserve_insertion_order = true")
     try:
-        rows = large.engine.rows(query)
+        rows = large.told_by(large.engine.rows, query)
     finally:
         large.engine.connection.execute("SET preserve_insertion_order = false")
     lines = lines_of(large, [int(row[0]) for row in rows])
@@ -143,21 +144,11 @@ def lines_of(large: LargeTable, numbers: Sequence[int]) -> list[int]:
     if not large.has_lines or not numbers:
         return list(numbers)
     if large.state.plain_lines is None:
-        large.state.plain_lines = _line_breaks(large) == large.count() + 1
+        large.state.plain_lines = line_breaks(large) == large.count() + 1
     if large.state.plain_lines:
         return [number + 1 for number in numbers]
     wanted = set(numbers)
     return [line for number, line in _starts(large, max(numbers)) if number in wanted]
-
-
-def _line_breaks(large: LargeTable) -> int:
-    """How many lines the file has: line feeds, and one more where the last line has none."""
-    found, last = 0, b"\n"
-    with large.path.open("rb") as stream:
-        while block := stream.read(1 << 24):
-            found += block.count(b"\n")
-            last = block[-1:]
-    return found + (last != b"\n")
 
 
 def _starts(large: LargeTable, upto: int) -> Iterator[tuple[int, int]]:
@@ -176,42 +167,6 @@ def _starts(large: LargeTable, upto: int) -> Iterator[tuple[int, int]]:
             line = reader.line_num + 1
 
 
-def broken_faults(large: LargeTable) -> list[Fault]:
-    """The faults of the lines that DuckDB could not cut into records, each as the small path tells it."""
-    if large.source.kind != "csv":
-        return []
-    try:
-        query = "SELECT line, first(error_type), first(csv_line), min(byte_position) FROM reject_errors GROUP BY line"
-        rows = large.engine.rows(f"{query} ORDER BY line LIMIT {SHOWN * 4}")
-    except _duckdb_error():
-        return []
-    faults: list[Fault] = []
-    for line, kind, text, offset in rows:
-        faults += _broken(large, int(line), str(kind), text, offset)
-    return faults[:SHOWN]
-
-
-def _broken(large: LargeTable, line: int, kind: str, text: object, offset: object) -> list[Fault]:
-    table = large.table.name
-    if kind == "INVALID ENCODING":
-        message = f"{large.path.name} is not UTF-8, likely Latin-1 or Windows text"
-        return [Fault(table, message, "save it as UTF-8", row=line, code="encoding")]
-    shown = text.decode("utf-8", "replace") if isinstance(text, bytes) else str(text or "")
-    if not shown.strip():
-        return []
-    head = large.source.delimiter.join(f'"{label}"' for label in large.header)
-    _, found = parse(
-        f"{head}\n{shown}\n", table, large.header, large.source.delimiter, frozenset(large.header)
-    )
-    found = [fault for fault in found if fault.code != "empty_table"]
-    if found:
-        return [replace(fault, row=line) for fault in found[:1]]
-    message = f"cannot be cut into cells ({kind.lower()})"
-    if kind == "UNQUOTED VALUE":
-        message = "a quote opens here, or on a line before, and is not closed where its cell ends"
-    return [Fault(table, message, "correct the line", row=line, code="quote")]
-
-
 def refusal(large: LargeTable, error: Exception) -> Fault:
     """The fault for what DuckDB raised."""
     table, kind = large.table.name, type(error).__name__
@@ -228,14 +183,7 @@ def refusal(large: LargeTable, error: Exception) -> Fault:
     return Fault(table, f"cannot be cut into records: {reason}", remedy, code="damaged")
 
 
-def _duckdb_error() -> type[Exception]:
-    import duckdb
-
-    return duckdb.Error
-
-
 __all__ = [
-    "broken_faults",
     "cell_faults",
     "doubtful_names",
     "fetched",

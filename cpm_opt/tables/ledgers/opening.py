@@ -13,6 +13,7 @@ from cpm_opt.tables.files import Unreadable, decode
 from cpm_opt.tables.headers import judge_columns
 from cpm_opt.tables.info import InstanceInfo
 from cpm_opt.tables.ledgers import expressions as sql
+from cpm_opt.tables.ledgers.broken import long_line_fault
 from cpm_opt.tables.ledgers.engine import Engine, start
 from cpm_opt.tables.ledgers.large import LargeTable, stamp_of
 from cpm_opt.tables.reading import renamed
@@ -62,13 +63,13 @@ def opened(
         header, faults = _csv_header(table, source, path, info)
         if faults:
             return None, faults
-        relation = _csv_relation(_plain_path(path, engine), header, source)
+        strict, lenient = _csv_relations(_plain_path(path, engine), header, source)
         raws = {label: f"nullif({sql.name(f'c{at}')}, '')" for at, label in reversed(list(enumerate(header)))}
         kinds = dict.fromkeys(header, "VARCHAR")
         row: int | None = 1 if has_lines else None
     else:
-        relation = f"read_parquet({sql.text(_plain_path(path, engine))}, file_row_number = true)"
-        described = _parquet_columns(engine, relation, table, path)
+        strict = lenient = f"read_parquet({sql.text(_plain_path(path, engine))}, file_row_number = true)"
+        described = _parquet_columns(engine, strict, table, path)
         if isinstance(described, Fault):
             return None, [described]
         kinds, row = described, None
@@ -80,7 +81,7 @@ def opened(
     cells = {ours: raws[theirs] for ours, theirs in named.items()}
     types = {ours: kinds[theirs] for ours, theirs in named.items()}
     return LargeTable(
-        table, source, path, info, header, relation, cells, types, stamp, has_lines, engine
+        table, source, path, info, header, strict, lenient, cells, types, stamp, has_lines, engine
     ), told
 
 
@@ -126,6 +127,9 @@ def _csv_header(
     try:
         with path.open("rb") as stream:
             start_of_file = stream.read(HEAD)
+        broken_off = b"\n" not in start_of_file and b"\r" not in start_of_file
+        if broken_off and (fault := long_line_fault(path, table.name)):
+            return (), [fault]
         line = start_of_file.partition(b"\n")[0].rstrip(b"\r")
         text = decode(line + b"\n", table.name, path.name, source.encoding)
     except OSError as error:
@@ -141,17 +145,22 @@ def _csv_header(
     faults = [fault for fault in faults if fault.code != "empty_table"]
     if faults:
         return (), faults
+    if fault := long_line_fault(path, table.name):
+        return (), [fault]
     header = next(csv.reader([text], strict=True, delimiter=source.delimiter))
     return tuple(label.strip() for label in header), []
 
 
-def _csv_relation(path: str, header: Sequence[str], source: Source) -> str:
+def _csv_relations(path: str, header: Sequence[str], source: Source) -> tuple[str, str]:
+    """The file as SQL reads it: up to a row that is no record, and without such rows."""
     columns = ", ".join(f"'c{at}': 'VARCHAR'" for at in range(len(header)))
-    return (
+    strict, lenient = (
         f"read_csv({sql.text(path)}, header = true, auto_detect = false, delim = {sql.text(source.delimiter)}, "
-        f"quote = '\"', escape = '\"', nullstr = {sql.text(NO_CELL)}, store_rejects = true, rejects_limit = 1000, "
+        f"quote = '\"', escape = '\"', nullstr = {sql.text(NO_CELL)}, ignore_errors = {ignored}, "
         f"columns = {{{columns}}})"
+        for ignored in ("false", "true")
     )
+    return strict, lenient
 
 
 def _parquet_columns(engine: Engine, relation: str, table: Table, path: Path) -> dict[str, str] | Fault:
