@@ -195,12 +195,6 @@ TEXTS |= {
     "blank rows of another width": H + FINE + ",,\n" + FINE,
     "a line too long": H + FINE + "a" * 1_200_000 + ",2025-01-01,1,5,x\n" + FINE,
     "the first line too long": H[:-1] + "x" * 1_000_001 + "\n" + FINE,
-    "a line of two-byte characters": H
-    + FINE
-    + "z,2025-01-01,1,5,\n"
-    + "a,2025-01-01,1,5,"
-    + "\u00e4" * 999_983
-    + "\nb,2025-01-01,1,x,\n",
 }
 
 
@@ -247,10 +241,13 @@ def test_of_many_rows_that_are_no_records_the_first_are_told(
     code = "encoding" if case == "not UTF-8" else "field_count"
     assert [fault.row for fault in found if fault.code == code] == list(range(3, 3 + 3 * 50, 3))
     more = [fault.message for fault in found if fault.code == "more"]
+    if code == "encoding":  # one remedy for the whole file
+        assert not more
+        return
     assert len(more) == 1
     # Blank lines count as rows where only the lines are known.
     assert more[0].startswith("10 more rows" if most else "up to 70 more rows")
-    assert any(fault.column == "revenue" and fault.row == 182 for fault in found) == (code == "field_count")
+    assert any(fault.column == "revenue" and fault.row == 182 for fault in found)
 
 
 def test_blank_lines_by_the_thousand_are_no_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

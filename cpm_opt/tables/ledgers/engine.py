@@ -29,13 +29,13 @@ class Engine:
 
     def columns(self, sql: str) -> Mapping[str, Any]:
         """The answer of a query as one NumPy array a column (masked where it holds NULLs)."""
-        with _stoppable():
+        with _stoppable(self.connection):
             found: Mapping[str, Any] = self.connection.execute(sql).fetchnumpy()
         return found
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """The answer of a query that has few rows."""
-        with _stoppable():
+        with _stoppable(self.connection):
             return self.connection.execute(sql).fetchall()
 
 
@@ -65,9 +65,11 @@ def start() -> Engine:
 
 
 @contextmanager
-def _stoppable() -> Iterator[None]:
-    """Signals during a query end it as they end all else: DuckDB makes a RuntimeError of whatever their handler raises,
-    so their number is noted here. Raises KeyboardInterrupt with it."""
+def _stoppable(connection: DuckDBPyConnection) -> Iterator[None]:
+    """Signals during a query end it, and raise KeyboardInterrupt with their number.
+
+    Alone, DuckDB makes a RuntimeError of whatever their handler raises, when all its threads have done their share.
+    """
     if threading.current_thread() is not threading.main_thread():
         yield
         return
@@ -75,7 +77,7 @@ def _stoppable() -> Iterator[None]:
 
     def note(number: int, frame: object) -> None:
         heard.append(number)
-        raise KeyboardInterrupt(number)
+        connection.interrupt()
 
     # A signal that is ignored, or ends the program at once, does so here too.
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
@@ -84,13 +86,15 @@ def _stoppable() -> Iterator[None]:
         for number in caught:
             signal.signal(number, note)
         yield
-    except RuntimeError as error:
-        if heard:
-            raise KeyboardInterrupt(heard[0]) from error
-        raise
+    except Exception as error:
+        if not heard:
+            raise
+        raise KeyboardInterrupt(heard[0]) from error
     finally:
         for number, handler in caught.items():
             signal.signal(number, handler)
+    if heard:
+        raise KeyboardInterrupt(heard[0])
 
 
 def _end(connection: DuckDBPyConnection, folder: Path) -> None:

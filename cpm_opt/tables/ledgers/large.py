@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 THRESHOLD = 20_000_000
 CONDENSED = frozenset({"sales"})
 DOUBTFUL = "doubtful"
-CHECK = f"SELECT count_if({DOUBTFUL}) AS {DOUBTFUL}, count(*) AS records FROM {{rows}}"
+CHECK = f"SELECT coalesce(count_if({DOUBTFUL}), 0) AS {DOUBTFUL}, count(*) AS records FROM {{rows}}"
 
 Answer = TypeVar("Answer")
 Stamp = tuple[int, int, int]
