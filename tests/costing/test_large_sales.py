@@ -273,7 +273,7 @@ def test_a_signal_ends_a_query_and_keeps_its_number(number: signal.Signals) -> N
     def stop(found: int, frame: object) -> None:
         raise KeyboardInterrupt(found)
 
-    long = "SELECT sum(sqrt(a.range * b.range)) FROM range(1000000) AS a, range(1000000) AS b"
+    long = "SELECT sum(sqrt(a.range * b.range)) FROM range(100000) AS a, range(40000) AS b"
     before = signal.signal(number, stop)
     timer = threading.Timer(0.3, os.kill, (os.getpid(), number))
     try:
