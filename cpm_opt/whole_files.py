@@ -48,8 +48,12 @@ def replace_file(option: str, path: Path, data: str | bytes) -> None:
             raise
 
 
-def write_folder(option: str, folder: Path, files: Mapping[str, str | bytes]) -> None:
-    """Writes a new folder (or fills an empty one) with these files. Raises InputError where that cannot be."""
+def write_folder(option: str, folder: Path, files: Mapping[str, str | bytes], parents: bool = False) -> None:
+    """Writes a new folder (or fills an empty one) with these files; with `parents`, the folders above it are made where
+    they are missing. Raises InputError where that cannot be."""
+    if parents:
+        with _faults(option, folder):
+            folder.absolute().parent.mkdir(parents=True, exist_ok=True)
     check_place(option, folder)
     with _faults(option, folder):
         target = folder.absolute()

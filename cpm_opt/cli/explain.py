@@ -6,21 +6,11 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cpm_opt.cli.options import RESULTS, Json, Results
+from cpm_opt.cli.options import RESULTS, Json, Results, Run
 
 if TYPE_CHECKING:
     from cpm_opt.report import Explanation
     from cpm_opt.runs import RunRecord
-
-Run = Annotated[
-    str,
-    typer.Argument(
-        metavar="RUN",
-        help="A run: the path of its folder, its id, or a beginning or end of it that no other has, or `last`.",
-        show_default=False,
-    ),
-]
-
 
 Deep = Annotated[
     bool,

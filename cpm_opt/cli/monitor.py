@@ -7,8 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cpm_opt.cli.explain import Run
-from cpm_opt.cli.options import RESULTS, Json, Plot, Results
+from cpm_opt.cli.options import RESULTS, Json, Plot, Results, Run
 
 Folder = Annotated[
     Path,

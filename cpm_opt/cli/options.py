@@ -7,6 +7,14 @@ from typing import Annotated
 
 import typer
 
+Run = Annotated[
+    str,
+    typer.Argument(
+        metavar="RUN",
+        help="A run: the path of its folder, its id, or a beginning or end of it that no other has, or `last`.",
+        show_default=False,
+    ),
+]
 Instance = Annotated[
     str,
     typer.Argument(

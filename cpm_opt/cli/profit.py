@@ -148,7 +148,7 @@ def _write_tables(
 ) -> tuple[str, ...]:
     """The statement's tables as CSV files in a folder that is new or empty; names of those that are left out where the
     ledger is `long` (a cell for each customer and product). Raises InputError where that fails."""
-    from cpm_opt.faults import Fault, InputError
+    from cpm_opt.whole_files import write_folder
 
     tables = {
         "customers": statement.customers,
@@ -164,16 +164,6 @@ def _write_tables(
         tables["products"] = statement.products
         tables["loss_makers"] = statement.loss_makers.set_index("customer")
         tables["ways_out"] = statement.ways_out
-    place = str(folder)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        if any(folder.iterdir()):
-            raise InputError([Fault("--out", "is not empty", "name a new folder", value=place, code="call")])
-        for name, frame in tables.items():
-            frame.to_csv(folder / f"{name}.csv", encoding="utf-8")
-    except OSError as error:
-        message = f"cannot be written: {(error.strerror or str(error)).lower()}"
-        raise InputError(
-            [Fault("--out", message, "name another folder", value=place, code="output")]
-        ) from error
+    texts = {f"{name}.csv": frame.to_csv(lineterminator="\n") for name, frame in tables.items()}
+    write_folder("--out", folder, texts, parents=True)
     return ("matrix", "products", "loss_makers", "ways_out") if long else ()

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cpm_opt.cli.explain import CHOICES, Deep, DeepLimit, Flips, Run, deep_explanation
-from cpm_opt.cli.options import RESULTS, Json, Results
+from cpm_opt.cli.explain import CHOICES, Deep, DeepLimit, Flips, deep_explanation
+from cpm_opt.cli.options import RESULTS, Json, Results, Run
 
 Out = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="The folder of the files; made if only it is missing.")

@@ -69,9 +69,7 @@ def _arms(response: Response) -> Section:
 
 
 def _price_steps(response: Response, info: InstanceInfo) -> Section:
-    units = Units(
-        {"money_unit": info.money_unit, "currency": info.currency, "period": info.period, "periods": 1}
-    )
+    units = Units.of_instance(info)
     money = f"{units.money} per customer and {info.period}"
     columns = (
         Column("lever", "lever"),

@@ -132,7 +132,7 @@ def estimation(tables: Tables, estimates: Estimates) -> Explanation:
     values = estimates.values
     if values is not None:
         info = tables.info
-        units = Units({**info.model_dump(include={"money_unit", "currency", "period"}), "periods": 1})
+        units = Units.of_instance(info)
         sections = [
             *([_models(values)] if values.models else []),
             *_holdout(values.holdout),

@@ -44,9 +44,7 @@ NO_UNIT = 1e-12
 def units_of(monitoring: Monitoring) -> Units:
     """Money and periods of the plan in words."""
     p = monitoring.plan.portfolio
-    return Units(
-        {"money_unit": p.money_unit, "currency": p.currency, "period": p.period_name, "periods": p.periods}
-    )
+    return Units.of_portfolio(p)
 
 
 def monitoring_report(monitoring: Monitoring, rolled: Rolled | None = None) -> Explanation:

@@ -81,21 +81,17 @@ def product_charts(found: ProductPortfolio, info: InstanceInfo) -> list[Chart]:
 
 
 def _units(info: InstanceInfo) -> Units:
-    return Units(
-        {"money_unit": info.money_unit, "currency": info.currency, "period": info.period, "periods": 1}
-    )
+    return Units.of_instance(info)
 
 
 def _balance(found: ProductPortfolio, units: Units) -> list[str]:
     cash = found.quadrants["cash"]
-    told = [f"Cash cows bring {units.worth(float(cash[COW]))}."]
-    takers = {
-        name: float(cash[name]) for name in (STAR, QUESTION, DOG) if found.quadrants.loc[name, "products"]
-    }
-    for name, value in takers.items():
-        told.append(
-            f"{PLURAL[name].capitalize()} {'bring' if value >= 0 else 'take'} {units.worth(abs(value))}."
-        )
+    told = []
+    for name in (COW, STAR, QUESTION, DOG):
+        if found.quadrants.loc[name, "products"]:
+            value = float(cash[name])
+            verb = "bring" if value >= 0 else "take"
+            told.append(f"{PLURAL[name].capitalize()} {verb} {units.worth(abs(value))}.")
     whole = found.cash_balance
     if whole >= 0:
         told.append(f"All products together leave {units.worth(whole)}: the portfolio pays for itself.")

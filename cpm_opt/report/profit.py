@@ -47,9 +47,7 @@ def profit_report(statement: ProfitStatement, info: InstanceInfo, by: tuple[str,
 
     Raises InputError for a dimension that is none.
     """
-    units = Units(
-        {"money_unit": info.money_unit, "currency": info.currency, "period": info.period, "periods": 1}
-    )
+    units = Units.of_instance(info)
     now = statement.reporting
     title = f"{info.title}: profit of {counted(len(statement.figures), 'customer')}, {now.period}"
     sections = [

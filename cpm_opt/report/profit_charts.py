@@ -27,9 +27,7 @@ DOWN_TO_PROFIT = (
 
 def profit_charts(statement: ProfitStatement, info: InstanceInfo) -> list[Chart]:
     """The charts of a statement; those of tiers and activities only where there are any."""
-    units = Units(
-        {"money_unit": info.money_unit, "currency": info.currency, "period": info.period, "periods": 1}
-    )
+    units = Units.of_instance(info)
     charts: list[Chart] = [_waterfall(statement, units), _whale(statement, units)]
     tiers = statement.tiers[statement.tiers["customers"] > 0]
     if len(tiers):

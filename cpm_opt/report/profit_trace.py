@@ -16,9 +16,7 @@ SHOWN = 5
 
 def trace_report(trace: Trace, info: InstanceInfo) -> Explanation:
     """Each figure that is not 0 with its rows: which table, how many, where the first stand; then the rules."""
-    units = Units(
-        {"money_unit": info.money_unit, "currency": info.currency, "period": info.period, "periods": 1}
-    )
+    units = Units.of_instance(info)
     figures = [figure for figure in trace.figures if figure.amount or figure.parts or figure.name == "profit"]
     columns = (
         Column("figure", "figure"),

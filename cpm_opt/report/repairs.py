@@ -46,13 +46,7 @@ def _facts(found: Repair, change: Change) -> dict[str, object]:
 def repair_report(found: Repair) -> Explanation:
     """What to do, for a reader."""
     p = found.problem.portfolio
-    instance = {
-        "money_unit": p.money_unit,
-        "currency": p.currency,
-        "period": p.period_name,
-        "periods": p.periods,
-    }
-    units = Units(instance)
+    units = Units.of_portfolio(p)
     title = f"Repair, model {found.problem.spec.name}: {p.title or p.name}"
     if found.status == FEASIBLE:
         sentence = "There is a plan that keeps all the rules: nothing has to be changed."

@@ -65,9 +65,7 @@ def supplier_charts(found: SupplierPortfolio, info: InstanceInfo) -> list[Chart]
 
 
 def _units(info: InstanceInfo) -> Units:
-    return Units(
-        {"money_unit": info.money_unit, "currency": info.currency, "period": info.period, "periods": 1}
-    )
+    return Units.of_instance(info)
 
 
 def _verdict(found: SupplierPortfolio) -> list[str]:

@@ -19,9 +19,7 @@ def trial_charts(trial: Trial) -> list[Chart]:
     if trial.tried is None or trial.before is None:
         return []
     p = trial.problem.portfolio
-    units = Units(
-        {"money_unit": p.money_unit, "currency": p.currency, "period": p.period_name, "periods": p.periods}
-    )
+    units = Units.of_portfolio(p)
     told: list[Chart] = [_worth(trial, units)]
     wanted = _most_changed(trial)
     names = tuple(p.segments[at] for at in wanted)

@@ -59,13 +59,7 @@ def trial_facts(trial: Trial) -> dict[str, object]:
 def trial_report(trial: Trial) -> Explanation:
     """The test for a reader."""
     p = trial.problem.portfolio
-    facts = {
-        "money_unit": p.money_unit,
-        "currency": p.currency,
-        "period": p.period_name,
-        "periods": p.periods,
-    }
-    units = Units(facts)
+    units = Units.of_portfolio(p)
     title = f"Tariff test, model {trial.problem.spec.name}: {p.title or p.name}"
     if trial.tried is None:
         sentences = [

@@ -5,7 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+if TYPE_CHECKING:
+    from cpm_opt.portfolio.portfolio import Portfolio
+    from cpm_opt.tables import InstanceInfo
 
 THOUSAND_WORDS = {1.0: "", 1e3: "thousand ", 1e6: "million ", 1e9: "billion "}
 
@@ -94,6 +98,17 @@ class Units:
         ) + self.currency
         self.period = str(instance["period"])
         self.periods = int(instance["periods"])
+
+    @classmethod
+    def of_instance(cls, info: InstanceInfo) -> Units:
+        """Those of an instance that is not planned: of one period."""
+        return cls({**info.model_dump(include={"money_unit", "currency", "period"}), "periods": 1})
+
+    @classmethod
+    def of_portfolio(cls, p: Portfolio) -> Units:
+        """Those of what is planned."""
+        facts = {"money_unit": p.money_unit, "currency": p.currency, "period": p.period_name}
+        return cls({**facts, "periods": p.periods})
 
     def worth(self, value: float) -> str:
         """An amount of money with its unit: `1,204 thousand RUB`."""

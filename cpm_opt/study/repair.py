@@ -17,7 +17,6 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from cpm_opt.estimates import estimate
 from cpm_opt.faults import DefectError
 from cpm_opt.formulation.audit import Decisions, facts_of
 from cpm_opt.formulation.components import Balance
@@ -181,7 +180,7 @@ def _of_rule(case: Case, rule: BalanceRule, size: float) -> Number:
 def _of_resources(problem: Problem, case: Case) -> list[Number]:
     """A number for each row of `resources` that holds in some period; what a unit of it moves is found by composing the
     model with one more: factors, utilisation and the cost of capacity (in cash) are all in that."""
-    frames = estimate(problem.tables).frames
+    frames = problem.frames
     if "resources" not in frames:
         return []
     base = sides_of(composed(case, problem.spec))
@@ -220,7 +219,7 @@ def _of_resources(problem: Problem, case: Case) -> list[Number]:
 def changed(problem: Problem, values: Mapping[tuple[str, str, str, int], float]) -> Case:
     """The problem with other numbers in its tables: `values[table, column, name, period]`, where `name` is the rule or
     the resource of the row, and `period` that of a row of `resources` (0: the blank one)."""
-    frames = dict(estimate(problem.tables).frames)
+    frames = dict(problem.frames)
     for (table, column, name, period), value in values.items():
         frame = frames[table].copy()
         mine = frame["resource" if table == "resources" else "rule"] == name

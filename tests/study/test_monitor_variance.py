@@ -87,10 +87,11 @@ WEBB = {
 }
 
 
-def test_the_published_flexible_budget_of_a_maker_of_jackets(tmp_path):
-    """Webb Company: Horngren, Datar and Rajan, Cost Accounting, chapter 7, exhibits 7-1 to 7-3. Jackets at 120, 12,000
-    planned; 10,000 sold at 125; 22,200 square yards at 28, 9,000 hours at 22, 4,500 machine-hours at 29; fixed costs of
-    276,000 became 285,000. Margin here is revenue: all costs are of resources."""
+def test_the_flexible_budget_of_a_maker_of_jackets(tmp_path):
+    """The budget is Webb Company's (Horngren, Datar and Rajan, Cost Accounting, chapter 7): jackets at 120, 12,000
+    planned. What happened, and its variances, are worked by hand: 10,000 sold at 125; 22,200 square yards at 28, 9,000
+    hours at 22, 4,500 machine-hours at 29; fixed costs of 276,000 became 285,000. Margin here is revenue: all costs are
+    of resources."""
     portfolio = built({"segments": "segment,customers,margin,revenue\njackets,12000,120,120", **WEBB}, 1)
     plan = planned_run(portfolio, doing_nothing(portfolio))
     assert plan.has(Capacity.name)

@@ -103,6 +103,17 @@ def test_each_fault_is_told_with_its_place(tmp_path, markets: str, says: str):
     assert all(fault.table == "markets" for fault in caught.value.faults)
 
 
+def test_each_field_is_said_to_bring_or_to_take(tmp_path):
+    drained = instance(tmp_path / "a", MARKETS.replace("500,500,120", "500,500,-45"))
+    shown = CliRunner().invoke(app, ["product", str(drained)]).stdout
+    assert "Cash cows take 45 EUR." in shown
+    assert "All products together take 98 EUR" in shown
+    none = instance(tmp_path / "b", HEADER + "spray,600,500,200,50,30,-45\n")
+    shown = CliRunner().invoke(app, ["product", str(none)]).stdout
+    assert "Cash cows bring" not in shown
+    assert "There is no cash cow" in shown
+
+
 def test_an_instance_about_products_alone_has_no_fault_for_want_of_segments(tmp_path):
     folder = instance(tmp_path / "paints", MARKETS)
     assert CliRunner().invoke(app, ["check", str(folder)]).exit_code == 0

@@ -16,6 +16,7 @@ from cpm_opt.estimates.moves.panel_design import usable
 from cpm_opt.estimates.response.effort import EffortFit
 from cpm_opt.estimates.response.offers import TAKE_UP, OfferFit
 from cpm_opt.estimates.response.price_points import LOGIT, POINTS, DemandFit
+from cpm_opt.estimates.value.model_estimate import NORMAL_95
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -25,7 +26,6 @@ Scale = Literal["plain", "log", "log_odds"]
 
 GRID = 41
 BINS = 12
-NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from cpm_opt.estimates.response.explanatory import LEAST_CLUSTERS
+from cpm_opt.estimates.value.model_estimate import NORMAL_95
 from cpm_opt.faults import Fault, InputError, shown
 
 if TYPE_CHECKING:
@@ -17,7 +18,6 @@ if TYPE_CHECKING:
 
 CONTROL = "control"
 NOTHING = 1e-12  # an error that is smaller against the effect is one of rounding
-NORMAL_95 = 1.959963984540054
 
 
 @dataclass(frozen=True)

@@ -16,9 +16,9 @@ from numpy.typing import NDArray
 from cpm_opt.estimates.segments.chain import Chain
 from cpm_opt.estimates.settings import ValueRules
 from cpm_opt.estimates.value.contracts import Contractual
-from cpm_opt.estimates.value.lifetime import NORMAL_95, Valued, interval
+from cpm_opt.estimates.value.lifetime import Valued, interval
 from cpm_opt.estimates.value.markov import chain_value, chain_value_covariance
-from cpm_opt.estimates.value.model_estimate import Lint
+from cpm_opt.estimates.value.model_estimate import NORMAL_95, Lint
 from cpm_opt.estimates.value.purchases import Purchases
 
 Numbers = NDArray[np.float64]

@@ -16,12 +16,11 @@ from numpy.typing import NDArray
 
 from cpm_opt.estimates.value import bg_nbd, gamma_gamma, pareto_nbd
 from cpm_opt.estimates.value.histories import Histories
-from cpm_opt.estimates.value.model_estimate import ModelEstimate
+from cpm_opt.estimates.value.model_estimate import NORMAL_95, ModelEstimate
 
 Numbers = NDArray[np.float64]
 
 MODELS: dict[str, ModuleType] = {bg_nbd.NAME: bg_nbd, pareto_nbd.NAME: pareto_nbd}
-NORMAL_95 = 1.959963984540054
 STEP = 1e-4
 CUT_OFF = 1e-4
 LONGEST = 2000

@@ -8,6 +8,9 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+# Standard errors to either side of a 95 % interval of a normal distribution.
+NORMAL_95 = 1.959963984540054
+
 
 @dataclass(frozen=True)
 class Lint:
