@@ -345,9 +345,10 @@ def _in_scenarios(
     parts = tuple(spec.components.values())
     scenarios: Sequence[Scenario] = problem.scenarios
     if not scenarios:
-        scenarios = build_scenarios(
-            estimate(problem.tables).frames, problem.tables.info, problem.portfolio.periods
-        )
+        # A problem whose model weighs no risk has no estimated scenarios; those that are stated it has.
+        stated = "scenarios" in problem.frames
+        frames = problem.frames if stated else estimate(problem.tables).frames
+        scenarios = build_scenarios(frames, problem.tables.info, problem.portfolio.periods)
     results = []
     for position, scenario in enumerate(scenarios):
         pair = []
