@@ -53,7 +53,7 @@ def demand(seed: int) -> Hits:
 
 
 def demand_between(seed: int) -> Hits:
-    """The same with 45 shops, prices differing mostly between them: below what is wanted, as docs/response.md says."""
+    """The same with 45 shops, prices differing mostly between them: at the edge of what is wanted."""
     return _demand(seed, 45, 0.2, 0.1, "demand, prices between 45 shops,")
 
 

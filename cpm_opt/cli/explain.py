@@ -25,17 +25,17 @@ Flips = Annotated[
     ),
 ]
 DeepLimit = Annotated[
-    float,
-    typer.Option("--time-limit", metavar="SECONDS", min=1, help="At most so long for --deep."),
+    float | None,
+    typer.Option("--time-limit", metavar="SECONDS", min=1, help="At most so long for --deep. [default: 60]"),
 ]
-CHOICES = 5
+CHOICES, SECONDS = 5, 60.0
 
 
 def explain(
     run: Run,
     deep: Deep = False,
     flips: Flips = None,
-    time_limit: DeepLimit = 60.0,
+    time_limit: DeepLimit = None,
     results: Results = RESULTS,
     json: Json = False,
 ) -> int:
@@ -46,11 +46,9 @@ def explain(
     from cpm_opt.runs import find_run
 
     check_words(run=run, results=str(results))
+    check_limit(deep, flips, time_limit)
     record = find_run(results, run)
-    if (deep or flips is not None) and record.shown:
-        explanation = deep_explanation(record, flips or CHOICES, time_limit)
-    else:
-        explanation = explained(record)
+    explanation = deep_explanation(record, deep, flips, time_limit) or explained(record)
     if json:
         write_json({**explanation.as_dict(), "path": str(record.path)})
     else:
@@ -59,14 +57,28 @@ def explain(
     return DONE
 
 
-def deep_explanation(record: RunRecord, choices: int, seconds: float) -> Explanation:
-    """The explanation with what solving again tells."""
+def check_limit(deep: bool, flips: int | None, time_limit: float | None) -> None:
+    """Raises InputError for a time limit of nothing: only --deep takes time."""
+    from cpm_opt.faults import Fault, InputError
+
+    if time_limit is not None and not deep and flips is None:
+        message, remedy = "is for --deep, which is not asked for", "add --deep, or leave it out"
+        raise InputError([Fault("--time-limit", message, remedy, value=f"{time_limit:g}", code="call")])
+
+
+def deep_explanation(
+    record: RunRecord, deep: bool, flips: int | None, time_limit: float | None
+) -> Explanation | None:
+    """The explanation with what solving again tells; None where that is not asked for, or the run has no plan."""
+    if not record.shown or not (deep or flips is not None):
+        return None
     from cpm_opt.cli.output import waiting
     from cpm_opt.report import explain as explained
     from cpm_opt.study.advice import advice
     from cpm_opt.study.beside import greedy_facts, size_of
     from cpm_opt.study.rerun import plan_of, problem_of
 
+    choices, seconds = flips or CHOICES, time_limit or SECONDS
     with waiting("reading the run's inputs again ..."):
         problem = problem_of(record)
         decisions = plan_of(record, problem)

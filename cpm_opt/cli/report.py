@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cpm_opt.cli.explain import CHOICES, Deep, DeepLimit, Flips, deep_explanation
+from cpm_opt.cli.explain import Deep, DeepLimit, Flips, check_limit, deep_explanation
 from cpm_opt.cli.options import RESULTS, Json, Results, Run
 
 Out = Annotated[
@@ -26,7 +26,7 @@ def report(
     force: Force = False,
     deep: Deep = False,
     flips: Flips = None,
-    time_limit: DeepLimit = 60.0,
+    time_limit: DeepLimit = None,
     results: Results = RESULTS,
     json: Json = False,
 ) -> int:
@@ -37,11 +37,11 @@ def report(
     from cpm_opt.runs import find_run
 
     check_words(run=run, results=str(results), out=str(out), format=formats)
+    check_limit(deep, flips, time_limit)
     wanted = checked_formats(formats)
     record = find_run(results, run)
     paths = checked_paths(record, out, wanted, force)
-    wished = (deep or flips is not None) and record.shown
-    told = deep_explanation(record, flips or CHOICES, time_limit) if wished else None
+    told = deep_explanation(record, deep, flips, time_limit)
     with waiting(f"writing {' and '.join(wanted)} ..."):
         write_report(record, paths, told)
     if json:

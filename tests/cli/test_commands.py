@@ -229,3 +229,11 @@ def test_help_and_version():
     assert bare.stdout == cpm("--help").stdout
     for command in ("check", "solve", "explain", "runs"):
         assert "--json" in cpm(command, "--help").stdout
+
+
+@pytest.mark.parametrize("command", ["explain", "report"])
+def test_a_time_limit_of_nothing_is_told(command: str, tmp_path):
+    call = [command, "last", "--time-limit", "5", "--results", str(tmp_path)]
+    done = CliRunner().invoke(app, call)
+    assert (done.exit_code, len(done.stderr.splitlines())) == (2, 1)
+    assert "--time-limit, value '5': is for --deep" in done.stderr
