@@ -47,22 +47,26 @@ def trace_report(trace: Trace, info: InstanceInfo) -> Explanation:
 
 def _rows(figure: Traced, rules: list[str]) -> list[tuple[Cell, ...]]:
     """The figure, and its parts where there are several."""
+    name = _in_words(figure.name)
     if figure.made_of:
-        words = " ".join(f"{'+-'[sign < 0]} {name}" for sign, name in figure.made_of).removeprefix("+ ")
-        return [(f"= {figure.name}", figure.amount, "", None, "", float(_number(words, rules)))]
+        made = " ".join(f"{'+-'[sign < 0]} {_in_words(part)}" for sign, part in figure.made_of)
+        return [(f"= {name}", figure.amount, "", None, "", float(_number(made.removeprefix("+ "), rules)))]
     if not figure.parts:
-        return [(figure.name, figure.amount, "", None, "", None)]
+        return [(name, figure.amount, "", None, "", None)]
     found: list[tuple[Cell, ...]] = []
     for at, part in enumerate(figure.parts):
         shown = ", ".join(map(str, part.lines[:SHOWN])) + (", ..." if part.rows > SHOWN else "")
-        label = figure.name if not at else f"  {figure.name}"
+        label = name if not at else f"  {name}"
         rule = float(_number(part.rule, rules))
         found.append((label, part.amount, part.table, float(part.rows), shown, rule))
     if len(figure.parts) > 1:
-        found.append(
-            (f"= {figure.name}", figure.amount, f"({counted(len(figure.parts), 'part')})", None, "", None)
-        )
+        found.append((f"= {name}", figure.amount, f"({counted(len(figure.parts), 'part')})", None, "", None))
     return found
+
+
+def _in_words(name: str) -> str:
+    """A figure as docs/profit.md and the statement call it; its key stays the name of the column and in JSON."""
+    return name.replace("_", " ")
 
 
 def _number(rule: str, rules: list[str]) -> int:
