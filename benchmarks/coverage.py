@@ -21,6 +21,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
 from cpm_opt.estimates.moves.hazard import fit_hazard
 from cpm_opt.estimates.moves.move_effects import leaving_rates, move_effects
+from cpm_opt.estimates.response.choices import fit_choices, slopes_of, spread_of
 from cpm_opt.estimates.response.effort import fit_effort
 from cpm_opt.estimates.response.elasticity import fit_elasticities
 from cpm_opt.estimates.response.lever_rules import LeverRules
@@ -28,6 +29,8 @@ from cpm_opt.estimates.response.lever_terms import LeverTerms, OptionTerms
 from cpm_opt.estimates.response.offers import fit_offers
 from cpm_opt.estimates.response.price_points import fit_demand
 from cpm_opt.estimates.response.trials import arm_effects
+from tests.estimates.test_choices import made as choices_made
+from tests.estimates.test_choices import rules as choice_rules
 from tests.estimates.test_move_effects import by_logit
 from tests.estimates.test_move_effects import truth as true_moves
 from tests.estimates.test_offers import made
@@ -73,6 +76,27 @@ def _demand(seed: int, shops: int, between: float, within: float, what: str) -> 
     for name, truth in (("elasticity[a]", -1.2), ("elasticity[b]", -2.0), ("age", 0.1)):
         k = fit.names.index(name)
         yield f"{what} {name}", bool(abs(fit.values[k] - truth) <= reach[k])
+
+
+def choice(seed: int) -> Hits:
+    """Slopes of two segments, a shelf and a brand, and what a price 10 % higher leaves of a share; 60 shops."""
+    rows = choices_made(400, seed)
+    fit = fit_choices(rows, choice_rules(covariates=["shelf"], constants="common", reference="nothing"))
+    error = np.sqrt(np.diag(fit.covariance))
+    for name, truth in {"price[a]": -0.4, "price[b]": -0.8, "shelf": 0.5, "constant[gold]": 3.8}.items():
+        k = fit.names.index(name)
+        yield f"choice {name}", bool(abs(fit.values[k] - truth) <= 1.96 * error[k])
+    true = np.array([3.8, 3.0, 3.3, -0.4, -0.8, 0.5])  # by the names of constants, prices, shelf
+    values, size = fit.nudged()
+    price = np.array([6.6])
+    ratio = fit.ratio("gold", price, 6.0, ("gold",))[:, 0, 0]
+    reach = 1.96 * spread_of(
+        slopes_of(fit.ratio("gold", price, 6.0, ("gold",), values)[:, :, 0, 0], size), fit.covariance
+    )
+    for off, own in zip(
+        ratio - fit.ratio("gold", price, 6.0, ("gold",), true[None])[0, :, 0, 0], reach, strict=True
+    ):
+        yield "choice, share at a higher price", bool(abs(off) <= own)
 
 
 def effort(seed: int) -> Hits:
@@ -149,6 +173,7 @@ def main() -> None:
         elasticity,
         demand,
         demand_between,
+        choice,
         effort,
         take_up,
         churn,

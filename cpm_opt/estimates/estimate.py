@@ -59,8 +59,9 @@ def estimate(tables: Tables, scenarios: bool = True) -> Estimates:
     the end of the panel, with margin, revenue and end value per customer) and `migration` (the moves of one period);
     with `[estimates.segments]` both follow from customers' profit instead, by tier or by rules.
     Raw table `offers` gives `segments` and `effects` of the lever in `[estimates.response]`, raw table `panel` gives
-    `migration`, and `migration_effects` of its levers. Raw tables offers, price_points, efforts and trials give
-    `effects` and `migration_effects` of the levers in `[[estimates.response.levers]]` that no stated table has rows of.
+    `migration`, and `migration_effects` of its levers. Raw tables offers, price_points, choices, efforts and trials
+    give `effects` and `migration_effects` of the levers in `[[estimates.response.levers]]` that no stated table has
+    rows of.
     Raw table `acquisitions` gives `arrivals` or moves out of prospects, `[estimates.scenarios]` gives `scenarios`
     (where `scenarios` is true). Raw tables of answers with faults in their cells are not read further.
     """

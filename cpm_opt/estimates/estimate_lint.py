@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cpm_opt.estimates.planning_lint import WEAK, beyond, weak
+from cpm_opt.estimates.response.choices import ChoiceFit
 from cpm_opt.estimates.response.effort import EffortFit
 from cpm_opt.estimates.response.elasticity import Elasticity
 from cpm_opt.estimates.response.offers import CONDITIONAL, TAKE_UP, OfferFit
@@ -121,6 +122,32 @@ def lint_demand(fit: DemandFit, prices: Mapping[str, Sequence[float]] | None = N
         if elastic and abs(value[s]) > PERCENT:
             told.append(Lint("percent-not-fraction", *place, f"{who}: elasticity {value[s]:.4g} is far beyond any "
                              "market's; are prices in percent?"))  # fmt: skip
+    return tuple(dict.fromkeys(told))
+
+
+def lint_choices(
+    fit: ChoiceFit, alternative: str | None = None, prices: Mapping[str, Sequence[float]] | None = None
+) -> tuple[Lint, ...]:
+    """Doubts about a logit of choices; `prices` are those to be planned for the alternative, by segment of the plan."""
+    told = [*few_clusters("choices", "", fit.clusters)]
+    design, place = fit.design, ("choices", "price")
+    error = np.sqrt(np.diag(fit.covariance))
+    seen = {} if alternative is None else design.seen(alternative)
+    count = np.bincount(design.of_row[design.begins], weights=design.weight)
+    for s, name in enumerate(design.segments):
+        k, who = design.slope_of(s), f"segment {name}" if name else "all segments"
+        for planned in [
+            list(row) for key, row in (prices or {}).items() if name in (key, "") and name in seen
+        ]:
+            told += beyond(*place, name, planned, *seen[name])
+        if fit.values[k] > 0:
+            told.append(Lint("positive-price-effect", *place, f"{who}: utility rises with the price "
+                             f"({fit.values[k]:.4g}), so a higher price seems to sell more"))  # fmt: skip
+        if abs(fit.values[k]) < WEAK * error[k]:
+            told.append(weak(*place, f"{who}: price in the utility", fit.values[k], error[k]))
+        parameters = sum(f"[{name}]" in column for column in design.names) if name else len(design.names)
+        if count[s] < parameters:
+            told.append(_few(*place, name, int(count[s]), parameters))
     return tuple(dict.fromkeys(told))
 
 

@@ -52,15 +52,17 @@ def lint_tables(frames: Mapping[str, pd.DataFrame], info: InstanceInfo | None = 
 def lint_ranges(
     raw: Mapping[str, pd.DataFrame], frames: Mapping[str, pd.DataFrame], rules: ResponseRules
 ) -> tuple[Lint, ...]:
-    """Planned prices outside those of raw tables offers and price_points, without any fit."""
+    """Planned prices outside those of raw tables offers, price_points and choices, without any fit."""
     told: list[Lint] = []
-    for table in ("offers", "price_points"):
+    for table in ("offers", "price_points", "choices"):
         points = raw.get(table)
         if points is None:
             continue
         for lever in rules.of(table):
             if table == "offers":  # those above the standard price are left out of the fit
                 own = points[~(points["price"] > points["standard_price"] + TOLERANCE)]
+            elif table == "choices":
+                own = points[points["alternative"] == lever.alternative]
             else:
                 own = points[points["lever"].isin([lever.lever, ""])]
             planned = planned_prices(frames, lever.lever, lever.base_price)

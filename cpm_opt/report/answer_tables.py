@@ -20,6 +20,7 @@ BREAK_EVEN = (
     "price, g the gross margin; blank where a unit at that price loses money by itself. Volume is the change that the "
     "effect on revenue implies. Both take the segment's whole revenue to be at that price (or revenue_share of it)."
 )
+MOST_ROWS = 60
 UNTOLD = "{} carry prices, and nothing tells what part of the revenue each of them does: no volume is told for them."
 
 
@@ -30,18 +31,21 @@ def answer_sections(response: Response | None, info: InstanceInfo) -> list[Secti
     sections = []
     if response.arms:
         sections.append(_arms(response))
+    if response.elasticities:
+        sections.append(_elasticities(response))
     if response.price_effects:
         sections.append(_price_steps(response, info))
     return sections
 
 
 def answer_facts(response: Response | None) -> dict[str, object]:
-    """The same as JSON: price_effects, programmes and curves."""
+    """The same as JSON: price_effects, programmes, share_elasticities and curves."""
     if response is None:
-        return {"price_effects": [], "programmes": [], "curves": []}
+        return {"price_effects": [], "programmes": [], "share_elasticities": [], "curves": []}
     return {
         "price_effects": [effect.as_dict() for effect in response.price_effects],
         "programmes": [vars(arm) for arm in response.arms],
+        "share_elasticities": [vars(found) for found in response.elasticities],
         "curves": [curve.as_dict() for curve in response.curves],
     }
 
@@ -66,6 +70,24 @@ def _arms(response: Response) -> Section:
     )  # fmt: skip
     says = ("Mean outcome of an arm less that of the control, in the unit of outcome in table trials.",)
     return Section("programmes", "What programmes did", says, (Table("programmes", columns, rows),))
+
+
+def _elasticities(response: Response) -> Section:
+    columns = (
+        Column("model", "model"),
+        Column("price_of", "price of"),
+        Column("alternative", "share of"),
+        Column("elasticity", "elasticity", NUMBER),
+        Column("elasticity_se", "standard error", NUMBER),
+    )
+    rows: tuple[tuple[Cell, ...], ...] = tuple(
+        (e.model, e.price_of, e.alternative, f"{e.elasticity:,.4f}", f"{e.elasticity_se:,.4f}")
+        for e in response.elasticities
+    )
+    says = ("Change of an alternative's share, in percent, for 1 % on a price; over all choices, at prices as they "
+            "stood.",)  # fmt: skip
+    table = Table("share_elasticities", columns, rows, most=MOST_ROWS)
+    return Section("share_elasticities", "How shares answer to prices", says, (table,))
 
 
 def _price_steps(response: Response, info: InstanceInfo) -> Section:

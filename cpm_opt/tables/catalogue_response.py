@@ -45,6 +45,21 @@ PRICE_POINTS = Table(
     extra="covariates",
 )  # fmt: skip
 
+CHOICES = Table(
+    "choices",
+    "what was chosen among priced alternatives: a row for each alternative that was to be had in each choice",
+    (
+        reference("choice", "one choice, such as a customer's purchase on one day"),
+        reference("alternative", "what could be chosen; buying nothing is an alternative too"),
+        Column("price", "number", "price at which it could be had", "of the price", True, low=0.0),
+        Column("chosen", "number", "1 chosen, 0 not; or how many chose it", "customers", True, low=0.0),
+        optional_reference("segment", "segment of who chose", "one for all"),
+        optional_reference("cluster", "whose choices may err alike, such as a household", "each choice by itself"),
+    ),
+    key=("choice", "alternative"),
+    extra="covariates",
+)  # fmt: skip
+
 EFFORTS = Table(
     "efforts",
     "what effort was made and what it brought, a row for each observation, such as a customer's period",
@@ -112,4 +127,4 @@ ACQUISITIONS = Table(
     ),
 )
 
-TABLES = (OFFERS, PRICE_POINTS, EFFORTS, PANEL, TRIALS, ACQUISITIONS)
+TABLES = (OFFERS, PRICE_POINTS, CHOICES, EFFORTS, PANEL, TRIALS, ACQUISITIONS)

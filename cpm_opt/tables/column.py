@@ -72,7 +72,8 @@ class Table:
     """One table: its columns in the order of the docs, its key (no two rows are alike in it; empty: rows may repeat),
     and whether it takes further columns: `groupings` and the instance's measures (`segments`), `measures` and their
     standard errors (`effects`), `drivers`, numbers under names of the user's own (`activity_counts`), or `covariates`,
-    numbers or words that answers are explained by (`offers`, `price_points`) or segments made by (`customers`)."""
+    numbers or words that answers are explained by (`offers`, `price_points`,
+    `choices`) or segments made by (`customers`)."""
 
     name: str
     meaning: str

@@ -1,4 +1,4 @@
-"""What raw tables offers, price_points and efforts tell, each as models, doubts, notes and curves.
+"""What raw tables offers, price_points, choices and efforts tell, each as models, doubts, notes and curves.
 
 In: a raw table and the rules of its levers. Out: `Answer`.
 """
@@ -6,15 +6,34 @@ In: a raw table and the rules of its levers. Out: `Answer`.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpm_opt.estimates.estimate_lint import lint_demand, lint_effort, lint_offer_rows, lint_offers
+from cpm_opt.estimates.estimate_lint import (
+    lint_choices,
+    lint_demand,
+    lint_effort,
+    lint_offer_rows,
+    lint_offers,
+)
 from cpm_opt.estimates.planning_lint import planned_prices
+from cpm_opt.estimates.response.choices import (
+    ChoiceFit,
+    ShareElasticity,
+    fit_choices,
+    share_elasticities,
+    shrink_choices,
+)
 from cpm_opt.estimates.response.effort_effects import effort_fits
-from cpm_opt.estimates.response.fitted_curves import FittedCurve, demand_curves, effort_curve, offer_curves
+from cpm_opt.estimates.response.fitted_curves import (
+    FittedCurve,
+    choice_curves,
+    demand_curves,
+    effort_curve,
+    offer_curves,
+)
 from cpm_opt.estimates.response.lever_rows import rows_of_lever
 from cpm_opt.estimates.response.lever_rules import LeverRules
 from cpm_opt.estimates.response.offer_effects import usable_offers
@@ -26,8 +45,8 @@ from cpm_opt.estimates.value.model_estimate import Lint, ModelEstimate
 if TYPE_CHECKING:
     import pandas as pd
 
-OFFERS, PRICE_POINTS, EFFORTS = "offers", "price_points", "efforts"
-DEMAND, EFFORT = "demand", "effort"
+OFFERS, PRICE_POINTS, CHOICES, EFFORTS = "offers", "price_points", "choices", "efforts"
+DEMAND, CHOICE, EFFORT = "demand", "choice", "effort"
 
 
 @dataclass(frozen=True)
@@ -38,6 +57,7 @@ class Answer:
     lint: tuple[Lint, ...] = ()
     notes: tuple[str, ...] = ()
     curves: tuple[FittedCurve, ...] = ()
+    elasticities: tuple[ShareElasticity, ...] = ()
 
 
 def offer_rules(rules: ResponseRules) -> LeverRules:
@@ -122,6 +142,43 @@ def answer_price_points(
     return Answer(tuple(models), tuple(lint), tuple(notes), tuple(curves))
 
 
+def answer_choices(
+    choices: pd.DataFrame, rules: ResponseRules, planning: Mapping[str, pd.DataFrame]
+) -> Answer:
+    """The logit by which each lever's alternative is chosen: a model `choice` (`choice LEVER` where levers are fitted
+    in several ways) and, where slopes were shrunk, `choice_shrunken`."""
+    whole = Answer()
+    stated = rules.of(CHOICES) or (LeverRules(**{"from": CHOICES}, lever=""),)  # type: ignore[arg-type]
+    alike: dict[str, list[LeverRules]] = {}
+    for own in stated:
+        asked = (own.covariates, own.by_segment, own.shrink, own.errors, own.reference, own.constants)
+        alike.setdefault(repr(asked), []).append(own)
+    for levers in alike.values():
+        fit = fit_choices(choices, levers[0])
+        moved = shrink_choices(fit) if levers[0].shrink else fit
+        called = f" {levers[0].lever}" if len(alike) > 1 else ""
+        answer = _choice_answer(fit, moved, called)
+        for own in levers:
+            prices = planned_prices(planning, own.lever, own.base_price)
+            named = fit.design.alternatives if own.alternative is None else (own.alternative,)
+            answer = replace(
+                answer,
+                lint=tuple(dict.fromkeys((*answer.lint, *lint_choices(fit, own.alternative, prices)))),
+                curves=(
+                    *answer.curves,
+                    *(curve for name in named for curve in choice_curves(moved, CHOICE + called, name)),
+                ),
+            )
+        whole = Answer(
+            models=(*whole.models, *answer.models),
+            lint=(*whole.lint, *answer.lint),
+            notes=(*whole.notes, *answer.notes),
+            curves=(*whole.curves, *answer.curves),
+            elasticities=(*whole.elasticities, *answer.elasticities),
+        )
+    return whole
+
+
 def answer_efforts(efforts: pd.DataFrame, rules: ResponseRules) -> Answer:
     """What effort brings for each lever of the table: a model `effort` (`effort LEVER` where there are several)."""
     models: list[ModelEstimate] = []
@@ -169,19 +226,40 @@ def _demand_ranges(fit: DemandFit) -> str:
     )
 
 
-def _demand_model(fit: DemandFit, name: str) -> ModelEstimate:
+def _choice_answer(fit: ChoiceFit, moved: ChoiceFit, called: str) -> Answer:
+    """Models, notes and elasticities of one logit."""
+    design = fit.design
+    taken = np.bincount(design.alternative, weights=design.chosen)
+    shares = ", ".join(
+        f"{name} {taken[a] / fit.n:.1%} at {design.price[design.alternative == a].min():g} to "
+        f"{design.price[design.alternative == a].max():g}"
+        for a, name in enumerate(design.alternatives)
+    )
+    notes = [
+        f"choices{called}: {fit.n:g} choices ({shares}); log-likelihood {fit.log_likelihood:.1f}, and "
+        f"{fit.equal_chances:.1f} if all alternatives were alike"
+    ]
+    if design.left_out:
+        notes.append(f"{CHOICES}{called}: rows of choices with a blank covariate left out: {design.left_out}")
+    models = [_demand_model(fit, CHOICE + called)]
+    if moved.shrunken is not None:
+        models.append(_demand_slopes(moved, f"{CHOICE}_shrunken{called}"))
+    return Answer(tuple(models), notes=tuple(notes), elasticities=share_elasticities(moved, CHOICE + called))
+
+
+def _demand_model(fit: DemandFit | ChoiceFit, name: str) -> ModelEstimate:
     errors = np.sqrt(np.diag(fit.covariance))
     return ModelEstimate(
         name=name,
         parameters=dict(zip(fit.names, fit.values.tolist(), strict=True)),
         standard_errors=dict(zip(fit.names, errors.tolist(), strict=True)),
         log_likelihood=fit.log_likelihood,
-        n=fit.n,
+        n=int(fit.n),
         converged=True,
     )
 
 
-def _demand_slopes(fit: DemandFit, name: str) -> ModelEstimate:
+def _demand_slopes(fit: DemandFit | ChoiceFit, name: str) -> ModelEstimate:
     names, part = fit.names[fit.slopes], fit.slopes
     values, errors = fit.values[part].tolist(), np.sqrt(np.diag(fit.covariance))[part].tolist()
     whole, told = names[0].partition("[")[0], fit.shrunken
@@ -191,7 +269,7 @@ def _demand_slopes(fit: DemandFit, name: str) -> ModelEstimate:
         parameters={whole: mean, **dict(zip(names, values, strict=True))},
         standard_errors={whole: mean_se, **dict(zip(names, errors, strict=True))},
         log_likelihood=float("nan"),
-        n=fit.n,
+        n=int(fit.n),
         converged=True,
     )
 

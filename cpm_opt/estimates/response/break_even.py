@@ -17,6 +17,8 @@ from cpm_opt.estimates.settings import ResponseRules
 if TYPE_CHECKING:
     import pandas as pd
 
+PRICED = ("price_points", "choices", "offers", "stated")  # sources whose levers are prices
+
 
 @dataclass(frozen=True)
 class PriceEffect:
@@ -53,12 +55,13 @@ def price_effects(frames: Mapping[str, pd.DataFrame], rules: ResponseRules) -> t
 
     The revenue at a lever's price and its gross margin are those of its rules (`revenue_share`, `gross_margin`), the
     whole of the segment's where they say nothing. Where a plan has several levers with prices, and no rules for one of
-    them, nothing tells which part of the revenue that one prices.
+    them, nothing tells which part of the revenue that one prices; and where a price moves sales of the firm's other
+    alternatives too (`own_alternatives`), its effects are no change of one volume.
     """
     segments, options, effects = (frames.get(name) for name in ("segments", "options", "effects"))
     if segments is None or options is None or effects is None or not (options["price_change"] != 0.0).any():
         return ()
-    known = {own.lever: own for own in (*rules.of("price_points"), *rules.of("offers"), *rules.of("stated"))}
+    known = {own.lever: own for source in PRICED for own in rules.of(source)}
     alone = options.loc[options["price_change"] != 0.0, "lever"].nunique() == 1
     base = {row["lever"]: float(row["price_change"]) for row in options[options["base"]].to_dict("records")}
     step = {
@@ -74,8 +77,9 @@ def price_effects(frames: Mapping[str, pd.DataFrame], rules: ResponseRules) -> t
         own = today.get(row["segment"])
         if change == 0.0 or own is None:
             continue
-        told = row["lever"] in known or alone
-        revenue, gross = _priced(own, known.get(row["lever"])) if told else (0.0, math.nan)
+        rule = known.get(row["lever"])
+        told = (rule is not None or alone) and not (rule is not None and rule.own_alternatives)
+        revenue, gross = _priced(own, rule) if told else (0.0, math.nan)
         moved = float(row["revenue"])
         volume = math.nan
         if revenue > 0.0 and moved != 0.0 and change > -1.0:

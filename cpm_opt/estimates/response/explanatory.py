@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
-BY_SEGMENT = ":segment"
+APART = (":segment", ":alternative")  # behind a covariate: it acts in each in its own way
 LEAST_CLUSTERS = 3
 MOST_LEVELS = 50  # a word with more values than this is likely a number with a slip in it, or an id
 
@@ -40,14 +40,15 @@ class Terms:
 def terms(rows: pd.DataFrame, covariates: tuple[str, ...], table: str) -> Terms:
     """The strata of `rows` (where there is a column `stratum`) and then `covariates`, in their order.
 
-    "C(NAME)" takes the numbers of a column as words, "log(NAME)" their natural logarithm; with ":segment" behind it a
-    covariate acts in each segment in its own way (`age[gold]`). Raises InputError for a
+    "C(NAME)" takes the numbers of a column as words, "log(NAME)" their natural logarithm; with ":segment" (or, of table
+    choices, ":alternative") behind it a covariate acts in each in its own way (`age[gold]`). Raises InputError for a
     covariate that is no column, a word with more than 50 values, or a logarithm of what is not above 0.
     """
     faults: list[Fault] = []
     read: dict[str, NDArray[Any]] = {}
     for covariate in covariates:
-        form, name = _parts(covariate.removesuffix(BY_SEGMENT))
+        whole, apart = _apart(covariate, rows)
+        form, name = _parts(whole)
         known = [str(column) for column in rows if column != "line"]
         if name not in known:
             faults.append(
@@ -67,8 +68,7 @@ def terms(rows: pd.DataFrame, covariates: tuple[str, ...], table: str) -> Terms:
             remedy = f"write numbers alone ('{slip}' is none)" if slip else "join them to fewer"
             faults.append(_fault(table, name, text, remedy, "too_many_levels"))
             continue
-        called = covariate.removesuffix(BY_SEGMENT) if form == "log" else name
-        read[called + BY_SEGMENT if covariate.endswith(BY_SEGMENT) else called] = cells
+        read[(whole if form == "log" else name) + apart] = cells
     if faults:
         raise InputError(faults)
     used = np.ones(len(rows), dtype=bool)
@@ -83,9 +83,10 @@ def terms(rows: pd.DataFrame, covariates: tuple[str, ...], table: str) -> Terms:
         _add(names, columns, "stratum", rows["stratum"].astype(str).to_numpy(dtype=object)[used])
     for covariate, cells in read.items():
         before = len(names)
-        _add(names, columns, covariate.removesuffix(BY_SEGMENT), cells[used])
-        if covariate.endswith(BY_SEGMENT):
-            _split(names, columns, before, rows["segment"].astype(str).to_numpy(dtype=object)[used])
+        whole, apart = _apart(covariate, rows)
+        _add(names, columns, whole, cells[used])
+        if apart:
+            _split(names, columns, before, rows[apart[1:]].astype(str).to_numpy(dtype=object)[used])
     stacked = np.column_stack(columns) if columns else np.zeros((int(used.sum()), 0))
     return Terms(tuple(names), np.asarray(stacked, dtype=np.float64), used)
 
@@ -153,6 +154,14 @@ def shared_slopes(size: int, others: int, by_segment: bool) -> Numbers:
     return matrix
 
 
+def _apart(covariate: str, rows: pd.DataFrame) -> tuple[str, str]:
+    """A covariate without what stands behind it, and that: ":segment", ":alternative" (where there are such) or ""."""
+    for apart in APART:
+        if covariate.endswith(apart) and apart[1:] in rows:
+            return covariate.removesuffix(apart), apart
+    return covariate, ""
+
+
 def _parts(covariate: str) -> tuple[str, str]:
     """What is done to a column ("C", "log" or "") and its name."""
     form, bracket, rest = covariate.partition("(")
@@ -185,7 +194,7 @@ def _first_word(cells: NDArray[Any]) -> str:
 
 
 def _split(names: list[str], columns: list[Numbers], first: int, segment: NDArray[Any]) -> None:
-    """The columns from `first` on, one for each segment instead."""
+    """The columns from `first` on, one for each segment (or alternative) instead."""
     whole = list(zip(names[first:], columns[first:], strict=True))
     del names[first:], columns[first:]
     for name, column in whole:

@@ -1,6 +1,6 @@
 """Curves as values, to be plotted: each with its 95 % band and the points that were observed.
 
-In: fits of offers, price points, efforts and leaving. Out: `FittedCurve`s.
+In: fits of offers, price points, choices, efforts and leaving. Out: `FittedCurve`s.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cpm_opt.estimates.moves.hazard import Hazard
 from cpm_opt.estimates.moves.panel_design import usable
+from cpm_opt.estimates.response.choices import ChoiceFit, slopes_of, spread_of
 from cpm_opt.estimates.response.effort import EffortFit
 from cpm_opt.estimates.response.offers import TAKE_UP, OfferFit
 from cpm_opt.estimates.response.price_points import LOGIT, POINTS, DemandFit
@@ -147,6 +148,28 @@ def demand_curves(fit: DemandFit, name: str) -> tuple[FittedCurve, ...]:
         label = f"{name}[{segment}]" if segment else name
         seen = (price, volume, weight) if fit.form == POINTS else binned(price, volume, weight)
         made.append(_curve(label, titles, grid, middle, ends, seen, fit.form == POINTS))
+    return tuple(made)
+
+
+def choice_curves(fit: ChoiceFit, name: str, alternative: str) -> tuple[FittedCurve, ...]:
+    """By segment the part of its choices that falls on an alternative, by that one's price, all else as it stood."""
+    design = fit.design
+    values, size = fit.nudged()
+    own = design.alternative == design.alternatives.index(alternative)
+    made = []
+    for s, segment in enumerate(design.segments):
+        mine = own & (design.of_row == s)
+        if not mine.any():
+            continue
+        price, weight = design.price[mine], design.weight[design.of_choice[mine]]
+        grid = np.linspace(price.min(), price.max(), GRID)
+        middle = fit.shares(alternative, grid, (alternative,))[s, :, 0]
+        slopes = slopes_of(fit.shares(alternative, grid, (alternative,), values)[:, s, :, 0], size)
+        ends = band(middle, spread_of(slopes, fit.covariance), "log_odds")
+        titles = (f"price of {alternative}", "as price in table choices", "chosen", "fraction of the choices")
+        label = f"{name} {alternative}[{segment}]" if segment else f"{name} {alternative}"
+        seen = binned(price, design.chosen[mine] / weight, weight)
+        made.append(_curve(label, titles, grid, middle, ends, seen))
     return tuple(made)
 
 

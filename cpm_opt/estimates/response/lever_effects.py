@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cpm_opt.estimates.response.choice_effects import choice_rows
 from cpm_opt.estimates.response.effort_effects import effort_rows
 from cpm_opt.estimates.response.lever_rows import RETENTION, LeverRows, refused
 from cpm_opt.estimates.response.lever_rules import LeverRules
@@ -26,6 +27,7 @@ NOTHING = 1e-9  # an error that is smaller against the effect is one of rounding
 FROM: Mapping[str, Callable[[Tables, Mapping[str, pd.DataFrame], LeverRules], LeverRows]] = {
     "offers": offer_rows,
     "price_points": price_point_rows,
+    "choices": choice_rows,
     "efforts": effort_rows,
     "trials": trial_rows,
     "stated": stated_rows,

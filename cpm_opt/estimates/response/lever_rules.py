@@ -2,7 +2,7 @@
 
 [[estimates.response.levers]]
 lever = "fee"                    # a lever of tables levers and options
-from = "price_points"            # offers, price_points, efforts, trials, panel, acquisitions, or stated
+from = "price_points"            # offers, price_points, choices, efforts, trials, panel, acquisitions, or stated
 base_price = 100                 # price of the lever's base; that of an option is base_price (1 + price_change)
 curve = "constant_elasticity"    # price_points: also linear, logit, points; efforts: log, power, hill
 """
@@ -10,20 +10,22 @@ curve = "constant_elasticity"    # price_points: also linear, logit, points; eff
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-Source = Literal["offers", "price_points", "efforts", "trials", "panel", "acquisitions", "stated"]
+Source = Literal["offers", "price_points", "choices", "efforts", "trials", "panel", "acquisitions", "stated"]
 Term = Literal["price", "service", "programme", "promotion", "advertising"]
 CurveForm = Literal["constant_elasticity", "linear", "logit", "points", "log", "power", "hill"]
 
 PRICED = ("curve", "gross_margin", "revenue_share")
 FITTED = ("base_price", "covariates", "by_segment", "shrink")
 RESULT = ("options", "measure", "value")
+CHOSEN = ("alternative", "own_alternatives", "reference", "constants")
 KEYS: Mapping[str, tuple[str, ...]] = {
     "offers": FITTED,
     "price_points": (*FITTED, *PRICED, "fit", "errors"),
+    "choices": (*FITTED, *CHOSEN, "gross_margin", "revenue_share", "errors"),
     "efforts": ("curve", *RESULT),
     "trials": ("programme", *RESULT),
     "stated": (*PRICED, "elasticity", "elasticity_se", "share"),
@@ -33,14 +35,20 @@ KEYS: Mapping[str, tuple[str, ...]] = {
 class LeverRules(BaseModel):
     """How the effects of one lever's options follow from a raw table.
 
-    For prices (`offers`, `price_points`): `base_price` is the price of the base. `curve` is the form that is fitted,
-    `fit` how a constant elasticity is (least squares of logarithms, or Poisson quasi-likelihood), `errors` whether
-    standard errors are robust (clustered where clusters are named) or classical. `covariates` name further columns of
-    the raw table: numbers, or words, each of which becomes a dummy; "C(NAME)" takes a number as a word, "log(NAME)" its
-    logarithm, "NAME:segment" lets it act in each segment in its own way. `by_segment`: each segment answers to the
+    For prices (`offers`, `price_points`, `choices`): `base_price` is the price of the base. `curve` is the form that is
+    fitted, `fit` how a constant elasticity is (least squares of logarithms, or Poisson quasi-likelihood), `errors`
+    whether standard errors are robust (clustered where clusters are named) or classical. `covariates` name further
+    columns of the raw table: numbers, or words, each of which becomes a dummy; "C(NAME)" takes a number as a word,
+    "log(NAME)" its logarithm, "NAME:segment" (choices: "NAME:alternative" too) lets it act in each in its own way.
+    `by_segment`: each segment answers to the
     price in its own way; `shrink`: these slopes are then shrunk to the whole.
     `gross_margin`: the part of revenue left after cost that varies with volume; without it margin over revenue of
     table segments. `revenue_share`: the part of a segment's revenue that is earned at this price.
+
+    For choices: `alternative` is the one whose price the lever is, `own_alternatives` the firm's others, each with the
+    part of a segment's revenue that is earned at it, which the price of the first moves too. `constants` says whether
+    an alternative's utility beside price and covariates is each segment's own (without it), common to all, or none
+    (alternatives without a name, as in an experiment); the `reference` has none (without it the first by name).
 
     Without a raw table (`stated`): `elasticity` is that at today's price, one for all or by segment, with its standard
     error `elasticity_se` if it is known; `curve` logit needs `share`, the part of everybody that buys today.
@@ -70,6 +78,10 @@ class LeverRules(BaseModel):
     elasticity: float | dict[str, float] | None = None
     elasticity_se: float = Field(default=0.0, ge=0)
     share: float | None = Field(default=None, gt=0, lt=1)
+    alternative: str | None = None
+    own_alternatives: dict[str, Annotated[float, Field(gt=0, le=1)]] = Field(default_factory=dict)
+    reference: str | None = None
+    constants: Literal["segment", "common", "none"] = "segment"
     options: dict[str, float | str] = Field(default_factory=dict)
     term: Term | None = None
     programme: str | None = None
@@ -90,12 +102,14 @@ class LeverRules(BaseModel):
             raise ValueError(
                 f"has fit = poisson, which is for a constant elasticity and not for {self.curve}"
             )
+        if self.alternative is not None and self.alternative in self.own_alternatives:
+            raise ValueError(f"has own_alternatives with {self.alternative}, which is the lever's own")
         return self
 
 
 REMEDIES = {
     "lever": "name a lever of tables levers and options",
-    "from": 'write "offers", "price_points", "efforts", "trials", "panel", "acquisitions" or "stated"',
+    "from": 'write "offers", "price_points", "choices", "efforts", "trials", "panel", "acquisitions" or "stated"',
     "base_price": "write the price of the lever's base, above 0, in the unit of the raw table",
     "curve": 'price_points: "constant_elasticity", "linear", "logit" or "points"; efforts: "log", "power" or "hill"',
     "fit": 'write "ols" or "poisson"',
@@ -108,6 +122,10 @@ REMEDIES = {
     "elasticity": "write the elasticity, such as -1.5, or one a segment, such as { gold = -1.2, silver = -2 }",
     "elasticity_se": "write its standard error, 0 or more",
     "share": "write the part of everybody that buys today, between 0 and 1",
+    "alternative": "name the alternative of table choices whose price the lever is",
+    "own_alternatives": "write the part of a segment's revenue earned at each, such as { economy = 0.3 }",
+    "reference": "name an alternative of table choices",
+    "constants": 'write "segment", "common" or "none"',
     "options": "write what each option is, such as { none = 0, call = 1.5 }",
     "programme": "name a programme of table trials",
     "term": 'panel: "price", "service" or "programme"; acquisitions: "price", "promotion" or "advertising"',

@@ -18,6 +18,7 @@ LINE = "line"
 CLUSTERED: Mapping[str, str] = {
     "offers": "",
     "price_points": "lever",
+    "choices": "",
     "efforts": "lever",
     "trials": "programme",
 }
@@ -25,12 +26,16 @@ RAW = (*CLUSTERED, "panel", "acquisitions")
 
 
 def raw_faults(frames: Mapping[str, pd.DataFrame]) -> tuple[Fault, ...]:
-    """Rows without a cluster where others of the same fit have one, and rows of customers who have left."""
+    """Rows without a cluster where others of the same fit have one, choices that are none, and rows of customers who
+    have left."""
     faults: list[Fault] = []
     for name, part in CLUSTERED.items():
         frame = frames.get(name)
         if frame is not None and len(frame) and (frame["cluster"] != "").any():
             faults += _without_cluster(name, frame, part)
+    choices = frames.get("choices")
+    if choices is not None and len(choices):
+        faults += _unlike_rows(choices)
     panel = frames.get("panel")
     if panel is not None and len(panel) and panel["left"].any():
         faults += _after_leaving(panel)
@@ -54,6 +59,29 @@ def _without_cluster(name: str, frame: pd.DataFrame, part: str) -> list[Fault]:
                     code="cluster-blank",
                 )
             )
+    return told
+
+
+def _unlike_rows(choices: pd.DataFrame) -> list[Fault]:
+    """Choices in which nothing was chosen, or whose rows are of different segments or clusters: one fault a choice."""
+    groups = choices.groupby("choice", sort=False)
+    told = []
+    nothing = groups["chosen"].sum() == 0.0
+    for what, wrong, message, remedy in (
+        ("chosen", nothing, "none of its alternatives was chosen",
+         "mark the one that was, or add an alternative that stands for buying nothing"),
+        ("segment", groups["segment"].nunique() > 1, "its rows name different segments", "name one segment in all"),
+        ("cluster", groups["cluster"].nunique() > 1, "its rows name different clusters", "name one cluster in all"),
+    ):  # fmt: skip
+        if not wrong.any():
+            continue
+        first = choices[choices["choice"].map(wrong)].drop_duplicates("choice")
+        others = f" (and {len(first) - 1} more choices)" if len(first) > 1 else ""
+        name, line = shown(str(first["choice"].iloc[0])), int(first[LINE].iloc[0])
+        told.append(
+            Fault("choices", f"of choice {name} {message}{others}", remedy, row=line, column=what,
+                  code=f"choice-{what}")
+        )  # fmt: skip
     return told
 
 

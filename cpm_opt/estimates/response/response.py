@@ -11,10 +11,12 @@ from typing import TYPE_CHECKING
 
 from cpm_opt.estimates.estimate_lint import lint_arms, lint_model, lint_panel
 from cpm_opt.estimates.moves.answers import (
+    CHOICES,
     EFFORTS,
     OFFERS,
     PRICE_POINTS,
     Answer,
+    answer_choices,
     answer_efforts,
     answer_offers,
     answer_price_points,
@@ -26,6 +28,7 @@ from cpm_opt.estimates.moves.moves import Moves, count_moves
 from cpm_opt.estimates.moves.panel_design import seen, usable
 from cpm_opt.estimates.planning_lint import lint_stated, lint_tables
 from cpm_opt.estimates.response.break_even import PriceEffect, price_effects
+from cpm_opt.estimates.response.choices import ShareElasticity
 from cpm_opt.estimates.response.fitted_curves import FittedCurve, churn_curves
 from cpm_opt.estimates.response.offers import OfferFit
 from cpm_opt.estimates.response.trials import ArmEffect, arm_effects
@@ -42,12 +45,14 @@ PANEL, TRIALS, ACQUISITIONS = "panel", "trials", "acquisitions"
 @dataclass(frozen=True)
 class Response:
     """The answers of customers. `models`, like every other model: `take_up` (and `amount`, `revenue`, `loss`),
-    `take_up_shrunken` and `take_up_line` from offers, `demand` (and `demand_shrunken`) from price points, `effort` from
-    efforts (each with the lever's name behind it where there are several), `churn` from the panel,
-    `programme PROGRAMME` from trials, `attraction` (and `attraction FIRM`) from acquisitions.
+    `take_up_shrunken` and `take_up_line` from offers, `demand` (and `demand_shrunken`) from price points, `choice` (and
+    `choice_shrunken`) from choices, `effort` from efforts (each with the lever's name behind it where there are
+    several), `churn` from the panel, `programme PROGRAMME` from trials, `attraction` (and `attraction FIRM`) from
+    acquisitions.
 
     `offers` is the fit before shrinkage, `shrunken` the one after it (None with a single segment). `curves` are to be
-    plotted, each with its band; `price_effects` the price steps of the planning tables with their break-even.
+    plotted, each with its band; `price_effects` the price steps of the planning tables with their break-even;
+    `elasticities` those of shares of choices by all alternatives' prices.
     """
 
     models: tuple[ModelEstimate, ...] = ()
@@ -61,6 +66,7 @@ class Response:
     attraction: tuple[Attraction, ...] = ()
     curves: tuple[FittedCurve, ...] = ()
     price_effects: tuple[PriceEffect, ...] = ()
+    elasticities: tuple[ShareElasticity, ...] = ()
 
 
 def respond(tables: Tables, planning: Mapping[str, pd.DataFrame]) -> Response:
@@ -78,6 +84,9 @@ def respond(tables: Tables, planning: Mapping[str, pd.DataFrame]) -> Response:
         found = replace(_with(found, answer), offers=fit, shrunken=shrunken)
     if PRICE_POINTS in frames and len(frames[PRICE_POINTS]):
         found = _with(found, answer_price_points(frames[PRICE_POINTS], own, planning))
+    if CHOICES in frames and len(frames[CHOICES]):
+        answer = answer_choices(frames[CHOICES], own, planning)
+        found = replace(_with(found, answer), elasticities=answer.elasticities)
     if EFFORTS in frames and len(frames[EFFORTS]):
         found = _with(found, answer_efforts(frames[EFFORTS], own))
     if PANEL in frames and len(frames[PANEL]):

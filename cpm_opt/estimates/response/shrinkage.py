@@ -58,14 +58,15 @@ def shrink(estimates: Numbers, errors: Numbers) -> Shrunken:
 
 
 def shrink_slopes_of(
-    values: Numbers, covariance: Numbers, slopes: Indices, levels: Indices
+    values: Numbers, covariance: Numbers, slopes: Indices, levels: Indices | None = None
 ) -> tuple[Numbers, Numbers, Shrunken]:
     """All parameters `[K]` and their covariance `[K, K]` with those at `slopes[S]` shrunk to their mean.
 
     The level of a segment (at `levels[S]`) follows its slope as their covariance says: a'_s = a_s + cov(a, b) / var(b)
-    (b'_s - b_s). Weights and tau are those of `shrink`; errors rest on the joint covariance of all parameters, for
-    segments that share clusters err together. With p the segments' part in the mean, all shrunken parameters are
-    L values, off the true ones by L (errors) + M (true slopes less their mean):
+    (b'_s - b_s); without `levels` all other parameters follow all slopes, a' = a + cov(a, b) var(b)^-1 (b' - b).
+    Weights and tau are those of `shrink`; errors rest on the joint covariance of all parameters, for segments that
+    share clusters err together. With p the segments' part in the mean, all shrunken parameters are L values, off the
+    true ones by L (errors) + M (true slopes less their mean):
 
         covariance' = L covariance L' + tau^2 M M',      M = (I - W)(1 p' - I) for slopes
         mean_se^2   = p' (covariance of slopes + tau^2 I) p
@@ -79,11 +80,16 @@ def shrink_slopes_of(
     precision = 1.0 / (variance + found.spread**2)
     part = precision / precision.sum()
     pooled = np.diag(found.weight) + np.outer(1.0 - found.weight, part)
-    follow = covariance[levels, slopes] / variance
+    if levels is None:
+        others = np.setdiff1d(np.arange(len(values)), slopes)
+        between = covariance[np.ix_(slopes, slopes)]
+        follow = np.linalg.solve(between, covariance[np.ix_(slopes, others)]).T
+    else:
+        others, follow = levels, np.diag(covariance[levels, slopes] / variance)
     change[np.ix_(slopes, slopes)] = pooled
-    change[np.ix_(levels, slopes)] = follow[:, None] * (pooled - np.eye(size))
+    change[np.ix_(others, slopes)] = follow @ (pooled - np.eye(size))
     spread[slopes] = (1.0 - found.weight)[:, None] * (part[None, :] - np.eye(size))
-    spread[levels] = follow[:, None] * spread[slopes]
+    spread[others] = follow @ spread[slopes]
     joint = np.asarray(change @ covariance @ change.T + found.spread**2 * spread @ spread.T, dtype=np.float64)
     between = covariance[np.ix_(slopes, slopes)] + found.spread**2 * np.eye(size)
     moved = np.asarray(change @ values, dtype=np.float64)

@@ -1,4 +1,4 @@
-"""Draws of effects of levers that come from price points, efforts and trials, jointly for all options of a fit.
+"""Draws of effects of levers from price points, choices, efforts and trials, jointly for all options of a fit.
 
 In: the raw table, `[[estimates.response.levers]]`, the effects that were estimated. Out: `Draws`.
 """
@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cpm_opt.estimates.response.choice_effects import choice_figures, choice_fit
 from cpm_opt.estimates.response.effort_effects import effort_fits
 from cpm_opt.estimates.response.lever_rows import RETENTION, rows_of_lever
 from cpm_opt.estimates.response.lever_rules import LeverRules
@@ -44,6 +45,7 @@ def lever_draws(frames: Frames, lever: LeverRules, count: int, seed: Seed) -> Dr
         str, Callable[[Frames, LeverRules, int, Seed], Mapping[tuple[str, str, str], Numbers]]
     ] = {
         "price_points": _price_figures,
+        "choices": _choice_figures,
         "efforts": _effort_figures,
         "trials": _trial_figures,
     }
@@ -116,6 +118,18 @@ def _price_figures(
             if VOLUME in segment:
                 found[name, option, VOLUME] = float(segment[VOLUME]) * (volume - 1.0)
     return found
+
+
+def _choice_figures(
+    frames: Frames, lever: LeverRules, count: int, seed: Seed
+) -> dict[tuple[str, str, str], Numbers]:
+    """Margin, revenue and volume by draws of the logit; see `choice_effects`."""
+    fit = choice_fit(frames, lever)
+    drawn = normal_draws(fit.values, fit.covariance, count, seed)
+    own = frames["options"][frames["options"]["lever"] == lever.lever]
+    segments = frames["segments"]
+    figures = choice_figures(fit, segments, own, lever, VOLUME in segments, drawn)
+    return {(*place, measure): of for place, own in figures.items() for measure, of in own.items()}
 
 
 def _effort_figures(

@@ -51,8 +51,8 @@ def scenarios_of(
     whole: EstimateRules,
 ) -> ScenarioTable:
     """Scenarios of the estimates that have a joint distribution: margins and end values from a ledger, moves from a
-    panel, margins and effects from offers, effects of levers from price points, efforts and trials, the mix of new
-    customers.
+    panel, margins and effects from offers, effects of levers from price points, choices, efforts and trials, the mix of
+    new customers.
 
     Each has draws of its own, independent of the others'. Raises InputError where nothing of the kind was estimated.
     """
@@ -109,7 +109,7 @@ def _parts(
         if "offers" in frames and _estimated(tables, lever):
             parts.append(_of_offers(tables, frames, lever, rules, place))
     for place, lever in enumerate(response.levers):
-        if lever.source in ("price_points", "efforts", "trials") and _estimated(tables, lever):
+        if lever.source in ("price_points", "choices", "efforts", "trials") and _estimated(tables, lever):
             from cpm_opt.estimates.uncertainty.lever_draws import lever_draws
 
             found = lever_draws(frames, lever, rules.draws, (rules.seed, 3, place))
