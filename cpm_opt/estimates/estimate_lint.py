@@ -11,6 +11,7 @@ In: estimates, or planning tables. Out: `Lint`s with these codes:
 - `few-clusters`: errors that rest on fewer than 40 clusters;
 - `blank-figures`: figures of accepted offers that are blank, or of others that are stated;
 - `no-error`: data that do not vary, so that no error is known;
+- `near-doubles`: two alternatives between which more goes than their shares say;
 - `impossible-rate`: effects that add to a rate of migration below 0 or above 1.
 """
 
@@ -25,6 +26,7 @@ from cpm_opt.estimates.planning_lint import WEAK, beyond, weak
 from cpm_opt.estimates.response.choices import ChoiceFit
 from cpm_opt.estimates.response.effort import EffortFit
 from cpm_opt.estimates.response.elasticity import Elasticity
+from cpm_opt.estimates.response.independence import Double
 from cpm_opt.estimates.response.offers import CONDITIONAL, TAKE_UP, OfferFit
 from cpm_opt.estimates.response.price_points import ELASTICITY, DemandFit
 from cpm_opt.estimates.response.trials import ArmEffect
@@ -149,6 +151,19 @@ def lint_choices(
         if count[s] < parameters:
             told.append(_few(*place, name, int(count[s]), parameters))
     return tuple(dict.fromkeys(told))
+
+
+def lint_doubles(found: Iterable[Double]) -> tuple[Lint, ...]:
+    """Doubts about a logit in which two alternatives are nearly one thing."""
+    told = []
+    for double in found:
+        text = (
+            f"{' and '.join(double.alternatives)} are chosen as if they were nearly one thing (score {double.z:.1f} "
+            "standard errors off a logit's), so more than their shares say goes from one to the other; join them, or "
+            "name what they share in covariates"
+        )
+        told.append(Lint("near-doubles", "choices", "alternative", text))
+    return tuple(told)
 
 
 def _rising(fit: DemandFit, s: int, who: str) -> list[Lint]:

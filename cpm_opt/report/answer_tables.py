@@ -21,7 +21,8 @@ BREAK_EVEN = (
     "effect on revenue implies. Both take the segment's whole revenue to be at that price (or revenue_share of it)."
 )
 MOST_ROWS = 60
-UNTOLD = "{} carry prices, and nothing tells what part of the revenue each of them does: no volume is told for them."
+UNTOLD = "No volume is told of {}: several levers carry prices, and nothing tells what part of the revenue each does."
+OTHERS = "No volume is told of {}: the price moves sales of the firm's other alternatives too."
 
 
 def answer_sections(response: Response | None, info: InstanceInfo) -> list[Section]:
@@ -111,8 +112,9 @@ def _price_steps(response: Response, info: InstanceInfo) -> Section:
         for e in response.price_effects
     )  # fmt: skip
     told = {e.lever for e in response.price_effects if not math.isnan(e.break_even)}
-    others = sorted({e.lever for e in response.price_effects} - told)
-    untold = [UNTOLD.format(f"Levers {names(others)}")] if others else []
+    others = sorted({e.lever for e in response.price_effects if e.moves_others})
+    unknown = sorted({e.lever for e in response.price_effects} - told - set(others))
+    untold = [text.format(names(of)) for text, of in ((UNTOLD, unknown), (OTHERS, others)) if of]
     title = "Price steps, all against the base"
     return Section("price_effects", title, (BREAK_EVEN, *untold), (Table("price_effects", columns, rows),))
 

@@ -11,11 +11,12 @@ import pytest
 import statsmodels.api as sm
 from statsmodels.discrete.conditional_models import ConditionalLogit
 
-from cpm_opt.estimates.estimate_lint import lint_choices
+from cpm_opt.estimates.estimate_lint import lint_choices, lint_doubles
 from cpm_opt.estimates.on_request import estimate_instance
 from cpm_opt.estimates.planning_files import write_planning_tables
 from cpm_opt.estimates.response.choices import ChoiceFit, fit_choices, shrink_choices
 from cpm_opt.estimates.response.fitted_curves import choice_curves
+from cpm_opt.estimates.response.independence import doubles
 from cpm_opt.estimates.response.lever_rules import LeverRules
 from cpm_opt.estimates.response.price_response import MultinomialLogitDemand
 from cpm_opt.estimates.response.shrinkage import shrink
@@ -352,8 +353,33 @@ def test_doubts_about_choices() -> None:
     assert "few-clusters" in {lint.code for lint in lint_choices(few)}
 
 
+def test_a_near_double_is_doubted_and_brands_by_themselves_are_not() -> None:
+    rng = np.random.default_rng(3)
+    price, liking = rng.uniform(4, 8, (4000, 3)).round(2), rng.normal(0, 3, 4000)
+    utility = np.column_stack([3 - 0.6 * price, np.zeros(4000)])
+    utility[:, :2] += liking[
+        :, None
+    ]  # who likes gold likes plain too, and rival is no more to them than to others
+    taken = (utility + rng.gumbel(size=utility.shape)).argmax(axis=1)
+    rows = pd.DataFrame(
+        [(f"k{row:04}", name, price[row, k] if k < 3 else 0.0, float(taken[row] == k))
+         for row in range(4000) for k, name in enumerate((*BRANDS, "nothing"))],
+        columns=["choice", "alternative", "price", "chosen"],
+    ).assign(segment="", cluster="")  # fmt: skip
+    told = doubles(fit_choices(rows, rules(reference="nothing")))
+    # The two and, seen from the other side, what is left beside them.
+    assert told
+    assert {pair.alternatives for pair in told} <= {("gold", "plain"), ("nothing", "rival")}
+    assert f"{' and '.join(told[0].alternatives)} are chosen as if" in lint_doubles(told)[0].message
+    asked = rules(covariates=["shelf"], constants="common")
+    clean = [doubles(fit_choices(made(600, seed), asked)) for seed in range(50)]
+    assert sum(bool(found) for found in clean) <= 2
+
+
 def test_curves_of_shares_have_their_band() -> None:
     fit = fit_choices(made(), rules())
+    rival = choice_curves(fit, "choice", "rival")[0]  # three in ten choices were without it
+    assert abs(float(np.mean(rival.estimate)) - float(np.average(rival.seen_y, weights=rival.seen_n))) < 0.03
     curves = choice_curves(fit, "choice", "gold")
     assert [curve.name for curve in curves] == ["choice gold[a]", "choice gold[b]"]
     for s, curve in enumerate(curves):

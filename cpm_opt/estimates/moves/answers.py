@@ -14,6 +14,7 @@ import numpy as np
 from cpm_opt.estimates.estimate_lint import (
     lint_choices,
     lint_demand,
+    lint_doubles,
     lint_effort,
     lint_offer_rows,
     lint_offers,
@@ -34,6 +35,7 @@ from cpm_opt.estimates.response.fitted_curves import (
     effort_curve,
     offer_curves,
 )
+from cpm_opt.estimates.response.independence import doubles
 from cpm_opt.estimates.response.lever_rows import rows_of_lever
 from cpm_opt.estimates.response.lever_rules import LeverRules
 from cpm_opt.estimates.response.offer_effects import usable_offers
@@ -158,6 +160,7 @@ def answer_choices(
         moved = shrink_choices(fit) if levers[0].shrink else fit
         called = f" {levers[0].lever}" if len(alike) > 1 else ""
         answer = _choice_answer(fit, moved, called)
+        answer = replace(answer, lint=lint_doubles(doubles(fit)))
         for own in levers:
             prices = planned_prices(planning, own.lever, own.base_price)
             named = fit.design.alternatives if own.alternative is None else (own.alternative,)

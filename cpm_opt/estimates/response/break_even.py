@@ -27,7 +27,8 @@ class PriceEffect:
     `price_change`, `volume` and `break_even` are fractions: of the base price, and of today's volume. `volume` is the
     change that the effect on revenue implies, (R + dR) / (R (1 + p)) - 1, R the revenue at this price; nan where the
     effect tells no revenue. `break_even` is the change of volume at which margin stays as it is, -p / (p + g), g the
-    gross margin of that revenue. Both are nan where nothing tells R: see `price_effects`. `margin` with its `margin_se`
+    gross margin of that revenue. Both are nan where nothing tells R, and where the price `moves_others`, sales of the
+    firm's other alternatives: see `price_effects`. `margin` with its `margin_se`
     and `revenue` are changes in money per customer and period; `source` is estimated or stated.
     """
 
@@ -41,6 +42,7 @@ class PriceEffect:
     margin: float
     margin_se: float
     source: str
+    moves_others: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """JSON-ready fields, nan as None."""
@@ -78,7 +80,8 @@ def price_effects(frames: Mapping[str, pd.DataFrame], rules: ResponseRules) -> t
         if change == 0.0 or own is None:
             continue
         rule = known.get(row["lever"])
-        told = (rule is not None or alone) and not (rule is not None and rule.own_alternatives)
+        others = rule is not None and bool(rule.own_alternatives)
+        told = (rule is not None or alone) and not others
         revenue, gross = _priced(own, rule) if told else (0.0, math.nan)
         moved = float(row["revenue"])
         volume = math.nan
@@ -96,6 +99,7 @@ def price_effects(frames: Mapping[str, pd.DataFrame], rules: ResponseRules) -> t
                 margin=float(row["margin"]),
                 margin_se=float(row["margin_se"]),
                 source=str(row["source"]),
+                moves_others=others,
             )
         )
     return tuple(found)

@@ -102,6 +102,19 @@ class ChoiceFit:
         size[size == 0.0] = STEP
         return np.vstack([self.values + np.diag(size), self.values - np.diag(size)]), size
 
+    def chances(self) -> Numbers:
+        """P of each row's alternative within its choice, `[R]`."""
+        pull, _ = _pulls(self.design, self.values)
+        return np.asarray(
+            pull / np.add.reduceat(pull, self.design.begins)[self.design.of_choice], dtype=np.float64
+        )
+
+    def influence(self) -> Numbers:
+        """What each choice adds to the error of the parameters, `[C, K]`: its scores times the inverse of the Hessian,
+        whose products add to the sandwich."""
+        scores, hessian = _derivatives(self.design, self.values)
+        return np.asarray(scores @ np.linalg.inv(hessian), dtype=np.float64)
+
     def _shares(self, alternative: str, prices: Numbers, of: tuple[str, ...], values: Numbers) -> Numbers:
         d, own = self.design, self._own(alternative)
         pull, best = _pulls(d, values)
@@ -184,13 +197,14 @@ def spread_of(slopes: Numbers, covariance: Numbers) -> Numbers:
 
 
 def share_elasticities(fit: ChoiceFit, model: str) -> tuple[ShareElasticity, ...]:
-    """Own and cross elasticities of all alternatives, errors by the delta method."""
+    """Own and cross elasticities by the prices of all alternatives that have one, errors by the delta method."""
     values, size = fit.nudged()
     found = fit.elasticities()
     error = spread_of(slopes_of(fit.elasticities(values), size), fit.covariance)
     return tuple(
         ShareElasticity(model, price_of, alternative, float(found[k, a]), float(error[k, a]))
         for k, price_of in enumerate(fit.design.alternatives)
+        if fit.design.price[fit.design.alternative == k].any()
         for a, alternative in enumerate(fit.design.alternatives)
     )
 

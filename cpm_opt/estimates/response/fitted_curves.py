@@ -152,7 +152,7 @@ def demand_curves(fit: DemandFit, name: str) -> tuple[FittedCurve, ...]:
 
 
 def choice_curves(fit: ChoiceFit, name: str, alternative: str) -> tuple[FittedCurve, ...]:
-    """By segment the part of its choices that falls on an alternative, by that one's price, all else as it stood."""
+    """By segment the part of the choices with an alternative that falls on it, by its price, all else as it stood."""
     design = fit.design
     values, size = fit.nudged()
     own = design.alternative == design.alternatives.index(alternative)
@@ -163,10 +163,16 @@ def choice_curves(fit: ChoiceFit, name: str, alternative: str) -> tuple[FittedCu
             continue
         price, weight = design.price[mine], design.weight[design.of_choice[mine]]
         grid = np.linspace(price.min(), price.max(), GRID)
-        middle = fit.shares(alternative, grid, (alternative,))[s, :, 0]
-        slopes = slopes_of(fit.shares(alternative, grid, (alternative,), values)[:, s, :, 0], size)
+        had = weight.sum() / design.weight[design.of_row[design.begins] == s].sum()
+        middle = fit.shares(alternative, grid, (alternative,))[s, :, 0] / had
+        slopes = slopes_of(fit.shares(alternative, grid, (alternative,), values)[:, s, :, 0] / had, size)
         ends = band(middle, spread_of(slopes, fit.covariance), "log_odds")
-        titles = (f"price of {alternative}", "as price in table choices", "chosen", "fraction of the choices")
+        titles = (
+            f"price of {alternative}",
+            "as price in table choices",
+            "chosen",
+            "fraction of the choices with it",
+        )
         label = f"{name} {alternative}[{segment}]" if segment else f"{name} {alternative}"
         seen = binned(price, design.chosen[mine] / weight, weight)
         made.append(_curve(label, titles, grid, middle, ends, seen))
