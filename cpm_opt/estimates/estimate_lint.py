@@ -128,9 +128,13 @@ def lint_demand(fit: DemandFit, prices: Mapping[str, Sequence[float]] | None = N
 
 
 def lint_choices(
-    fit: ChoiceFit, alternative: str | None = None, prices: Mapping[str, Sequence[float]] | None = None
+    fit: ChoiceFit,
+    alternative: str | None = None,
+    prices: Mapping[str, Sequence[float]] | None = None,
+    relative: bool = False,
 ) -> tuple[Lint, ...]:
-    """Doubts about a logit of choices; `prices` are those to be planned for the alternative, by segment of the plan."""
+    """Doubts about a logit of choices; `prices` are those to be planned for the alternative, by segment of the plan
+    (`relative`: so many times the mean of those that stood)."""
     told = [*few_clusters("choices", "", fit.clusters)]
     design, place = fit.design, ("choices", "price")
     error = np.sqrt(np.diag(fit.covariance))
@@ -141,7 +145,10 @@ def lint_choices(
         for planned in [
             list(row) for key, row in (prices or {}).items() if name in (key, "") and name in seen
         ]:
-            told += beyond(*place, name, planned, *seen[name])
+            low, mean, high = seen[name]
+            told += beyond(
+                *place, name, [price * (mean if relative else 1.0) for price in planned], low, high
+            )
         if fit.values[k] > 0:
             told.append(Lint("positive-price-effect", *place, f"{who}: utility rises with the price "
                              f"({fit.values[k]:.4g}), so a higher price seems to sell more"))  # fmt: skip

@@ -65,12 +65,14 @@ def lint_ranges(
                 own = points[points["alternative"] == lever.alternative]
             else:
                 own = points[points["lever"].isin([lever.lever, ""])]
-            planned = planned_prices(frames, lever.lever, lever.base_price)
+            relative = table == "choices" and lever.base_price is None
+            planned = planned_prices(frames, lever.lever, 1.0 if relative else lever.base_price)
             for segment, seen in own.groupby("segment")["price"]:
                 low, high = float(seen.min()), float(seen.max())
                 for name, prices in planned.items():
                     if str(segment) in (name, ""):
-                        told += beyond(table, "price", str(segment), prices, low, high)
+                        at = [price * (float(seen.mean()) if relative else 1.0) for price in prices]
+                        told += beyond(table, "price", str(segment), at, low, high)
     return tuple(dict.fromkeys(told))
 
 

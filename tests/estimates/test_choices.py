@@ -274,6 +274,23 @@ def test_effects_of_a_price_hold_what_other_own_brands_win_of_it(tmp_path: Path)
     assert {model.name for model in found.response.models} == {"choice", "choice_shrunken"}  # type: ignore[union-attr]
 
 
+def test_without_a_base_price_every_price_moves_from_where_it_stood(tmp_path: Path) -> None:
+    rows = made()
+    rule = FEE.replace("base_price = 6\n", "").replace("own_alternatives = { plain = 0.4 }\n", "")
+    _, found = estimate_instance(instance(tmp_path / "i", rows, rule))
+    fit = shrink_choices(fit_choices(rows, rules(covariates=["shelf"])))
+    dearer = rows.assign(price=rows["price"] * np.where(rows["alternative"] == "gold", 1.1, 1.0))
+    chance = []
+    for frame in (rows, dearer):
+        x = fit_choices(frame, rules(covariates=["shelf"])).design.x
+        pull = np.exp(x @ fit.values)
+        part = pull / np.add.reduceat(pull, fit.design.begins)[fit.design.of_choice]
+        gold = (fit.design.alternative == fit.design.alternatives.index("gold")) & (fit.design.of_row == 0)
+        chance.append(part[gold].sum())
+    row = found.frames["effects"].set_index(["segment", "option"]).loc["a", "up"]
+    assert row["margin"] == pytest.approx(60 * (0.6 * chance[1] / chance[0] - 0.5))
+
+
 def test_written_tables_and_scenarios_solve_as_the_raw_table_does(tmp_path: Path) -> None:
     more = "[estimates.scenarios]\nnumber = 5\ndraws = 300\nseed = 3\n"
     folder = instance(tmp_path / "i", made(), more=more)
@@ -330,7 +347,6 @@ def test_rows_that_are_no_choice_are_told_with_their_line(tmp_path: Path, change
     ("rule", "words"),
     [
         (FEE.replace('alternative = "gold"\n', ""), "alternative: of lever fee is missing"),
-        (FEE.replace("base_price = 6\n", ""), "base_price: of lever fee is missing"),
         (FEE.replace("plain = 0.4", "plain = 0.6"), "add to 1.2"),
         (FEE.replace("plain = 0.4", "gold = 0.4"), "own_alternatives with gold"),
         (FEE + 'curve = "logit"\n', "curve, which says nothing"),

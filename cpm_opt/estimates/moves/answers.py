@@ -162,11 +162,13 @@ def answer_choices(
         answer = _choice_answer(fit, moved, called)
         answer = replace(answer, lint=lint_doubles(doubles(fit)))
         for own in levers:
-            prices = planned_prices(planning, own.lever, own.base_price)
+            relative = own.base_price is None
+            prices = planned_prices(planning, own.lever, 1.0 if relative else own.base_price)
+            doubts = lint_choices(fit, own.alternative, prices, relative)
             named = fit.design.alternatives if own.alternative is None else (own.alternative,)
             answer = replace(
                 answer,
-                lint=tuple(dict.fromkeys((*answer.lint, *lint_choices(fit, own.alternative, prices)))),
+                lint=tuple(dict.fromkeys((*answer.lint, *doubts))),
                 curves=(
                     *answer.curves,
                     *(curve for name in named for curve in choice_curves(moved, CHOICE + called, name)),

@@ -59,14 +59,14 @@ class ChoiceDesign:
         """Where the price of a segment stands among the parameters."""
         return int(self.prices.start) + (segment if self.prices.stop - self.prices.start > 1 else 0)
 
-    def seen(self, alternative: str) -> dict[str, tuple[float, float]]:
-        """Lowest and highest price of an alternative by segment; without those in which it was never to be had."""
+    def seen(self, alternative: str) -> dict[str, tuple[float, float, float]]:
+        """Lowest, mean and highest price of an alternative by segment; without those in which it was never there."""
         own = self.alternative == self.alternatives.index(alternative)
         found = {}
         for s, name in enumerate(self.segments):
             price = self.price[own & (self.of_row == s)]
             if len(price):
-                found[name] = (float(price.min()), float(price.max()))
+                found[name] = (float(price.min()), float(price.mean()), float(price.max()))
         return found
 
 

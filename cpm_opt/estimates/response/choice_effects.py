@@ -34,7 +34,8 @@ def choice_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: Lever
         margin  = R ((g + p) v - g) + g sum_a R_a (v_a - 1)       a the firm's other alternatives, R_a their revenue
         volume  = V (v - 1)                                       where `volume` is a measure, V its level
 
-    Standard errors by the delta method. Raises InputError where shares or options cannot be had.
+    Without base_price each price that was observed is moved by price_change. Standard errors by the delta method.
+    Raises InputError where shares or options cannot be had.
     """
     own = options_of(frames, rules, TABLE)
     segments = plan_segments(frames, rules, TABLE)
@@ -87,9 +88,10 @@ def choice_figures(
 ) -> Figures:
     """Margin, revenue and (where `measured`) volume `[N]` of each segment and option, for parameters `values[N, K]`;
     see `choice_rows`. Options at the base price, and segments of which nothing is known, are left out."""
-    own, base = str(rules.alternative), float(rules.base_price or 0.0)
+    own, relative = str(rules.alternative), rules.base_price is None
+    base = 1.0 if rules.base_price is None else rules.base_price
     steps = options["price_change"].to_numpy(dtype=np.float64)
-    ratio = fit.ratio(own, base * (1.0 + steps), base, (own, *rules.own_alternatives), values)
+    ratio = fit.ratio(own, base * (1.0 + steps), base, (own, *rules.own_alternatives), values, relative)
     place = {name: s for s, name in enumerate(fit.design.segments)}
     found: Figures = {}
     for segment in segments.to_dict("records"):
@@ -124,8 +126,6 @@ def _refuse(rules: LeverRules, options: pd.DataFrame) -> None:
     if rules.alternative is None:
         remedy = "name the alternative of table choices whose price the lever is"
         raise refused(rules, "alternative", "is missing", remedy)
-    if rules.base_price is None:
-        raise refused(rules, "base_price", "is missing", "write the price of the lever's base")
     if (options["price_change"] < -1.0).any():
         raise refused(
             rules, "base_price", "leaves an option with a price below 0", "correct price_change of it"

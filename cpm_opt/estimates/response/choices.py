@@ -59,15 +59,23 @@ class ChoiceFit:
         return self.design.prices
 
     def shares(
-        self, alternative: str, prices: Numbers, of: tuple[str, ...], values: Numbers | None = None
+        self,
+        alternative: str,
+        prices: Numbers,
+        of: tuple[str, ...],
+        values: Numbers | None = None,
+        relative: bool = False,
     ) -> Numbers:
         """The part of each segment's choices that falls on each alternative in `of[A]`, `[S, P, A]`, where
-        `alternative` costs `prices[P]` in all of them and everything else stays as it was observed.
+        `alternative` costs `prices[P]` in all of them (or with `relative` so many times what it did) and everything
+        else stays as it was observed.
 
         The mean over the choices of a segment (sample enumeration). With `values[N, K]` `[N, S, P, A]`.
         """
         several = np.atleast_2d(self.values if values is None else values)
-        found = np.array([self._shares(alternative, prices, of, own) for own in several])
+        before = self.design.price[self._own(alternative).row]
+        moved = np.outer(prices, before) if relative else np.repeat(prices[:, None], len(before), axis=1)
+        found = np.array([self._shares(alternative, moved - before, of, own) for own in several])
         return np.asarray(found[0] if values is None else found, dtype=np.float64)
 
     def ratio(
@@ -77,10 +85,11 @@ class ChoiceFit:
         base: float,
         of: tuple[str, ...],
         values: Numbers | None = None,
+        relative: bool = False,
     ) -> Numbers:
         """Shares at `prices[P]` over those at price `base`: `[S, P, A]`, nan where a segment never had an
-        alternative; or `[N, S, P, A]` with `values[N, K]`."""
-        both = self.shares(alternative, np.append(prices, base), of, values)
+        alternative; or `[N, S, P, A]` with `values[N, K]`. Prices as in `shares`."""
+        both = self.shares(alternative, np.append(prices, base), of, values, relative)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(both[..., :-1, :] / both[..., -1:, :], dtype=np.float64)
 
@@ -115,7 +124,8 @@ class ChoiceFit:
         scores, hessian = _derivatives(self.design, self.values)
         return np.asarray(scores @ np.linalg.inv(hessian), dtype=np.float64)
 
-    def _shares(self, alternative: str, prices: Numbers, of: tuple[str, ...], values: Numbers) -> Numbers:
+    def _shares(self, alternative: str, changes: Numbers, of: tuple[str, ...], values: Numbers) -> Numbers:
+        """`shares` with the price of each row of the alternative changed by `changes[P, rows of it]`."""
         d, own = self.design, self._own(alternative)
         pull, best = _pulls(d, values)
         others = np.add.reduceat(pull, d.begins)
@@ -125,9 +135,9 @@ class ChoiceFit:
         utility = (d.x @ values - best[d.of_choice])[own.row]
         weight = np.bincount(own.segment, weights=d.weight, minlength=len(d.segments))
         rows = [np.flatnonzero(d.alternative == d.alternatives.index(name)) for name in of]
-        found = np.zeros((len(d.segments), len(prices), len(of)))
-        for p, price in enumerate(prices):
-            moved = np.exp(np.clip(utility + slope * (price - d.price[own.row]), -FARTHEST, FARTHEST))
+        found = np.zeros((len(d.segments), len(changes), len(of)))
+        for p, change in enumerate(changes):
+            moved = np.exp(np.clip(utility + slope * change, -FARTHEST, FARTHEST))
             whole = others.copy()
             whole[own.choice] += moved
             for a, name in enumerate(of):
