@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 
 
 NO_MODEL = "no_model"
+_NOTHING_UNCERTAIN = Fault(
+    "scenarios",
+    "the model weighs risk, but the instance has no scenarios, so nothing is uncertain",
+    "add table scenarios, or take a model without [components.risk]",
+    code="no_scenarios",
+    warning=True,
+)
 
 
 @dataclass(frozen=True)
@@ -55,14 +62,15 @@ def read_problem(
     time_limit: float | None = None,
     fix: Sequence[str] = (),
     forbid: Sequence[str] = (),
+    doubts: bool = False,
 ) -> Problem:
     """Reads an instance (a folder or a name) and a model (a file or a name; without one, the instance's default).
 
     `settings` are `key=value` changes of the model, `time_limit` in seconds goes before the model's own; `fix` and
-    `forbid` are pins, LEVER=OPTION[@GROUP][:t1-t2]. Raises InputError with every fault of tables, estimates and model
-    at once.
+    `forbid` are pins, LEVER=OPTION[@GROUP][:t1-t2]; with `doubts` the warnings hold what is doubtful about effects too.
+    Raises InputError with every fault of tables, estimates and model at once.
     """
-    problem, faults, _ = _examine(instance, model, settings, time_limit, fix, forbid)
+    problem, faults, _ = _examine(instance, model, settings, time_limit, fix, forbid, doubts)
     if problem is None:
         raise InputError(faults)
     return problem
@@ -123,7 +131,7 @@ def _examine(
 ) -> tuple[Problem | None, list[Fault], list[Fault]]:
     """The problem where there is one, and the faults and warnings of everything that could be looked at.
 
-    With `doubts` the effects are looked at too (`planning_lint`), which a solve need not pay for.
+    With `doubts` the effects are looked at too (`planning_lint`), which a study of many plans need not pay for.
     """
     from cpm_opt.costing import costing_faults
     from cpm_opt.estimates import estimate
@@ -144,9 +152,10 @@ def _examine(
     frames, unheld = _held(estimates.frames, spec)
     # A ledger that was left where it lies is told once, though estimates and costing both met its faults.
     told = list(dict.fromkeys([*tables.faults, *faults, *estimates.faults, *costing_faults(tables)]))
-    # Without a model there is no horizon: one period still shows every fault that does not need it.
-    portfolio, found, warnings = _build(frames, tables, 1 if spec is None else spec.horizon.periods, told)
-    warnings = [*warnings, *unheld, *(_doubts(tables, estimates.frames) if doubts else ())]
+    portfolio, found, warnings = _build(frames, tables, spec, told)
+    warnings = [*warnings, *unheld]
+    if doubts:
+        warnings = _with_doubts(tables, estimates.frames, warnings, found)
     if spec is None and model is None:
         found = _without_segments(found, tables)
     if portfolio is None or spec is None:
@@ -162,10 +171,7 @@ def _examine(
     except InputError as error:
         return None, list(error.faults), warnings
     if "risk" in spec.components and not scenarios:
-        message = "the model weighs risk, but the instance has no scenarios, so nothing is uncertain"
-        remedy = "add table scenarios, or take a model without [components.risk]"
-        doubt = Fault("scenarios", message, remedy, code="no_scenarios", warning=True)
-        warnings = [*warnings, doubt]
+        warnings = [*warnings, _NOTHING_UNCERTAIN]
         portfolio = replace(portfolio, warnings=tuple(warnings))
     hashes = {**tables.hashes, **tables.large_hashes(), **_model_hash(model or tables.info.default_model)}
     seconds = {"read": time.perf_counter() - began}
@@ -174,10 +180,13 @@ def _examine(
     return problem, [], warnings
 
 
-def _doubts(tables: Tables, frames: Mapping[str, DataFrame]) -> list[Fault]:
+def _with_doubts(
+    tables: Tables, frames: Mapping[str, DataFrame], warnings: Sequence[Fault], faults: Sequence[Fault]
+) -> list[Fault]:
+    from cpm_opt.estimates.doubts import each_once
     from cpm_opt.estimates.planning_lint import planning_warnings
 
-    return planning_warnings(tables, frames)
+    return each_once([*warnings, *planning_warnings(tables, frames)], faults)
 
 
 def _held(
@@ -194,16 +203,24 @@ def _held(
 
 
 def _build(
-    frames: Mapping[str, object], tables: Tables, periods: int, told: Sequence[Fault]
+    frames: Mapping[str, object], tables: Tables, spec: ModelSpec | None, told: Sequence[Fault]
 ) -> tuple[Portfolio | None, list[Fault], list[Fault]]:
+    """The portfolio where there is one, the faults and the warnings. Without a model there is no horizon: one period
+    still shows every fault that does not need it, but tells nothing of what begins later."""
     from cpm_opt.portfolio import build_portfolio
+    from cpm_opt.portfolio.balance import BEYOND_HORIZON
 
+    periods = 1 if spec is None else spec.horizon.periods
+    portfolio, faults = None, []
     try:
         portfolio = build_portfolio(frames, tables.info, periods, told)  # type: ignore[arg-type]
+        warnings = list(portfolio.warnings)
     except InputError as error:
         faults = [fault for fault in error.faults if not fault.warning]
-        return None, faults, [fault for fault in error.faults if fault.warning]
-    return portfolio, [], list(portfolio.warnings)
+        warnings = [fault for fault in error.faults if fault.warning]
+    if spec is None:
+        warnings = [fault for fault in warnings if fault.code != BEYOND_HORIZON]
+    return portfolio, faults, warnings
 
 
 def _without_segments(faults: list[Fault], tables: Tables) -> list[Fault]:

@@ -165,7 +165,10 @@ def _instance_keys() -> str:
         default = "required" if name in schema["required"] else f"`{_word(key.get('default'))}`"
         rows.append((f"`{name}`", default, _or_words(key.get("enum", ()))))
     found = _grid(("key of `[instance]`", "required, or the default", "values"), rows)
-    return f"{found}\n`[measures]` declares further numbers per customer, each with `title` and `unit`.\n"
+    return (
+        f"{found}\n`[measures]` declares further numbers per customer, each with `title` and `unit`. A sum over customers "
+        "is told in what stands before `per`: in `rand` where `unit` is `rand per offer`.\n"
+    )
 
 
 def _table(table: Table) -> str:
@@ -261,7 +264,8 @@ def components_page(models: Sequence[Path]) -> str:
     specs = {path.stem: load_model(path) for path in models}
     parts = [
         f"# Rules that a model can turn on\n\n{WRITTEN}",
-        "Each is a table `[components.<name>]` of a model. Their formulas use the names of the core.\n",
+        "Each is a table `[components.<name>]` of a model. For one run, `--set components.<name>=false` turns one off, "
+        "`--set components.<name>={}` one on that needs no keys. Their formulas use the names of the core.\n",
         f"## core\n\n{_mathematics(inspect.getdoc(core) or '')}\n",
     ]
     for name, component in COMPONENTS.items():

@@ -95,6 +95,16 @@ def portfolio(segments: tuple[str, str] = ("gold", "silver"), money_unit: float 
     )
 
 
+def choiceless() -> Portfolio:
+    """The same, but for gold all options of `service` do the same."""
+    p = portfolio()
+    per_option = p.flows["margin"].per_option.copy()
+    per_option[0, 1] = 0.0
+    flows = {name: replace(flow, per_option=per_option) for name, flow in p.flows.items()}
+    usage = replace(p.usage, amount=np.array([[0.0, 0.0], [0.5, 0.5]]))
+    return replace(p, flows=flows, usage=usage)
+
+
 def _hours() -> Resources:
     def by_period(value: float) -> np.ndarray:
         return np.full((1, 2), value)

@@ -12,7 +12,8 @@ Runs = Annotated[
     list[str],
     typer.Argument(
         metavar="RUN",
-        help="Two runs or more: paths of their folders, ids, beginnings or ends of ids that no other has, or `last`.",
+        help="Two runs or more: paths of their folders, ids, beginnings or ends of ids that no other has, or `last`: "
+        "the last of `cpm solve`.",
         show_default=False,
     ),
 ]

@@ -62,7 +62,7 @@ def estimate(
     if customers is not None and estimates.values is not None:
         write_frame("--customers", customers, estimates.values.customers)
     if plot is not None:
-        charts = estimate_charts(estimates)
+        charts = estimate_charts(estimates, tables.info.currency)
         draw(plot, charts[:MOST_DRAWN])
         words["plot"] = plot
         if len(charts) > MOST_DRAWN:

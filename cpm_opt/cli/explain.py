@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from cpm_opt.cli.options import RESULTS, Json, Results, Run
+from cpm_opt.cli.options import RESULTS, Json, MovedTo, Results, Run
 
 if TYPE_CHECKING:
     from cpm_opt.report import Explanation
@@ -36,6 +36,7 @@ def explain(
     deep: Deep = False,
     flips: Flips = None,
     time_limit: DeepLimit = None,
+    instance: MovedTo = None,
     results: Results = RESULTS,
     json: Json = False,
 ) -> int:
@@ -45,10 +46,10 @@ def explain(
     from cpm_opt.report import explain as explained
     from cpm_opt.runs import find_run
 
-    check_words(run=run, results=str(results))
-    check_limit(deep, flips, time_limit)
+    check_words(run=run, instance=instance, results=str(results))
+    check_deep(deep, flips, time_limit, instance)
     record = find_run(results, run)
-    explanation = deep_explanation(record, deep, flips, time_limit) or explained(record)
+    explanation = deep_explanation(record, deep, flips, time_limit, instance) or explained(record)
     if json:
         write_json({**explanation.as_dict(), "path": str(record.path)})
     else:
@@ -57,17 +58,23 @@ def explain(
     return DONE
 
 
-def check_limit(deep: bool, flips: int | None, time_limit: float | None) -> None:
-    """Raises InputError for a time limit of nothing: only --deep takes time."""
+def check_deep(deep: bool, flips: int | None, time_limit: float | None, instance: str | None) -> None:
+    """Raises InputError for what only --deep needs, where that is not asked for: a time limit, the place of tables."""
     from cpm_opt.faults import Fault, InputError
 
-    if time_limit is not None and not deep and flips is None:
-        message, remedy = "is for --deep, which is not asked for", "add --deep, or leave it out"
-        raise InputError([Fault("--time-limit", message, remedy, value=f"{time_limit:g}", code="call")])
+    given = {"--time-limit": None if time_limit is None else f"{time_limit:g}", "--instance": instance}
+    message, remedy = "is for --deep, which is not asked for", "add --deep, or leave it out"
+    faults = [
+        Fault(option, message, remedy, value=value, code="call")
+        for option, value in given.items()
+        if value is not None
+    ]
+    if faults and not deep and flips is None:
+        raise InputError(faults)
 
 
 def deep_explanation(
-    record: RunRecord, deep: bool, flips: int | None, time_limit: float | None
+    record: RunRecord, deep: bool, flips: int | None, time_limit: float | None, instance: str | None
 ) -> Explanation | None:
     """The explanation with what solving again tells; None where that is not asked for, or the run has no plan."""
     if not record.shown or not (deep or flips is not None):
@@ -80,7 +87,7 @@ def deep_explanation(
 
     choices, seconds = flips or CHOICES, time_limit or SECONDS
     with waiting("reading the run's inputs again ..."):
-        problem = problem_of(record)
+        problem = problem_of(record, instance)
         decisions = plan_of(record, problem)
     with waiting(f"looking into {choices} choices, {seconds:g} seconds at most ..."):
         found = advice(problem, decisions, record.facts["objective"], choices, seconds)

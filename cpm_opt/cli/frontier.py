@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from cpm_opt.cli.options import RESULTS, Fix, Forbid, Instance, Json, Model, Results, Settings
-from cpm_opt.cli.solve import TimeLimit
+from cpm_opt.cli.solve import SolveLimit
 
 CHART = "frontier.svg"
 
@@ -56,7 +56,7 @@ def frontier(
     settings: Settings = None,
     fix: Fix = None,
     forbid: Forbid = None,
-    time_limit: TimeLimit = None,
+    time_limit: SolveLimit = None,
     out: Out = None,
     results: Results = RESULTS,
     json: Json = False,
@@ -89,7 +89,9 @@ def frontier(
         files = {"table": str(found.folder / TABLE), "chart": str(found.folder / CHART)}
     if json:
         facts = {"status": found.status, "message": found.message, "versus": versus, "members": members}
-        write_json({**facts, "unit": found.unit, "points": rows_of(found), "missed": found.missed, **files})
+        money = {name: found.instance[name] for name in ("currency", "money_unit")}
+        rows = rows_of(found)
+        write_json({**facts, "unit": found.unit, "points": rows, "missed": found.missed, **money, **files})
     else:
         show(frontier_report(found))
         if found.folder is not None:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from cpm_opt.cli.options import RESULTS, Json, Plot, Results, Run
+from cpm_opt.cli.options import RESULTS, Json, MovedTo, Plot, Results, Run
 
 Folder = Annotated[
     Path,
@@ -16,10 +16,6 @@ Folder = Annotated[
 Period = Annotated[
     int | None,
     typer.Option("--period", metavar="N", help="The period of rows that name none. [default: 1]"),
-]
-Place = Annotated[
-    str | None,
-    typer.Option("--instance", metavar="DIR", help="Where the run's tables are now, if they were moved."),
 ]
 Volume = Annotated[
     str | None,
@@ -45,7 +41,7 @@ def monitor(
     run: Run,
     actuals: Folder,
     period: Period = None,
-    instance: Place = None,
+    instance: MovedTo = None,
     volume: Volume = None,
     material: Material = 0.05,
     roll: Roll = None,

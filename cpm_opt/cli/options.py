@@ -11,7 +11,8 @@ Run = Annotated[
     str,
     typer.Argument(
         metavar="RUN",
-        help="A run: the path of its folder, its id, or a beginning or end of it that no other has, or `last`.",
+        help="A run: the path of its folder, its id, or a beginning or end of it that no other has, or `last`: the "
+        "last of `cpm solve`.",
         show_default=False,
     ),
 ]
@@ -28,7 +29,10 @@ Model = Annotated[
 Settings = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Change a key of the model; may be repeated.", show_default=False
+        "--set",
+        metavar="KEY=VALUE",
+        help="Change a key of the model; components.NAME=false turns a rule off. May be repeated.",
+        show_default=False,
     ),
 ]
 Fix = Annotated[
@@ -50,6 +54,10 @@ Forbid = Annotated[
     ),
 ]
 Results = Annotated[Path, typer.Option("--results", metavar="DIR", help="The folder of the runs.")]
+MovedTo = Annotated[
+    str | None,
+    typer.Option("--instance", metavar="DIR", help="Where the run's tables are now, if they were moved."),
+]
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 Plot = Annotated[
     Path | None,

@@ -7,8 +7,8 @@ from typing import Annotated
 
 import typer
 
-from cpm_opt.cli.explain import Deep, DeepLimit, Flips, check_limit, deep_explanation
-from cpm_opt.cli.options import RESULTS, Json, Results, Run
+from cpm_opt.cli.explain import Deep, DeepLimit, Flips, check_deep, deep_explanation
+from cpm_opt.cli.options import RESULTS, Json, MovedTo, Results, Run
 
 Out = Annotated[
     Path, typer.Option("--out", metavar="DIR", help="The folder of the files; made if only it is missing.")
@@ -27,6 +27,7 @@ def report(
     deep: Deep = False,
     flips: Flips = None,
     time_limit: DeepLimit = None,
+    instance: MovedTo = None,
     results: Results = RESULTS,
     json: Json = False,
 ) -> int:
@@ -36,12 +37,12 @@ def report(
     from cpm_opt.report.files import checked_formats, checked_paths, write_report
     from cpm_opt.runs import find_run
 
-    check_words(run=run, results=str(results), out=str(out), format=formats)
-    check_limit(deep, flips, time_limit)
+    check_words(run=run, instance=instance, results=str(results), out=str(out), format=formats)
+    check_deep(deep, flips, time_limit, instance)
     wanted = checked_formats(formats)
     record = find_run(results, run)
     paths = checked_paths(record, out, wanted, force)
-    told = deep_explanation(record, deep, flips, time_limit)
+    told = deep_explanation(record, deep, flips, time_limit, instance)
     with waiting(f"writing {' and '.join(wanted)} ..."):
         write_report(record, paths, told)
     if json:

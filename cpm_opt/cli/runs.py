@@ -37,6 +37,7 @@ def _facts(record: RunRecord) -> dict[str, object]:
         "created": facts.get("created"),
         "instance": facts["instance"].get("name"),
         "model": facts["model"].get("name"),
+        "study": record.study or None,
         "status": facts["status"],
         "objective": facts.get("objective"),
         "profit": facts.get("profit"),

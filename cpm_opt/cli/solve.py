@@ -22,7 +22,17 @@ TIMES = ("read", "build", "solve", "total")
 TimeLimit = Annotated[
     float | None,
     typer.Option(
-        "--time-limit", metavar="SECONDS", help="At most so long for the solve. [default: the model's]"
+        "--time-limit",
+        metavar="SECONDS",
+        help="At most so long, reading and building included. [default: the model's]",
+    ),
+]
+SolveLimit = Annotated[
+    float | None,
+    typer.Option(
+        "--time-limit",
+        metavar="SECONDS",
+        help="At most so long for each plan, once the tables are read. [default: the model's]",
     ),
 ]
 
@@ -111,7 +121,7 @@ def _read(
     except InputError as error:
         faults.extend(error.faults)
     try:
-        problem = read_problem(instance, model, settings, time_limit, fix, forbid)
+        problem = read_problem(instance, model, settings, time_limit, fix, forbid, doubts=True)
     except InputError as error:
         raise InputError([*error.faults, *faults]) from error
     if faults:
@@ -223,6 +233,7 @@ def _over(run: RunRecord) -> dict[str, object]:
 def _tell(run: RunRecord) -> None:
     from cpm_opt.cli.output import show, write
     from cpm_opt.report import explain
+    from cpm_opt.report.doubts import with_doubts
 
-    show(explain(run).brief())
+    show(with_doubts(explain(run).brief(), run.facts))
     write(f"\nRun: {run.path}\nMore: cpm explain {run.path}" if run.shown else f"\nRun: {run.path}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from cpm_opt.cli.options import RESULTS, Fix, Forbid, Instance, Json, Model, Results, Settings
-from cpm_opt.cli.solve import TimeLimit
+from cpm_opt.cli.solve import SolveLimit
 
 if TYPE_CHECKING:
     from cpm_opt.study.sweep import Sweep
@@ -51,7 +51,7 @@ def sweep(
     settings: Settings = None,
     fix: Fix = None,
     forbid: Forbid = None,
-    time_limit: TimeLimit = None,
+    time_limit: SolveLimit = None,
     sample: Sample = None,
     seed: Seed = 0,
     jobs: Jobs = 0,
@@ -64,7 +64,7 @@ def sweep(
     from cpm_opt.pipeline import read_problem
     from cpm_opt.report.sweep import sweep_chart, sweep_report
     from cpm_opt.study.base import Base
-    from cpm_opt.study.sweep import TABLE, Call
+    from cpm_opt.study.sweep import TABLE, Call, typed
     from cpm_opt.study.sweep import sweep as swept
     from cpm_opt.whole_files import replace_file
 
@@ -82,7 +82,10 @@ def sweep(
         replace_file("--out", found.folder / CHART, drawing)
     if json:
         files = {"table": str(found.folder / TABLE), "chart": str(found.folder / CHART) if drawing else None}
-        write_json({"status": _status(found), "points": list(found.rows), "solved": found.solved, **files})
+        money = {name: found.instance[name] for name in ("currency", "money_unit")}
+        write_json(
+            {"status": _status(found), "points": typed(found), "solved": found.solved, **money, **files}
+        )
     else:
         show(sweep_report(found))
         write(f"\nTable: {found.folder / TABLE}" + (f"\nChart: {found.folder / CHART}" if drawing else ""))
@@ -94,7 +97,7 @@ def _status(found: Sweep) -> str:
     statuses = [str(row["status"]) for row in found.rows]
     if "faults" in statuses:
         return "faults"
-    if any(row["certified"] == "true" for row in found.rows):
+    if any(row["certified"] for row in found.rows):
         return "done"
     return "no_solution" if "no_solution" in statuses else statuses[0]
 
@@ -107,7 +110,7 @@ def _code(found: Sweep) -> int:
     for row in found.rows:
         if row["status"] == "faults":
             write_error(f"point {row['point']}: {row['message']}")
-    unsure = [row["run"] for row in found.rows if row["certified"] == "false" and row["profit"] is None]
+    unsure = [row["run"] for row in found.rows if row["certified"] is False and row["profit"] is None]
     if any(row["status"] in ("optimal", "feasible") for row in found.rows if row["run"] in unsure):
         write_error("cpm: a defect of ours: a plan did not pass its check and is not shown; see the table")
         return DEFECT

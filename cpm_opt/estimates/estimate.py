@@ -65,9 +65,10 @@ def estimate(tables: Tables, scenarios: bool = True) -> Estimates:
     Raw table `acquisitions` gives `arrivals` or moves out of prospects, `[estimates.scenarios]` gives `scenarios`
     (where `scenarios` is true). Raw tables of answers with faults in their cells are not read further.
     """
+    from cpm_opt.estimates.response.far_off import far_off
     from cpm_opt.estimates.response.raw_faults import raw_faults
 
-    raw = raw_faults(tables.frames)
+    raw = (*raw_faults(tables.frames), *far_off(tables.frames))
     missing = [name for name in ESTIMATED if name not in tables.frames]
     by_profit = "segments" in tables.info.estimates and bool(missing)
     if not by_profit and (not tables.has(SALES) or not missing):
@@ -156,14 +157,22 @@ def with_response(tables: Tables, estimates: Estimates) -> Estimates:
     from cpm_opt.estimates.response.response import respond
 
     found = respond(tables, estimates.frames)
-    moved = () if estimates.moved is None else estimates.moved.models
-    return replace(estimates, response=replace(found, models=(*found.models, *moved)))
+    moved = estimates.moved
+    if moved is not None and moved.models:
+        found = replace(found, models=(*found.models, *moved.models))
+        if moved.effects is not None:  # the plan's leaving is that of the moves, and not of the hazard
+            from cpm_opt.estimates.moves.move_curves import move_curves
+
+            curves = [curve for curve in found.curves if not curve.name.startswith("churn by ")]
+            found = replace(found, curves=(*curves, *move_curves(moved.effects, tables.frames["panel"])))
+    return replace(estimates, response=found)
 
 
 def _with_offers(tables: Tables, estimates: Estimates) -> Estimates:
     """Segments and effects from raw offers, where effects are not stated and `[estimates.response]` names the lever."""
     frames = estimates.frames
-    if "offers" not in frames or "options" not in frames or "effects" in frames or estimates.faults:
+    wrong = any(not fault.warning for fault in estimates.faults)
+    if "offers" not in frames or "options" not in frames or "effects" in frames or wrong:
         return estimates
     from cpm_opt.estimates.settings import read_rules
 
@@ -176,9 +185,10 @@ def _with_offers(tables: Tables, estimates: Estimates) -> Estimates:
     try:
         added, faults = effects_from_offers(tables, own)
     except InputError as error:
-        return replace(estimates, faults=_with_lines(tables, error.faults))
+        return replace(estimates, faults=(*estimates.faults, *_with_lines(tables, error.faults)))
     note = f"{', '.join(added)}: curves of the offers, at the prices of lever {own.lever}"
-    return replace(estimates, frames={**frames, **added}, faults=faults, notes=(*estimates.notes, note))
+    told = (*estimates.faults, *faults)
+    return replace(estimates, frames={**frames, **added}, faults=told, notes=(*estimates.notes, note))
 
 
 def _with_levers(tables: Tables, estimates: Estimates) -> Estimates:

@@ -12,6 +12,7 @@ from cpm_opt.costing import ProfitStatement, cost_and_profit
 from cpm_opt.costing.profitability import SALES
 from cpm_opt.estimates.estimate import Estimates, estimate, with_models, with_response, with_values
 from cpm_opt.estimates.ledger_inputs import ACCOUNTS
+from cpm_opt.estimates.response.far_off import FAR_OFF
 from cpm_opt.estimates.value.contracts import CONTRACTS
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.places import find_instance
@@ -51,8 +52,8 @@ def estimate_instance(
             "[estimates.value]"
         )
         faults.append(Fault("--customers", message, "add them, or leave the option out", code="no-values"))
-    if faults:
-        raise InputError(faults)
+    if faults:  # one row that is far off may be why a curve cannot be fitted
+        raise InputError([*faults, *(fault for fault in estimates.faults if fault.code == FAR_OFF)])
     estimates = with_response(tables, estimates)
     if valued:
         return tables, with_values(tables, estimates, _statement(tables, estimates))

@@ -20,6 +20,10 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LINE = "line"
+WRITTEN = (
+    "source",
+    "when",
+)  # columns that say what a row is, and so are written out though they are the default
 
 
 def write_planning_tables(folder: Path, info: InstanceInfo, frames: Mapping[str, pd.DataFrame]) -> list[str]:
@@ -43,7 +47,8 @@ def write_frame(option: str, path: Path, frame: pd.DataFrame) -> None:
 
 
 def table_text(table: Table, frame: pd.DataFrame, info: InstanceInfo) -> str:
-    """One table as CSV. Optional columns in which every cell is the default are left out, and a default is blank."""
+    """One table as CSV. Optional columns in which every cell is the default are left out, and a default is blank; but
+    for those of `WRITTEN`."""
     known = {column.name: column for column in table.with_measures(info.measures)}
     names = [name for name in frame.columns if name != LINE]
     kept = [name for name in names if not _all_default(known.get(str(name)), frame[name])]
@@ -60,11 +65,13 @@ def info_text(info: InstanceInfo) -> str:
 
 
 def _all_default(column: Column | None, cells: pd.Series[Any]) -> bool:
-    return column is not None and not column.required and all(_is_default(column, cell) for cell in cells)
+    if column is None or column.required or column.name in WRITTEN:
+        return False
+    return all(_is_default(column, cell) for cell in cells)
 
 
 def _blanked(column: Column | None, cells: pd.Series[Any]) -> list[object]:
-    if column is None or column.required:
+    if column is None or column.required or column.name in WRITTEN:
         return list(cells)
     return ["" if _is_default(column, cell) else cell for cell in cells]
 

@@ -34,7 +34,9 @@ class RuleRow:
     """One bounding row as it was recomputed: `rule` (a balance rule's name, `capacity`, ...), `subject` (the resource,
     group or segment it is about, may be empty), `period` (1-based), the two sides, `sense` (`min` or `max`), and the
     penalty per unit where it is soft. Both sides are in `unit`. `scale` is the size of the figures that a side is the
-    difference of, if it is one: no miss counts that is nothing beside them."""
+    difference of, if it is one: no miss counts that is nothing beside them. Where the rule is stated as a `share` or a
+    `mean` (`basis`), `stated` is its limit as stated, and `of` what both sides are divided by to be told so: the total,
+    or the customers."""
 
     rule: str
     subject: str
@@ -45,6 +47,14 @@ class RuleRow:
     unit: str = ""
     penalty: float | None = None
     scale: float = 0.0
+    basis: str = ""
+    stated: float = 0.0
+    of: float = 0.0
+
+    @property
+    def ratio(self) -> float | None:
+        """The share or the mean that there is; None for a rule on an amount, and where the total is not positive."""
+        return self.value / self.of if self.basis and self.of > 0.0 else None
 
     @property
     def slack(self) -> float:

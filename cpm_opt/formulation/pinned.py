@@ -13,7 +13,7 @@ import numpy as np
 
 from cpm_opt.faults import Fault, did_you_mean, shown
 from cpm_opt.formulation.core import group_offers
-from cpm_opt.portfolio.members import groups_of, members_of
+from cpm_opt.portfolio.members import members_of, members_remedy
 from cpm_opt.portfolio.portfolio import Flags, Indices, Lever, Portfolio
 
 FIX, FORBID = "fix", "forbid"
@@ -135,7 +135,8 @@ def _group_targets(lever: Lever, words: Words) -> Indices | Fault:
     if words.group in lever.groups:
         return np.array([lever.groups.index(words.group)])
     message = f"{shown(words.group)} is no group of lever {shown(lever.name)}, whose scope is {lever.scope}"
-    return words.fault(message, did_you_mean(words.group, lever.groups), "unknown_reference")
+    near = did_you_mean(words.group.removeprefix(f"{lever.scope}="), lever.groups)
+    return words.fault(message, near, "unknown_reference")
 
 
 def _segment_targets(p: Portfolio, words: Words) -> Indices | Fault:
@@ -144,10 +145,8 @@ def _segment_targets(p: Portfolio, words: Words) -> Indices | Fault:
     members, problem = members_of(p, words.group)
     if not problem:
         return np.flatnonzero(members)
-    known = ("all", *p.segments, *groups_of(p.groupings))
-    return words.fault(
-        f"group {shown(words.group)}: {problem}", did_you_mean(words.group, known), "unknown_reference"
-    )
+    remedy = members_remedy(p, words.group, problem)
+    return words.fault(f"group {shown(words.group)}: {problem}", remedy, "unknown_reference")
 
 
 def _contradictions(p: Portfolio, pins: Sequence[Pin]) -> list[Fault]:

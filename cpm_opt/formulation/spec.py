@@ -41,7 +41,8 @@ class Objective:
 
 @dataclass(frozen=True)
 class Solver:
-    """`[solver]`: how HiGHS is run. time_limit in seconds; mip_gap relative; 0 threads leaves the number to HiGHS."""
+    """`[solver]`: how HiGHS is run. time_limit in seconds, reading and building included (in a sweep or a frontier for
+    each plan, once the tables are read); mip_gap relative; 0 threads leaves the number to HiGHS."""
 
     method: Literal["auto", "simplex", "ipm", "hipo", "pdlp"] = "auto"
     time_limit: Annotated[float, Field(gt=0, le=1e6)] = 300.0
@@ -98,7 +99,8 @@ def load_model(
     """Read a model by its name or path.
 
     `settings` are `KEY=VALUE` as in `--set components.risk.weight=0.2`: the value is written as in TOML, a bare word is
-    text; a setting of a component that is off turns it on. `time_limit` (seconds) goes before `solver.time_limit`.
+    text; a setting of a component that is off turns it on, `components.NAME=false` turns one off. `time_limit`
+    (seconds) goes before `solver.time_limit`.
     Raises InputError with every fault of the model and the settings.
     """
     path = find_model(name_or_path)
@@ -168,7 +170,8 @@ class _Reader:
         )
 
     def components(self, table: object) -> dict[str, Any]:
-        """The components that are on, in the order of the registry, so that equal models are built equally."""
+        """The components that are on, in the order of the registry, so that equal models are built equally. `false` in
+        the place of a table is one that is off, whatever the model below it says."""
         if not isinstance(table, Mapping):
             self._fault(("components",), "is no table", "write a table [components.NAME] for each rule")
             return {}
@@ -180,7 +183,7 @@ class _Reader:
         return {
             name: self.section(component, table[name], ("components", name))
             for name, component in known.items()
-            if name in table
+            if table.get(name, False) is not False
         }
 
     def section(self, section: type, table: object, path: KeyPath) -> Any:
@@ -197,7 +200,10 @@ class _Reader:
     def _values(self, section: type, table: object, path: KeyPath) -> dict[str, Any]:
         if not isinstance(table, Mapping):
             key = ".".join(path)
-            self._fault(path, "is no table", f"write [{key}] with its keys below, or --set {key}={{}}")
+            remedy = f"write [{key}] with its keys below, or --set {key}={{}}"
+            if path[0] == "components":
+                remedy = f"{remedy}; --set {key}=false turns it off"
+            self._fault(path, "is no table", remedy)
             return {}
         fields = {known.name: known for known in dataclasses.fields(section) if known.init}
         hints = get_type_hints(section, include_extras=True)
@@ -277,7 +283,7 @@ def _leads_to(path: Path, extends: str, target: Path) -> bool:
 
 def _settings(settings: Sequence[str], faults: list[Fault]) -> list[TomlFile]:
     """Each `KEY=VALUE` as a layer of its own; one that cannot be read is a fault."""
-    layers: dict[KeyPath, TomlFile] = {}
+    values: dict[KeyPath, Any] = {}
     for text in settings:
         key, equals, written = text.partition("=")
         path = tuple(part.strip() for part in key.split("."))
@@ -292,13 +298,17 @@ def _settings(settings: Sequence[str], faults: list[Fault]) -> list[TomlFile]:
             message, remedy = "holds a line break or a control character", "write it in one line"
         elif path[0] == "extends":
             message, remedy = "extends cannot be set", "give the other model as --model"
-        elif path in layers:
+        elif path in values:
             message, remedy = f"sets {'.'.join(path)} a second time", "keep one of them"
         else:
-            layers[path] = TomlFile("--set", _nested(path, _setting_value(written)), {})
+            values[path] = _setting_value(written)
             continue
         faults.append(Fault("--set", message, remedy, value=text, code="setting"))
-    return list(layers.values())
+    for path in values:
+        if len(path) > 2 and path[0] == "components" and values.get(path[:2]) is False:
+            message, remedy = f"{'.'.join(path[:2])} is turned off by another --set", "keep one of them"
+            faults.append(Fault("--set", message, remedy, value=".".join(path), code="setting"))
+    return [TomlFile("--set", _nested(path, value), {}) for path, value in values.items()]
 
 
 def _setting_value(written: str) -> Any:

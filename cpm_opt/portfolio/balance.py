@@ -11,6 +11,7 @@ from cpm_opt.portfolio.portfolio import BalanceRule
 from cpm_opt.portfolio.source import Source
 
 USE = "use:"
+BEYOND_HORIZON = "beyond_horizon"  # the code of the warning of a rule that begins after the last period
 
 
 def read_balance(source: Source, customers: Customers) -> tuple[BalanceRule, ...]:
@@ -50,7 +51,7 @@ def read_balance(source: Source, customers: Customers) -> tuple[BalanceRule, ...
 
 def _warn_beyond(source: Source, name: str, first: int, line: int | None) -> None:
     source.findings.warn(
-        "beyond_horizon",
+        BEYOND_HORIZON,
         "balance",
         f"rule {shown(name)} begins after the last period, {source.periods}, so it holds nowhere",
         "give the model more periods, or leave the rule out",

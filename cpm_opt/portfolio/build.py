@@ -141,8 +141,16 @@ def _source(frames: Mapping[str, DataFrame], info: InstanceInfo, periods: int, f
 
 
 def _units(info: InstanceInfo, measures: Sequence[str]) -> dict[str, str]:
-    """The unit of each flow: money, or what the instance says of its measure."""
+    """The unit of each flow summed over customers: money, or what the instance says of its measure."""
     return {
         **dict.fromkeys(("margin", "revenue", "cash"), info.currency),
-        **{measure: info.measures[measure].unit for measure in measures},
+        **{measure: summed_unit(info.measures[measure].unit) for measure in measures},
     }
+
+
+def summed_unit(unit: str) -> str:
+    """The unit of a sum over customers of what is stated for one: `loans` for `loans per offer`; any other as it is."""
+    what, per, one = unit.rpartition(" per ")
+    # Per thousand, or per 100: not per customer.
+    scaled = one[:1].isdigit() or one.split(" ")[0] in ("hundred", "thousand", "million")
+    return f"{unit} x customers" if per and scaled else what.strip() or unit

@@ -6,12 +6,13 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
-from cpm_opt.faults import shown
+from cpm_opt.faults import did_you_mean, shown
 from cpm_opt.portfolio.customers import Customers
 from cpm_opt.portfolio.portfolio import Flags, Portfolio
 from cpm_opt.portfolio.source import Source
 
 EMPTY = "holds no active segment"
+ANOTHER = "name a group that holds one, or a single segment"
 
 
 def read_members(source: Source, customers: Customers, table: str, text: str, line: int | None) -> Flags:
@@ -22,11 +23,13 @@ def read_members(source: Source, customers: Customers, table: str, text: str, li
     members, problem = _resolved(text, names, customers.active, groupings)
     if problem and not source.findings.incomplete("segments", column if equals else "segment", "kind"):
         if problem == EMPTY:
-            remedy = "name a group that holds one, or a single segment"
+            remedy = ANOTHER
         elif equals and column in groupings:
             remedy = source.references.suggestion(value, {other for other in groupings[column] if other})
         else:
-            remedy = source.references.suggestion(text, ("all", *names, *groups_of(groupings)))
+            remedy = source.references.suggestion(
+                text, ("all", *names, *groups_of(groupings, customers.active))
+            )
         source.findings.fault("members", table, problem, remedy, row=line, column="members", value=text)
     return members
 
@@ -35,6 +38,13 @@ def members_of(portfolio: Portfolio, text: str) -> tuple[Flags, str]:
     """`[S]`: the segments that a model's key names, by the rules of column `members`; and what is wrong with it, empty
     where nothing is."""
     return _resolved(text, portfolio.segments, portfolio.active, portfolio.groupings)
+
+
+def members_remedy(portfolio: Portfolio, text: str, problem: str) -> str:
+    """What to do about members of which `members_of` tells a problem."""
+    if problem == EMPTY:
+        return ANOTHER
+    return did_you_mean(text, ("all", *portfolio.segments, *groups_of(portfolio.groupings, portfolio.active)))
 
 
 def _resolved(
@@ -55,8 +65,11 @@ def _resolved(
     return members, "" if members.any() else EMPTY
 
 
-def groups_of(groupings: Mapping[str, Sequence[str]]) -> list[str]:
-    """Every COLUMN=VALUE that there is."""
+def groups_of(groupings: Mapping[str, Sequence[str]], active: Flags) -> list[str]:
+    """Every COLUMN=VALUE that holds an active segment."""
     return [
-        f"{column}={value}" for column, cells in groupings.items() for value in sorted(set(cells)) if value
+        f"{column}={value}"
+        for column, cells in groupings.items()
+        for value in sorted({cell for cell, held in zip(cells, active.tolist(), strict=True) if held})
+        if value
     ]

@@ -9,10 +9,12 @@ from typing import Any
 
 from cpm_opt.report.explanation import NUMBER, PERIODS, SHARE, Cell, Column, Section, Table
 from cpm_opt.report.numbers import number
+from cpm_opt.report.run_facts import choiceless
 from cpm_opt.report.words import Range, Units, amount, names, percent, spans
 from cpm_opt.runs.record import RunRecord
 
 SHARE_DIGITS = 3
+PRICE_DIGITS = 9
 SMALLEST_SHARE = 0.0005
 EVERYBODY = "everybody"
 
@@ -25,8 +27,9 @@ class _Group:
     customers: dict[int, float] = field(default_factory=lambda: defaultdict(float))
 
 
-# An option, an unbroken span of periods, and the smallest and largest share of the customers who get it.
-_Way = tuple[str, int, int, float, float]
+# An option, an unbroken span of periods, the smallest and largest share of the customers who get it, and by what
+# fraction their price changes against today (the least and the most).
+_Way = tuple[str, int, int, float, float, float, float]
 
 
 def actions(run: RunRecord, units: Units) -> Section:
@@ -39,10 +42,10 @@ def actions(run: RunRecord, units: Units) -> Section:
         served[row["lever"]].setdefault((row["segment"], row["option"]), {})[period] = figures
         present[row["lever"]].add(row["segment"])
     rows: list[tuple[Cell, ...]] = []
-    unchanged = []
+    unchanged, without = [], choiceless(run)
     all_the_same: set[str] = set()
     for lever in run.facts["portfolio"]["levers"]:
-        untouched = set(lever.get("untouched", ())) & present[lever["name"]]
+        untouched = set(without[lever["name"]]) & present[lever["name"]]
         touched = present[lever["name"]] - untouched
         told, untold = _divided(served[lever["name"]], untouched)
         of_lever = _lever_rows(run, lever, told, touched)
@@ -110,17 +113,19 @@ def _lever_rows(
         ]
         for first, last in spans(changed):
             shares = [round(by_period[period][1], SHARE_DIGITS) for period in range(first, last + 1)]
-            group = ways[option, first, last, min(shares), max(shares)]
+            group = ways[
+                option, first, last, min(shares), max(shares), *_price_changes(lever, segment, option)
+            ]
             group.members.add(segment)
             for period in range(first, last + 1):
                 group.customers[period] += by_period[period][0]
     rows: list[tuple[Cell, ...]] = []
-    for (option, first, last, low, high), group in sorted(ways.items()):
+    for (option, first, last, low, high, *prices), group in sorted(ways.items()):
         counts = group.customers.values()
         rows.append(
             (
                 lever["name"],
-                _option_words(option, lever["options"].get(option, 0.0)),
+                _option_words(option, *prices),
                 _who(run, lever, group.members, present),
                 Range(first, last),
                 Range(low, high),
@@ -130,12 +135,25 @@ def _lever_rows(
     return rows
 
 
-def _option_words(option: str, price_change: float) -> str:
-    """The option, with what it does to the price."""
-    if not price_change:
+def _price_changes(lever: Mapping[str, Any], segment: str, option: str) -> tuple[float, float]:
+    """By what fraction the option changes the price of those who come to it, the least and the most: against each
+    option on which some of the segment's customers are today."""
+    prices: Mapping[str, float] = lever["options"]
+    today = lever["today"].get(segment, {lever["base"]: 1.0})
+    left = [each for each, share in today.items() if share > SMALLEST_SHARE and each != option]
+    price = 1.0 + prices.get(option, 0.0)
+    # From a price of nothing there is no fraction.
+    paid = [own for own in (1.0 + prices.get(each, 0.0) for each in left) if own > 0.0]
+    changes = [round(price / own - 1.0, PRICE_DIGITS) for own in paid]
+    return min(changes, default=0.0), max(changes, default=0.0)
+
+
+def _option_words(option: str, low: float, high: float) -> str:
+    """The option, with what it does to the price of those who come to it."""
+    if not low and not high:
         return option
-    sign = "+" if price_change > 0 else "-"
-    return f"{option} (price {sign}{percent(abs(price_change))})"
+    ends = [f"{'+' if each > 0 else '-' if each < 0 else ''}{percent(abs(each))}" for each in (low, high)]
+    return f"{option} (price {ends[0] if low == high else ' to '.join(ends)})"
 
 
 def _who(run: RunRecord, lever: Mapping[str, Any], members: set[str], present: set[str]) -> str:

@@ -21,8 +21,16 @@ BREAK_EVEN = (
     "effect on revenue implies. Both take the segment's whole revenue to be at that price (or revenue_share of it)."
 )
 MOST_ROWS = 60
-UNTOLD = "No volume is told of {}: several levers carry prices, and nothing tells what part of the revenue each does."
-OTHERS = "No volume is told of {}: the price moves sales of the firm's other alternatives too."
+# By `basis` of price effects, in the order in which they are said.
+BASES = {
+    "take_up": "Of {} volume is the part of offers that is accepted, and break-even rests on what an accepted offer "
+    "brings at either price, less what it loses and what the resources cost that it uses.",
+    "levers": "No volume is told of {}: several levers carry prices, and nothing tells what part of the revenue each "
+    "does.",
+    "others": "No volume is told of {}: the price moves sales of the firm's other alternatives too.",
+    "margin": "No volume is told of {}: what the price does to margin is not what volume alone would do to it.",
+    "": "No volume is told of {}: no segment has revenue at its price.",
+}
 
 
 def answer_sections(response: Response | None, info: InstanceInfo) -> list[Section]:
@@ -111,12 +119,12 @@ def _price_steps(response: Response, info: InstanceInfo) -> Section:
          _known(e.margin_se), e.source)
         for e in response.price_effects
     )  # fmt: skip
-    told = {e.lever for e in response.price_effects if not math.isnan(e.break_even)}
-    others = sorted({e.lever for e in response.price_effects if e.moves_others})
-    unknown = sorted({e.lever for e in response.price_effects} - told - set(others))
-    untold = [text.format(names(of)) for text, of in ((UNTOLD, unknown), (OTHERS, others)) if of]
+    seen = {basis: sorted({e.lever for e in response.price_effects if e.basis == basis}) for basis in BASES}
+    known = {e.lever for e in response.price_effects if e.basis == "revenue"}
+    seen[""] = [lever for lever in seen[""] if lever not in known]
+    says = [text.format(names(seen[basis])) for basis, text in BASES.items() if seen[basis]]
     title = "Price steps, all against the base"
-    return Section("price_effects", title, (BREAK_EVEN, *untold), (Table("price_effects", columns, rows),))
+    return Section("price_effects", title, (BREAK_EVEN, *says), (Table("price_effects", columns, rows),))
 
 
 def _known(value: float) -> Cell:

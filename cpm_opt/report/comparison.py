@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from cpm_opt.report.explanation import NUMBER, PERIODS, SHARE, Cell, Column, Explanation, Section, Table
-from cpm_opt.report.words import Range, Units, counted, names
-from cpm_opt.runs.record import RUN_FILE
+from cpm_opt.report.words import Range, counted, names
+from cpm_opt.runs.money import money_words
 from cpm_opt.study.compare import Comparison, Difference, Value
 
 FIGURES = {  # in the words of the other pages
@@ -17,6 +17,7 @@ FIGURES = {  # in the words of the other pages
     "today's objective": "all that counts, as today",
     "today's profit": "profit, as today",
 }
+MONEY = ("figures", "waterfall")  # tables of money
 EQUAL = "The runs are equal: the same input, the same model, the same plan, the same figures."
 
 
@@ -72,6 +73,8 @@ def comparison_facts(compared: Comparison) -> dict[str, object]:
         "runs": [run.id for run in compared.runs],
         "paths": [str(run.path) for run in compared.runs],
         "equal": compared.equal,
+        "currency": list(compared.currencies),
+        "money_unit": compared.money_units[0] if compared.one_currency else list(compared.money_units),
         "differences": {
             name: [_as_dict(difference) for difference in getattr(compared, name)] for name in names
         },
@@ -79,12 +82,12 @@ def comparison_facts(compared: Comparison) -> dict[str, object]:
 
 
 def _money(compared: Comparison) -> list[str]:
-    """In what money is told, where all runs count in the same."""
-    try:
-        units = {Units(run.facts["instance"]).money for run in compared.runs}
-    except (KeyError, TypeError, ValueError) as error:
-        raise compared.runs[0].damaged(RUN_FILE, "lacks a fact or holds a wrong one") from error
-    return [f"Money is in {units.pop()}."] if len(units) == 1 else []
+    """In what money is told, and why there are no differences of it where there are none."""
+    units = [money_words(*each) for each in zip(compared.currencies, compared.money_units, strict=True)]
+    if compared.one_currency:
+        return [f"Money is in {units[0]}."]
+    told = names([f"run {number} in {unit}" for number, unit in enumerate(units, 1)], 20)
+    return [f"Money is in different currencies ({told}), so no differences of it are given."]
 
 
 def _as_dict(difference: Difference) -> dict[str, object]:
@@ -108,7 +111,8 @@ def _table(
 ) -> Table:
     """Differences as rows: where, in which periods, and a column a run; two runs with numbers get their difference."""
     timed = any(difference.first for difference in differences)
-    paired = len(compared.runs) == 2 and form != "text"
+    comparable = compared.one_currency or name not in MONEY
+    paired = len(compared.runs) == 2 and form != "text" and comparable
     headings = [f"{what} {place}".strip() if number == 0 else place for number, place in enumerate(places)]
     columns = [Column(place, heading) for place, heading in zip(places, headings, strict=True)]
     columns += [Column("period", "period", PERIODS)] if timed else []

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cpm_opt.report.explanation import NUMBER, Cell, Column, Section, Table
+from cpm_opt.report.run_facts import penalties_today
 from cpm_opt.report.words import Units, amount, counted, names, percent, spans
 from cpm_opt.runs.record import RunRecord
 
@@ -119,8 +120,11 @@ def _ahead_by_profit(
 
 
 def _weighs_more(facts: Mapping[str, Any]) -> bool:
-    """Whether the plan is judged by more than its profit."""
-    return bool(abs(facts["objective"] - facts["profit"]) > 1e-6 * max(1.0, abs(facts["objective"])))
+    """Whether the plan, or leaving all as it is, is judged by more than its profit."""
+    return any(
+        abs(of["objective"] - of["profit"]) > 1e-6 * max(1.0, abs(of["objective"]))
+        for of in (facts, facts["today"])
+    )
 
 
 def _unpinned(facts: Mapping[str, Any], rows: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
@@ -180,10 +184,10 @@ def _figures(
     if today["end_value"] or facts["end_value"]:
         label = f"value of the customers after {units.period} {units.periods}"
         figures.append((label, today["end_value"], greedy.get("end_value"), facts["end_value"]))
-    if facts["penalties"] or greedy.get("penalties"):
-        missed = greedy.get("penalties")
-        theirs = None if missed is None else -missed
-        figures.append(("penalties for missed rules", 0.0, theirs, -facts["penalties"]))
+    before, theirs = penalties_today(facts), greedy.get("penalties")
+    if facts["penalties"] or theirs or before:
+        of_greedy = None if theirs is None else -theirs
+        figures.append(("penalties for missed rules", -before, of_greedy, -facts["penalties"]))
     for rule, taken in (facts.get("deductions") or {}).items():
         label = f"reserve for effects that fall short ({rule})"
         before = today["deductions"].get(rule, 0.0)

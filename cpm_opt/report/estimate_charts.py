@@ -15,33 +15,34 @@ MOST_DRAWN = 24
 MODELS = {"bg_nbd": "BG/NBD", "pareto_nbd": "Pareto/NBD", "same_rate": "same rate as before"}
 
 
-def estimate_charts(estimates: Estimates) -> list[Chart]:
-    """The charts of what was estimated; empty where nothing was that can be drawn."""
+def estimate_charts(estimates: Estimates, currency: str = "") -> list[Chart]:
+    """The charts of what was estimated, money in `currency`; empty where nothing was that can be drawn."""
     charts: list[Chart] = []
     of_sales = estimates.values or estimates.fitted
     if of_sales is not None and of_sales.holdout is not None:
         charts.append(holdout_chart(of_sales.holdout))
     if estimates.response is not None:
-        charts += [curve_chart(curve) for curve in estimates.response.curves]
+        charts += [curve_chart(curve, currency) for curve in estimates.response.curves]
     return charts
 
 
-def curve_chart(curve: FittedCurve) -> Lines:
+def curve_chart(curve: FittedCurve, currency: str = "") -> Lines:
     """One curve with its 95 % band, and the means that were observed, as large as the observations behind them."""
     fitted = Series(
-        "stated" if curve.stated else "fitted, with 95 % band",
+        "stated" if curve.stated else f"fitted{' and shrunk' * curve.shrunken}, with 95 % band",
         tuple(zip(curve.x, curve.estimate, strict=True)),
         band=() if curve.stated else tuple(zip(curve.low, curve.high, strict=True)),
     )
     series = [fitted]
     if curve.seen_x:
         points = tuple(zip(curve.seen_x, curve.seen_y, strict=True))
-        series.append(Series("observed means", points, joined=False, sizes=curve.seen_n))
+        series.append(Series("observed means, larger where more", points, joined=False, sizes=curve.seen_n))
     titles = [
         f"{title}, {unit}" if unit else title
         for title, unit in ((curve.x_title, curve.x_unit), (curve.y_title, curve.y_unit))
     ]
-    return Lines(curve.name, titles[0], titles[1], tuple(series))
+    y_title = titles[1].replace("money", currency) if currency else titles[1]
+    return Lines(curve.name, titles[0], y_title, tuple(series))
 
 
 def holdout_chart(found: Holdout) -> Bars:

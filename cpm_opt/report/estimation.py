@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
+from cpm_opt.estimates.doubts import as_warning, each_once, told
+from cpm_opt.estimates.value.model_estimate import Lint
 from cpm_opt.report.answer_tables import answer_facts, answer_sections
 from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Explanation, Section, Table
 from cpm_opt.report.move_tables import move_facts, move_sections
@@ -18,6 +20,7 @@ if TYPE_CHECKING:
     from cpm_opt.estimates.value.holdout import Holdout
     from cpm_opt.estimates.value.model_estimate import ModelEstimate
     from cpm_opt.estimates.value.values import Values
+    from cpm_opt.faults import Fault
     from cpm_opt.tables import Tables
 
 LISTS = {
@@ -43,24 +46,22 @@ HEADINGS = {
 }
 
 
-def lint_of(tables: Tables, estimates: Estimates) -> list[dict[str, object]]:
-    """Every doubt as code, table, column and message: warnings of tables and estimates, then those of the models."""
+def doubts_of(tables: Tables, estimates: Estimates) -> list[Fault]:
+    """Every doubt with its place and remedy: warnings of tables and estimates, then those of the models."""
     warnings = [fault for fault in (*tables.faults, *estimates.faults) if fault.warning]
-    told: list[dict[str, object]] = [
-        {"code": fault.code, "table": fault.table, "column": fault.column or "", "message": fault.message}
-        for fault in warnings
-    ]
-    if estimates.response is not None:
-        told += [lint.as_dict() for lint in estimates.response.lint]
+    lints = [] if estimates.response is None else list(estimates.response.lint)
     if estimates.values is not None:
-        return told + [lint.as_dict() for lint in estimates.values.lint]
+        return each_once([*warnings, *map(as_warning, (*lints, *estimates.values.lint))])
     if estimates.fitted is not None:
-        told += [lint.as_dict() for lint in estimates.fitted.lint]
+        lints += estimates.fitted.lint
     message = "customers were not valued: there is no table sales or contracts, or no [estimates.value]"
-    return [
-        *told,
-        {"code": "no-values", "table": "instance.toml", "column": "estimates.value", "message": message},
-    ]
+    lints.append(Lint("no-values", "instance.toml", "estimates.value", message))
+    return each_once([*warnings, *map(as_warning, lints)])
+
+
+def lint_of(tables: Tables, estimates: Estimates) -> list[dict[str, object]]:
+    """Every doubt as code, table, column, message, row, value and remedy."""
+    return [told(doubt) for doubt in doubts_of(tables, estimates)]
 
 
 def estimation_facts(tables: Tables, estimates: Estimates) -> dict[str, object]:
@@ -148,7 +149,7 @@ def estimation(tables: Tables, estimates: Estimates) -> Explanation:
         sections.append(_response(estimates))
     sections += answer_sections(estimates.response, tables.info)
     sections += move_sections(estimates)
-    doubts = tuple(f"{row['code']}: {row['message']}." for row in lint_of(tables, estimates))
+    doubts = tuple(f"{doubt.code}: {doubt.line()}." for doubt in doubts_of(tables, estimates))
     if doubts:
         sections.append(Section("lint", "Doubts", doubts))
     return Explanation("", "", f"{tables.info.title}: what was estimated", tuple(sections))
@@ -196,7 +197,7 @@ def _planning(tables: Tables, estimates: Estimates) -> Section:
     rows = tuple(
         (str(row["table"]), _cell(row["rows"]), str(row["source"])) for row in _tables(tables, estimates)
     )
-    columns = (Column("table", "table"), Column("rows", "rows", NUMBER), Column("source", "source"))
+    columns = (Column("table", "table"), Column("rows", "rows", NUMBER), Column("source", "the table is"))
     notes = tuple(f"{note[:1].upper()}{note[1:]}." for note in estimates.notes)
     return Section("tables", "Planning tables", notes, (Table("tables", columns, rows),))
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from cpm_opt.report.actions import actions
@@ -12,6 +13,7 @@ from cpm_opt.report.flips import FLIPS_TITLE, advice_of, flips_section
 from cpm_opt.report.limits import limits
 from cpm_opt.report.waterfall import STEP_WORDS as STEP_WORDS  # told to pages, too
 from cpm_opt.report.waterfall import waterfall_section
+from cpm_opt.report.ways_out import ways_out
 from cpm_opt.report.words import Units, amount, counted, names
 from cpm_opt.runs.record import RUN_FILE, RunRecord
 
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
     from cpm_opt.study.advice import Advice
 
 ALLOWED = 1e-6
+FRONTIER = "frontier"
+OUT_OF_TIME = "the time limit was reached before any plan"  # how the search says so
 
 
 def explain(
@@ -55,7 +59,7 @@ def _plan_sections(
         *_uncertain(run, units),
         actions(run, units),
         limits(run, units),
-        _unexplored(run) if known is None else flips_section(known, units, scopes),
+        _unexplored(run) if known is None else _explored(run, flips_section(known, units, scopes)),
         waterfall_section(run, units),
         _checked(run, units),
         *_remarks(run),
@@ -63,12 +67,23 @@ def _plan_sections(
 
 
 def _unexplored(run: RunRecord) -> Section:
-    """How to find out what only solving again can tell."""
+    """How to find out what only solving again can tell; of a point of a frontier nothing under its bound."""
+    if run.study == FRONTIER:
+        told = "This plan keeps a bound of its frontier, under which nothing is solved again (`cpm explain --deep`)."
+        return Section("flips", FLIPS_TITLE, (told,), brief=False)
     how = (
         f"`cpm explain {run.id} --deep` solves again to tell how far estimates may err before a choice changes, what "
         "the next best choice is, and what knowing an effect better would be worth."
     )
     return Section("flips", FLIPS_TITLE, (how,), brief=False)
+
+
+def _explored(run: RunRecord, found: Section) -> Section:
+    """What solving again told; of a point of a frontier, that its bound was not kept there."""
+    if run.study != FRONTIER:
+        return found
+    told = "This plan keeps a bound of its frontier; what follows is judged without that bound."
+    return replace(found, sentences=(told, *found.sentences))
 
 
 def _uncertain(run: RunRecord, units: Units) -> list[Section]:
@@ -121,7 +136,8 @@ def _no_plan(run: RunRecord) -> Section:
     facts = run.facts
     sentences: list[str]
     if run.status == "infeasible":
-        sentences = _infeasible(facts["conflict"], bool(facts.get("irreducible")))
+        told = facts["conflict"], bool(facts.get("irreducible")), run.study
+        sentences = _infeasible(*told, facts["model"]["components"])
     elif run.status == "unbounded":
         sentences = [
             "The profit can grow without end, so there is no best plan.",
@@ -134,13 +150,17 @@ def _no_plan(run: RunRecord) -> Section:
             "A plan was found but did not pass its check, so it is not shown. This is a defect of ours.",
             f"The check failed at {facts['certificate']['where'] or 'the figures'}.",
         ]
-    if facts["message"] and run.status == "no_solution":
+    # That the limit was reached before any plan is said already.
+    if facts["message"] and run.status == "no_solution" and not facts["message"].startswith(OUT_OF_TIME):
         sentences.append(f"({facts['message']})")
     return Section("no_plan", "Why there is none", tuple(sentences))
 
 
-def _infeasible(conflict: Sequence[str], irreducible: bool) -> list[str]:
-    """Which rules are in the way; `irreducible` where each of them is needed for the contradiction."""
+def _infeasible(
+    conflict: Sequence[str], irreducible: bool, study: str, components: Collection[str]
+) -> list[str]:
+    """Which rules are in the way; `irreducible` where each of them is needed for the contradiction, which is not looked
+    into at points of a study."""
     sentences = ["No plan keeps all the rules."]
     if len(conflict) == 1:
         sentences.append(f"Not even this one alone can be kept: {conflict[0]}.")
@@ -149,12 +169,18 @@ def _infeasible(conflict: Sequence[str], irreducible: bool) -> list[str]:
         sentences.append("Each of them is needed for that: without any one of them the others can be kept.")
     elif conflict:
         sentences.append(f"Among these there is a contradiction: {names(conflict, 20)}.")
-        sentences.append("The time ran out before it was known which of them are needed for it.")
+        unknown = "The time ran out before it was known which of them are needed for it."
+        if study:
+            unknown = f"Which of them are needed for it is not looked into at points of a {study}; `cpm solve` does."
+        sentences.append(unknown)
     elif irreducible:
         sentences.append(
             "No single rule is to blame: what levers offer and hold, and how customers move, do not fit."
         )
     one = "it" if len(conflict) == 1 else "one of them" if conflict else "a rule"
-    sentences.append(f"Ease {one}, give it a penalty, or allow more capacity.")
-    sentences.append("`cpm repair` finds the cheapest changes.")
-    return sentences
+    stated = ways_out(conflict, components)
+    if len(stated) < len(conflict) or not conflict:
+        among = "one of the others" if stated else one
+        sentences.append(f"Ease {among}, give it a penalty, or allow more capacity.")
+        sentences.append("`cpm repair` finds the cheapest changes.")
+    return sentences + stated

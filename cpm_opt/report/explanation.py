@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from cpm_opt.report.words import Range, amount, percent, whole_periods
@@ -56,10 +56,14 @@ class Table:
 
     def without_blanks(self) -> Table:
         """The table as a reader is shown it: without columns that are blank in every row."""
+        return self.without(lambda cells: all(cell in (None, "") for cell in cells))
+
+    def without(self, empty: Callable[[Sequence[Cell]], bool]) -> Table:
+        """The table without the columns whose cells, from the first row to the last, are told to be empty."""
         kept = [
             number
             for number in range(len(self.columns))
-            if not self.rows or any(row[number] not in (None, "") for row in self.rows)
+            if not self.rows or not empty([row[number] for row in self.rows])
         ]
         if len(kept) == len(self.columns):
             return self

@@ -17,6 +17,11 @@ MOST_SENTENCES = 5
 # What doing without a choice costs is nothing up to this share of what the plan is worth.
 NOTHING = 1e-8
 FLIPS_TITLE = "What would change the advice"
+INDEPENDENT = "if the errors of its segments are independent of each other"
+ALONE_NOTE = (
+    "How far off a flip is counts the error of one effect, all others as estimated; where options were estimated "
+    "together, as on one curve, their errors go together, and that is not in the tables."
+)
 NO_FLIPS_NOTE = (
     "How far estimates may err is not told for this plan: bad scenarios weigh more in it than others, or its "
     "profit does not count."
@@ -42,6 +47,8 @@ def flips_section(advice: Advice, units: Units, scopes: dict[str, str]) -> Secti
     late = advice.out_of_time and any(each.cost is not None and each.flip is None for each in advice.choices)
     if late and advice.flips:
         sentences.append("There was no time to find all flip points; --time-limit allows more.")
+    if any(_away(each)[0] is not None and (each.cost or 0.0) > nothing for each in advice.choices):
+        sentences.append(ALONE_NOTE)
     if advice.left:
         why = "the time ran out" if advice.out_of_time and not advice.choices else "--flips N looks into more"
         sentences.append(
@@ -59,7 +66,9 @@ def flips_section(advice: Advice, units: Units, scopes: dict[str, str]) -> Secti
         Column("begins", "begins to change at", NUMBER, _per(units)),
         Column("flip", "flips at", NUMBER, _per(units)),
         Column("standard_errors", "standard errors away", NUMBER),
+        Column("standard_errors_least", "whatever errors have in common, at least", NUMBER),
         Column("worth_knowing", "knowing it is worth at most", NUMBER, units.money),
+        Column("worth_knowing_most", "whatever errors have in common, at most", NUMBER, units.money),
     )
     rows = [_row(choice, scopes) for choice in advice.choices]
     filled = [place for place in range(len(columns)) if any(row[place] not in (None, "") for row in rows)]
@@ -74,9 +83,7 @@ def _per(units: Units) -> str:
 
 def _row(choice: Choice, scopes: dict[str, str]) -> tuple[Cell, ...]:
     periods = Range(min(choice.periods), max(choice.periods)) if choice.periods else None
-    away = None
-    if choice.flip is not None and choice.error > 0.0:
-        away = abs(choice.flip - choice.effect) / choice.error
+    away, least = _away(choice)
     known = choice.flip is not None
     return (
         choice.lever,
@@ -90,8 +97,23 @@ def _row(choice: Choice, scopes: dict[str, str]) -> tuple[Cell, ...]:
         choice.begins,
         choice.flip,
         away,
+        None if away == least else least,
         None if choice.worth_knowing is None else _rounded_up(choice.worth_knowing),
+        None if _most(choice) == (choice.worth_knowing or 0.0) else _rounded_up(_most(choice)),
     )
+
+
+def _away(choice: Choice) -> tuple[float | None, float | None]:
+    """How many standard errors the flip is away, and at least, however the errors of segments go together."""
+    if choice.flip is None or not choice.error:
+        return None, None
+    apart, most = abs(choice.flip - choice.effect), max(choice.error, choice.error_most or 0.0)
+    return apart / choice.error, apart / most
+
+
+def _most(choice: Choice) -> float:
+    """What knowing the effect is worth at most, however the errors of segments go together."""
+    return max(choice.worth_knowing or 0.0, choice.worth_knowing_most or 0.0)
 
 
 def _who(choice: Choice, scopes: dict[str, str]) -> str:
@@ -116,10 +138,19 @@ def _sentence(choice: Choice, units: Units, scopes: dict[str, str], nothing: flo
     else:
         parts.append(f"the best plan without it is worth {units.worth(choice.cost)} less")
     if choice.worth_knowing is not None:
-        worth = _rounded_up(choice.worth_knowing)
-        known = "next to nothing" if worth == 0.0 else f"at most {units.worth(worth)}"
-        parts.append(f"knowing the effect exactly would be worth {known}")
+        parts.append(f"knowing the effect exactly would be worth {_known(choice, units)}")
     return "; ".join(parts) + "."
+
+
+def _known(choice: Choice, units: Units) -> str:
+    """What knowing the effect is worth: a bound in any case, and one for how its errors are taken to go together."""
+    worth, most = _rounded_up(choice.worth_knowing or 0.0), _rounded_up(_most(choice))
+    if most == 0.0:
+        return "next to nothing"
+    if worth == most:
+        return f"at most {units.worth(most)}"
+    less = "next to nothing" if worth == 0.0 else f"{amount(worth)}"
+    return f"at most {units.worth(most)} ({less} {INDEPENDENT})"
 
 
 def _unless(choice: Choice, units: Units, grouped: bool) -> str:
@@ -128,9 +159,12 @@ def _unless(choice: Choice, units: Units, grouped: bool) -> str:
     if choice.flip is None:
         return ""
     now = f"now {amount(choice.effect)}"
-    if choice.error > 0.0:
-        away = abs(choice.flip - choice.effect) / choice.error
-        now += f"; {amount(round(away, 1))} standard errors away"
+    away, least = _away(choice)
+    if away is not None and least is not None:
+        told, worst = amount(round(away, 1)), amount(round(least, 1))
+        now += f"; {told} standard errors away"
+        if told != worst:
+            now = f"now {amount(choice.effect)}; at least {worst} standard errors away, {told} {INDEPENDENT}"
     per = f"{_per(units)} ({now})"
     if grouped:
         per += ", a mean over the group: the same change in money applies to each of its segments"

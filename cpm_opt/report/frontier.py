@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from cpm_opt.report.chart import Series, chart
+from cpm_opt.report.explain import OUT_OF_TIME
 from cpm_opt.report.explanation import NUMBER, Column, Explanation, Section, Table
 from cpm_opt.report.limits import FIXED_NOTE, INTEGERS_FIXED
-from cpm_opt.report.run_list import STATUS_WORDS
+from cpm_opt.report.run_list import status_words
 from cpm_opt.report.words import Units, amount, counted
 from cpm_opt.study.frontier import ALL, RISK, TABLE, Frontier, rows_of
 
@@ -21,7 +22,9 @@ def frontier_report(found: Frontier) -> Explanation:
     units, measure = Units(found.instance), name_of(found)
     if not found.points:
         title = NO_PLAN.get(found.status, "No frontier: the plan did not pass its check")
-        return Explanation("", found.status, title, (Section("points", "", (found.message,)),))
+        late = found.message.startswith(OUT_OF_TIME)
+        message = "Allow more with --time-limit." if late else found.message
+        return Explanation("", found.status, title, (Section("points", "", (message,)),))
     unit = units.unit(found.unit)
     columns = (
         Column("point", "point"),
@@ -33,8 +36,11 @@ def frontier_report(found: Frontier) -> Explanation:
         Column("status", "status"),
     )
     rows = tuple(
-        tuple(STATUS_WORDS.get(str(row["status"]), "") if c.key == "status" else row[c.key] for c in columns)
-        for row in rows_of(found)
+        tuple(
+            status_words(point.plan.status, point.plan.gap) if c.key == "status" else row[c.key]
+            for c in columns
+        )
+        for point, row in zip(found.points, rows_of(found), strict=True)
     )
     table = Table("points", columns, rows, most=100, file=TABLE)
     section = Section("points", "", tuple(_sentences(found, units, unit)), (table,))
@@ -49,7 +55,7 @@ def frontier_chart(found: Frontier) -> str:
     points = tuple((point.measure, point.objective) for point in found.points)
     x_title = f"{name_of(found)}, {units.unit(found.unit)}"
     y_title = f"{_objective(found)}, {units.money}"
-    return chart(found.title, x_title, y_title, [Series("", points)])
+    return chart(f"Frontier: {name_of(found)}", x_title, y_title, [Series("", points)])
 
 
 def name_of(found: Frontier) -> str:

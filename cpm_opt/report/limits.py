@@ -37,6 +37,8 @@ def limits(run: RunRecord, units: Units) -> Section:
         sentences.append(f"At their limit, but easing them is worth nothing: {names(idle)}.")
     if not resources.rows and not rules.rows and not idle:
         sentences.append("No capacity and no rule is at its limit.")
+        sentences.extend(_in_the_way(run))
+    sentences.extend(_ratios(run, units))
     priced = [row for table in (resources, rules) for row in table.rows if row[PRICE_AT[table.name]]]
     if priced:
         sentences = [*_told(run, resources, rules, units), *sentences]
@@ -226,6 +228,32 @@ def _rules(run: RunRecord, units: Units) -> tuple[Table, list[str], list[str]]:
         missed = [*missed[:5], f"{len(missed) - 5} more are missed (rules.csv)."]
     told_idle = [f"{subject} ({_periods(periods, units)})" for subject, periods in idle.items()]
     return Table("rules", columns, tuple(rows), most=20, file="rules.csv"), missed, told_idle
+
+
+def _in_the_way(run: RunRecord) -> list[str]:
+    """Where choices are taken whole: that a limit may be in the way of another choice before it is reached, and which
+    ones are in that of today's."""
+    if not any(lever["choice"] == "single" for lever in run.facts["portfolio"]["levers"]):
+        return []
+    told = "Choices of groups are taken whole, so a limit with room to spare may still rule out a better one"
+    broken = {f"{row['rule']} {row['subject']}".strip(): None for row in run.facts["today"]["broken"]}
+    return [f"{told}; staying as today is ruled out by {names(list(broken))}." if broken else f"{told}."]
+
+
+def _ratios(run: RunRecord, units: Units) -> list[str]:
+    """One sentence on the rules on shares and means: what the plan has, over the periods, and what it may."""
+    found: dict[tuple[str, str, str, float], list[float]] = defaultdict(list)
+    for row in run.table("rules"):
+        for basis in (each for each in ("share", "mean") if row.get(each)):
+            limit = number(run, "rules", row, f"{basis}_limit")
+            place = row["rule"], row["sense"], "" if basis == "share" else units.unit(row["unit"]), limit
+            found[place].append(number(run, "rules", row, basis))
+    told = []
+    for (rule, sense, unit, limit), values in found.items():
+        words, per = (amount, f" {unit} a customer") if unit else (percent, "")
+        there = words(Range(min(values), max(values)))
+        told.append(f"{rule} is {there}{per} (has to be {SENSES.get(sense, sense)} {words(limit)})")
+    return [f"Rules on shares and means: {names(told)}."] if told else []
 
 
 def _periods(periods: list[int], units: Units) -> str:

@@ -231,17 +231,14 @@ def _segments(found: Variance, monitoring: Monitoring, units: Units) -> Section:
 
 
 def _value(monitoring: Monitoring, units: Units) -> Section:
-    last, p = monitoring.last, monitoring.plan.portfolio
-    bridge = monitoring.value
+    last, bridge = monitoring.last, monitoring.value
     when = units.when(last.number, last.number)
     title = f"Customers at the end of {when}"
     if bridge is None:
         return Section("customers", title, ("How many customers were there at the end was not delivered.",))
     gap = float(bridge.actual) - float(bridge.planned)
-    planned = float(monitoring.plan.recount.customers[p.active, last.t + 1].sum())
-    there = float(np.nansum(last.end[p.active]))
     sentences = [
-        f"There were {amount(there)} customers; planned were {amount(planned)}.",
+        _there(monitoring),
         f"Under the rest of the plan they are worth {units.worth(float(bridge.actual))}, "
         + (
             "as planned."
@@ -267,6 +264,20 @@ def _value(monitoring: Monitoring, units: Units) -> Section:
         Column("total", "worth so far", NUMBER, units.money),
     )
     return Section("customers", title, tuple(sentences), (Table("value", columns, tuple(rows)),))
+
+
+def _there(monitoring: Monitoring) -> str:
+    """How many customers there were at the end beside those planned, of the segments that were delivered."""
+    last, p = monitoring.last, monitoring.plan.portfolio
+    told = p.active & ~np.isnan(last.end)
+    planned = float(monitoring.plan.recount.customers[told, last.t + 1].sum())
+    counts = f"there were {amount(float(last.end[told].sum()))} customers; planned were {amount(planned)}."
+    if bool(told[p.active].all()):
+        return counts[:1].upper() + counts[1:]
+    if not told.any():
+        return "Of no segment of customers was it delivered how many there were."
+    segments = [name for name, known in zip(p.segments, told.tolist(), strict=True) if known]
+    return f"In {names(segments)}, {len(segments)} of {int(p.active.sum())} segments, {counts}"
 
 
 def _rolled(rolled: Rolled, units: Units) -> Section:

@@ -57,11 +57,7 @@ def _concentration_told(found: Exposure) -> list[str]:
 
 
 def _idle_told(found: Exposure, units: Units) -> list[str]:
-    over = [
-        row.resource
-        for row in found.resources
-        if row.headroom is not None and row.headroom < -1e-6 * max(1.0, row.used)
-    ]
+    over = [row.resource for row in found.resources if row.headroom is not None and row.headroom < 0.0]
     told = [f"More was used than may be: {names(over)}."] if over else []
     idle = [
         (row.idle_cost, row.resource) for row in found.resources if row.idle_cost > 1e-6 * max(1.0, row.used)

@@ -44,7 +44,7 @@ def move_facts(estimates: Estimates) -> dict[str, object]:
     """Fields moves (None without tables from a panel): rates, effects and additivity; and attraction."""
     facts: dict[str, object] = {"moves": None, "attraction": []}
     moved, response = estimates.moved, estimates.response
-    if moved is not None:
+    if moved is not None and moved.frames:
         off = None if moved.effects is None else moved.effects.additivity
         facts["moves"] = {
             "rates": _rows(_made(estimates, "migration"), RATES),
@@ -71,7 +71,7 @@ def move_sections(estimates: Estimates) -> list[Section]:
     """Sections on rates of moves, on what options do to them, and on attraction, where there are such."""
     sections = []
     moved, response = estimates.moved, estimates.response
-    if moved is not None:
+    if moved is not None and moved.frames:
         made = [(name, columns, _made(estimates, name)) for name, columns in
                 (("migration", RATES), ("migration_effects", EFFECTS))]  # fmt: skip
         tables = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from cpm_opt.report.explanation import NUMBER, SHARE, Column, Explanation, Section, Table
+from cpm_opt.report.ways_out import ways_out
 from cpm_opt.report.words import Units, amount, counted, names
 from cpm_opt.study.repair import BEYOND, BY_COST, FEASIBLE, OUT_OF_TIME, Change, Repair
 
@@ -78,10 +79,12 @@ def _conflict(found: Repair) -> Section:
 def _changes(found: Repair, units: Units) -> Section:
     if found.status == BEYOND:
         which = "with a repair_cost" if found.basis == BY_COST else "of capacities and balance rules"
-        sentences = [
-            f"No change of the numbers {which} makes a plan possible.",
-            "Ease or leave out one of the rules above; state a repair_cost for what may be changed.",
-        ]
+        stated = ways_out(found.conflict, found.problem.spec.components)
+        sentences = [f"No change of the numbers {which} makes a plan possible.", *stated]
+        if len(stated) < len(found.conflict) or not found.conflict:
+            sentences.append(
+                "Ease or leave out one of the rules above; state a repair_cost for what may be changed."
+            )
         return Section("changes", "What to change", tuple(sentences))
     by_cost = found.basis == BY_COST
     if by_cost:

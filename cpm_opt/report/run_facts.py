@@ -42,6 +42,7 @@ def origin(run: RunRecord, units: Units) -> Origin:
         ("made", str(facts["created"])),
         ("result", STATUS_WORDS.get(run.status, run.status)),
         ("instance", f"{instance['title'] or instance['name']} ({instance['name']})"),
+        *((f"{name} of the data", value) for name, value in attribution(run)),
         ("model", f"{model.get('title') or model['name']} ({model['name']})"),
         ("horizon", units.horizon),
         ("money", f"{units.money} in all tables, plots and cells"),
@@ -58,6 +59,12 @@ def origin(run: RunRecord, units: Units) -> Origin:
         _clean((name, str(digest)) for name, digest in facts["hashes"].items()),
         _clean((name, version or "not installed") for name, version in facts["versions"].items()),
     )
+
+
+def attribution(run: RunRecord) -> Pairs:
+    """Whose data the instance is made from and under which licence; nothing in a run from before that was kept."""
+    instance = run.facts["instance"]
+    return _clean((name, str(instance[name])) for name in ("source", "licence") if instance.get(name))
 
 
 def _check(facts: Mapping[str, Any], units: Units) -> Iterator[tuple[str, str]]:
@@ -77,6 +84,27 @@ def _check(facts: Mapping[str, Any], units: Units) -> Iterator[tuple[str, str]]:
         yield "no plan is worth more than", units.worth(facts["bound"])
     if facts["gap"] is not None:
         yield "gap", percent(facts["gap"] if facts["gap"] >= EXACT else 0.0)
+
+
+def choiceless(run: RunRecord) -> Mapping[str, frozenset[str]]:
+    """By lever the segments for which all its options do the same: who gets what there is no matter of choice, and such
+    customers are not counted among those of an option."""
+    levers = run.facts["portfolio"]["levers"]
+    return {str(lever["name"]): frozenset(lever.get("untouched", ())) for lever in levers}
+
+
+def penalties_today(facts: Mapping[str, Any]) -> float:
+    """What missed rules cost if all stays as today. In a run from before that was kept, what the total of today leaves
+    for it; 0 where risk makes the total no sum."""
+    today, weights = facts["today"], facts["model"]["objective"]
+    if "penalties" in today:
+        return float(today["penalties"])
+    if facts["scenarios"] or not weights["profit"]:
+        return 0.0
+    deducted = sum((today.get("deductions") or {}).values())
+    earned = weights["profit"] * (today["profit"] - deducted) + weights["end_value"] * today["end_value"]
+    left = (earned - today["objective"]) / weights["profit"]
+    return float(left) if left > EXACT * max(1.0, abs(earned)) else 0.0
 
 
 def flat(value: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, str]]:

@@ -1,6 +1,8 @@
 """The tables of a run folder as values: cells of their type, headings for a reader, units in the headings.
 
-A workbook and a page show them; the segments are given their kind and their groups beside their name.
+A workbook and a page show them; the segments are given their kind and their groups beside their name, the rows of the
+plan whether there is anything to choose: it is all the same what those are on for whom all options of a lever do the
+same.
 """
 
 from __future__ import annotations
@@ -10,11 +12,14 @@ from dataclasses import dataclass
 
 from cpm_opt.report.explanation import NUMBER, PERIODS, SHARE, TEXT, Cell, Column, Table
 from cpm_opt.report.numbers import optional
+from cpm_opt.report.run_facts import choiceless
 from cpm_opt.report.words import Units
-from cpm_opt.runs.columns import COLUMNS, SEGMENTS
+from cpm_opt.runs.columns import COLUMNS, LATER, SEGMENTS
 from cpm_opt.runs.record import RunRecord
 
 PERIOD = "period"
+# A column of the plan's table that is not in its file, and what stands in it.
+CHOICE, YES, NO = "choice", "yes", "no"
 NAMES = frozenset(
     {
         "segment",
@@ -31,7 +36,8 @@ NAMES = frozenset(
         "scenario",
     }
 )
-FRACTIONS = frozenset({"share", "probability"})
+FRACTIONS = frozenset({"share", "share_limit", "probability"})
+
 MONEY = frozenset(
     {
         "amount",
@@ -85,6 +91,11 @@ def run_tables(run: RunRecord, units: Units, most: int | None = None) -> tuple[R
 
 def _table(run: RunRecord, units: Units, name: str, rows: Sequence[Mapping[str, str]]) -> Table:
     keys = list(rows[0]) if rows else list(COLUMNS[name])
+    if name == "plan":
+        return _plan(run, units, keys, rows)
+    # What not every run has is left out where no row has anything in it.
+    blank = {key for key in LATER.get(name, ()) if not any(row.get(key) for row in rows)}
+    keys = [key for key in keys if key not in blank]
     if name != "segments":
         columns = tuple(_column(key, units) for key in keys)
         return Table(name, columns, tuple(_row(run, name, row, columns) for row in rows), file=f"{name}.csv")
@@ -108,6 +119,16 @@ def _table(run: RunRecord, units: Units, name: str, rows: Sequence[Mapping[str, 
         ),
         file=f"{name}.csv",
     )
+
+
+def _plan(run: RunRecord, units: Units, keys: Sequence[str], rows: Sequence[Mapping[str, str]]) -> Table:
+    """The plan; beside each row whether the lever leaves the segment anything to choose."""
+    columns, without = tuple(_column(key, units) for key in keys), choiceless(run)
+    cells = tuple(
+        (*_row(run, "plan", row, columns), NO if row["segment"] in without[row["lever"]] else YES)
+        for row in rows
+    )
+    return Table("plan", (*columns, Column(CHOICE, "anything to choose")), cells, file="plan.csv")
 
 
 def _groups(run: RunRecord) -> tuple[tuple[Column, ...], Mapping[str, tuple[str, ...]]]:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
+from itertools import islice
 
 import numpy as np
 
 from cpm_opt.portfolio.portfolio import Numbers
 from cpm_opt.report.chart import Bars, Chart, Series
+from cpm_opt.report.trials import own_measures
 from cpm_opt.report.words import Units
 from cpm_opt.study.tariff_trial import Outcome, Trial
 
 MOST_SEGMENTS = 16
+MOST_MEASURES = 4
 
 
 def trial_charts(trial: Trial) -> list[Chart]:
@@ -25,14 +29,29 @@ def trial_charts(trial: Trial) -> list[Chart]:
     names = tuple(p.segments[at] for at in wanted)
     some = "" if len(wanted) == len(p.segments) else f", the {len(wanted)} segments that change most"
     pairs = (("today", trial.before), ("given", trial.tried))
-    for title, unit, figure in (
-        ("Margin before resources and fixed costs", f"{units.money}, discounted", "margin"),
-        ("Customers who leave", "customers over the horizon", "churn"),
-    ):
-        series = tuple(_series(name, getattr(outcome, figure)[wanted]) for name, outcome in pairs)
-        told.append(Bars(f"{title}{some}", "segment", unit, names, series))
+    figures: list[tuple[str, str, Callable[[Outcome], Numbers]]] = [
+        ("Margin before resources and fixed costs", f"{units.money}, discounted", lambda o: o.margin),
+        ("Customers who leave", "customers over the horizon", lambda o: o.churn),
+        *_measures(trial, trial.before, trial.tried),
+    ]
+    for title, unit, figure in figures:
+        values = [(name, figure(outcome)[wanted]) for name, outcome in pairs]
+        if any(np.any(each != 0.0) for _, each in values):  # an axis of nothing tells nothing
+            series = tuple(_series(name, each) for name, each in values)
+            told.append(Bars(f"{title}{some}", "segment", unit, names, series))
     used = _use(trial)
     return [*told, used] if used is not None else told
+
+
+def _measures(
+    trial: Trial, before: Outcome, tried: Outcome
+) -> Iterator[tuple[str, str, Callable[[Outcome], Numbers]]]:
+    """The first measures of the instance that the tariff changes."""
+    changed = (
+        each for each in own_measures(trial) if np.any(before.measure(each[0]) != tried.measure(each[0]))
+    )
+    for name, title, unit in islice(changed, MOST_MEASURES):
+        yield title, unit, partial(Outcome.measure, name=name)
 
 
 def _worth(trial: Trial, units: Units) -> Bars:

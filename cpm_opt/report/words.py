@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from cpm_opt.runs.money import money_words
+
 if TYPE_CHECKING:
     from cpm_opt.portfolio.portfolio import Portfolio
     from cpm_opt.tables import InstanceInfo
-
-THOUSAND_WORDS = {1.0: "", 1e3: "thousand ", 1e6: "million ", 1e9: "billion "}
 
 
 class Range(NamedTuple):
@@ -21,6 +22,7 @@ class Range(NamedTuple):
     high: float
 
 
+_COMMAND = re.compile(r"`(cpm [^`]+)`")
 # What computing leaves of figures that cancel out: no reader is to see it as a figure.
 ROUNDING = 1e-9
 
@@ -82,6 +84,11 @@ def names(words: Sequence[str], most: int = 6) -> str:
     return "".join(words)
 
 
+def parted_commands(text: str) -> list[str]:
+    """A sentence cut at the commands in it, which stand in backticks as on a terminal: every second part is one."""
+    return _COMMAND.split(text)
+
+
 def counted(number: int, word: str) -> str:
     """`1 rule`, `3 rules`."""
     return f"{number:,} {word}" + ("" if number == 1 else "s")
@@ -91,11 +98,8 @@ class Units:
     """The money and the periods of an instance, in words."""
 
     def __init__(self, instance: Mapping[str, Any]) -> None:
-        unit = float(instance["money_unit"])
         self.currency = str(instance["currency"])
-        self.money = (
-            THOUSAND_WORDS[unit] if unit in THOUSAND_WORDS else f"x {amount(unit)} "
-        ) + self.currency
+        self.money = money_words(self.currency, float(instance["money_unit"]))
         self.period = str(instance["period"])
         self.periods = int(instance["periods"])
 

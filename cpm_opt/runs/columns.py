@@ -18,7 +18,7 @@ RESOURCES = (
 CHOICES = ("group", "period", "lever", "option")
 RULES = (
     "rule", "subject", "period", "value", "sense", "limit", "slack", "unit", "penalty", "shadow_price", "range_low",
-    "range_high",
+    "range_high", "share", "share_limit", "mean", "mean_limit",
 )  # fmt: skip
 WATERFALL = ("source", "item", "amount", "total")
 PARTS = ("source", "item", "lever", "segment", "amount")
@@ -26,7 +26,7 @@ SCENARIOS = (
     "scenario", "probability", "profit", "end_value", "objective", "today_profit", "today_end_value",
 )  # fmt: skip
 
-COLUMNS = {
+COLUMNS: dict[str, tuple[str, ...]] = {
     "plan": PLAN,
     "segments": SEGMENTS,
     "resources": RESOURCES,
@@ -36,6 +36,9 @@ COLUMNS = {
     "waterfall_parts": PARTS,
     "scenarios": SCENARIOS,
 }
+
+# Columns that the tables of older runs lack.
+LATER = {"rules": frozenset({"share", "share_limit", "mean", "mean_limit"})}
 
 # What a row of each table is, and what each column means; `table.column` where it means
 # something of its own in a table.
@@ -65,6 +68,10 @@ MEANINGS = {
     "scenario": "scenario",
     "customers": "customers",
     "share": "fraction of the segment's customers",
+    "rules.share": "the fraction that the plan has, of a rule on a share; blank where the total is not positive",
+    "share_limit": "the share that the rule states",
+    "mean": "of a rule on a mean: what the plan has a customer, in the row's unit",
+    "mean_limit": "the mean that the rule states",
     "margin": "money of the period, before resources, fixed and change costs",
     "cash": "money of the period",
     "unit": "unit of the figures of the row",
@@ -73,7 +80,8 @@ MEANINGS = {
     "extra": "units of extra capacity bought",
     "value": "what the plan has, in the row's unit",
     "sense": "min or max",
-    "limit": "right side of the rule; of a resource capacity and extra capacity times max_utilisation",
+    "limit": "right side of the rule, of a share or a mean times the total; of a resource capacity and extra capacity "
+    "times max_utilisation",
     "slack": "distance to the limit, in the row's unit; negative where it is missed against a penalty",
     "penalty": "money per unit missed; blank: a wall",
     "shadow_price": "money of today that one more unit of the limit adds to the objective",

@@ -6,6 +6,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from cpm_opt.runs.money import unit_words
+
 if TYPE_CHECKING:
     from cpm_opt.portfolio.portfolio import Lever, Portfolio
     from cpm_opt.solve.plan import Certificate, Plan, Recount, RuleRow, ScenarioPlan
@@ -22,7 +24,9 @@ class RunFacts:
     `instance` and `model` are names; `folder` is where the instance lies; `resolved` is the whole model with every
     default filled in; `hashes` gives the SHA-256 of each input by its name; `notes` tells what was estimated; `greedy`
     is the greedy plan's figures (`study.beside.greedy_facts`), `advice` what would change the plan's choices
-    (`study.advice.Advice` as a dict); both are None where they were not asked for.
+    (`study.advice.Advice` as a dict); both are None where they were not asked for. `study` is what the run is a point
+    of, `sweep` or `frontier`; blank for one of `cpm solve`. `cells` are those of the tables that were changed for it:
+    (key of the sweep, value). `source` and `licence` are the instance's.
     """
 
     instance: str
@@ -33,6 +37,10 @@ class RunFacts:
     notes: tuple[str, ...] = ()
     greedy: Mapping[str, object] | None = None
     advice: Mapping[str, object] | None = None
+    study: str = ""
+    cells: tuple[tuple[str, str], ...] = ()
+    source: str = ""
+    licence: str = ""
 
     def has_component(self, name: str) -> bool:
         """Whether the model has the component."""
@@ -48,6 +56,8 @@ def run_facts(plan: Plan, facts: RunFacts, run_id: str, created: str) -> dict[st
         "format": FORMAT,
         "id": run_id,
         "created": created,
+        "study": facts.study or None,
+        "cells": [list(cell) for cell in facts.cells],
         "instance": {
             "name": facts.instance,
             "title": p.title,
@@ -56,6 +66,8 @@ def run_facts(plan: Plan, facts: RunFacts, run_id: str, created: str) -> dict[st
             "money_unit": p.money_unit,
             "period": p.period_name,
             "periods": p.periods,
+            "source": facts.source,
+            "licence": facts.licence,
         },
         "model": {"name": facts.model, **facts.resolved},
         "status": plan.status,
@@ -187,13 +199,16 @@ def _today(plan: Plan) -> dict[str, object]:
             "subject": row.subject,
             "period": row.period,
             "missed_by": -row.slack,
-            "unit": row.unit,
+            "unit": unit_words(plan.portfolio, row.unit),
         }
         for row in missed.values()
     ]
     return {
         "profit": _mean(plan, lambda each: each.today.profit, today.profit),
         "end_value": _mean(plan, lambda each: each.today.end_value, today.end_value),
+        "penalties": _mean(
+            plan, lambda each: _discounted_penalties(each.today), _discounted_penalties(today)
+        ),
         "objective": today.objective,
         "deductions": dict(today.deductions),
         "broken": broken,
@@ -219,7 +234,7 @@ def _portfolio(p: Portfolio) -> dict[str, object]:
         "kinds": list(p.kinds),
         "groupings": {column: list(values) for column, values in p.groupings.items()},
         "levers": levers,
-        "measure_units": dict(p.measure_units),
+        "measure_units": {name: unit_words(p, unit) for name, unit in p.measure_units.items()},
         "resources": {name: _costs(p, number) for number, name in enumerate(p.resources.names)},
     }
 

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from cpm_opt.faults import Fault, InputError, nearest, shown
-from cpm_opt.runs.columns import COLUMNS
+from cpm_opt.runs.columns import COLUMNS, LATER
 from cpm_opt.runs.facts import FORMAT
 
 RUN_FILE = "run.json"
@@ -54,6 +54,11 @@ class RunRecord:
         return str(self.facts["status"])
 
     @property
+    def study(self) -> str:
+        """What the run is a point of: `sweep`, `frontier`; blank where it is one of `cpm solve`."""
+        return str(self.facts.get("study") or "")
+
+    @property
     def shown(self) -> bool:
         """Whether the run holds a plan: one was found, and its certificate passed."""
         certificate = self.facts.get("certificate")
@@ -73,7 +78,7 @@ class RunRecord:
                     rows = [dict(row) for row in reader]
             except (ValueError, csv.Error) as error:
                 raise self.damaged(file, "is not a table in UTF-8") from error
-        missing = set(COLUMNS[name]) - set(reader.fieldnames or ())
+        missing = set(COLUMNS[name]) - set(reader.fieldnames or ()) - LATER.get(name, frozenset())
         if missing:
             raise self.damaged(file, f"lacks column {min(missing)}")
         if any(None in row or None in row.values() for row in rows):
@@ -114,7 +119,8 @@ def list_runs(results: Path) -> tuple[tuple[RunRecord, ...], tuple[Fault, ...]]:
 
 
 def find_run(results: Path, text: str) -> RunRecord:
-    """The run that `text` means: a path, an id, the only id that begins or ends with it, or `last` for the newest.
+    """The run that `text` means: a path, an id, the only id that begins or ends with it, or `last`, the newest of
+    `cpm solve`: points of a sweep or frontier were not asked for one by one.
 
     Raises InputError where there is none (with the nearest id) or more than one.
     """
@@ -152,7 +158,14 @@ def _newest(results: Path) -> RunRecord:
     records, faults = list_runs(results)
     if not records:
         raise InputError(faults)
-    return records[0]
+    for record in records:
+        if not record.study:
+            return record
+    message = (
+        f"no run in {shown(str(results), 200)} is one of `cpm solve`, all are points of sweeps and frontiers"
+    )
+    remedy = f"name the run, such as {records[0].id}"
+    raise InputError([Fault("RUN", message, remedy, value=LAST, code="run")])
 
 
 def _run_folders(results: Path) -> list[Path]:

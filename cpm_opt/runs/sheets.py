@@ -18,6 +18,7 @@ import numpy as np
 from cpm_opt.faults import DefectError
 from cpm_opt.runs.columns import CHOICES, PARTS, PLAN, RESOURCES, RULES, SCENARIOS, SEGMENTS, WATERFALL
 from cpm_opt.runs.facts import scenario_facts
+from cpm_opt.runs.money import unit_words
 from cpm_opt.runs.prices import CAPACITY, reader_prices
 from cpm_opt.runs.waterfall import parted, waterfall
 from cpm_opt.solve.by_segment import by_segment
@@ -174,4 +175,10 @@ def _rule_rows(plan: Plan, recount: Recount) -> Iterator[Row]:
             continue
         sides = (float(row.value), row.sense, float(row.limit), float(row.slack))
         price: tuple[Cell, ...] = prices.get(row.key, NO_PRICE)
-        yield row.rule, row.subject, row.period, *sides, row.unit, row.penalty, *price
+        unit = unit_words(plan.portfolio, row.unit)
+        ratios = [
+            ratio if row.basis == basis else None
+            for basis in ("share", "mean")
+            for ratio in (row.ratio, row.stated)
+        ]
+        yield row.rule, row.subject, row.period, *sides, unit, row.penalty, *price, *ratios

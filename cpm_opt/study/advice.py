@@ -12,6 +12,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 
@@ -39,9 +40,12 @@ class Choice:
     `lever`, `who` (a group, or a segment) and `option`; `periods` in which it stands (1-based). `alternative` is the
     option that most of its customers take in the best plan without it, and `cost` what that plan is worth less (None:
     no plan does without it). `about` is the option whose effect the flip tells of: `effect` is its estimate, `error`
-    its standard error (0: none stated), `flip` the effect at which the choice is gone (None: not known), `begins` the
-    one at which it begins to shrink. `worth_knowing` is what knowing that effect exactly is worth at most,
+    its standard error (None: none stated), `flip` the effect at which the choice is gone (None: not known), `begins`
+    the one at which it begins to shrink. `worth_knowing` is what knowing that effect exactly is worth at most,
     `worth_at_least` at least; None without a standard error. `money` is what the ranking went by.
+
+    Of a group `error` takes the errors of its segments as independent of each other. However they go together, it is
+    at most `error_most`, and `worth_knowing_most` is a bound of the worth all the same.
     """
 
     lever: str
@@ -53,11 +57,13 @@ class Choice:
     cost: float | None = None
     about: str = ""
     effect: float = 0.0
-    error: float = 0.0
+    error: float | None = None
     flip: float | None = None
     begins: float | None = None
     worth_knowing: float | None = None
     worth_at_least: float | None = None
+    error_most: float | None = None
+    worth_knowing_most: float | None = None
 
 
 @dataclass(frozen=True)
@@ -226,7 +232,8 @@ def _looked_into(case: _Case, beside: _Beside, other: Found) -> Choice:
         return choice
     takes = _most_taken(case, unit, other)
     estimated = (
-        bool(np.any(p.flows["margin"].per_option[unit.segments, unit.option])) or _error(case, unit) > 0.0
+        bool(np.any(p.flows["margin"].per_option[unit.segments, unit.option]))
+        or _error(case, unit).most > 0.0
     )
     if estimated:
         now = Point(0.0, case.value, case.probe.customers(unit, case.decisions))
@@ -250,18 +257,26 @@ def _with_flip(case: _Case, choice: Choice, unit: Unit, start: Point, now: Point
         return Point(shift, found.value, found.customers)
 
     effect, error = _effect(case, unit), _error(case, unit)
-    told = replace(choice, about=case.p.options[unit.option], effect=effect, error=error)
+    known = error.most > 0.0
+    told = replace(choice, about=case.p.options[unit.option], effect=effect)
+    if known:
+        told = replace(told, error=error.size, error_most=error.most)
     if start.slope <= 0.0:
         return told
     curve = Curve(ask, (now,), case.tolerance)
     gone = flip(curve, start, without)
     begins = first_change(curve, now, without, gone) if now.slope > 0.0 else gone
     told = replace(told, flip=effect + gone, begins=effect + begins)
-    if error <= 0.0:
+    if not known:
         return told
-    solves = curve.solves + MOST_SOLVES
-    low, high = worth_of_knowing(curve, now, without, gone, error, _most_customers(case, unit), solves)
-    return replace(told, worth_knowing=high, worth_at_least=low)
+    most_customers, solves = _most_customers(case, unit), curve.solves + MOST_SOLVES
+    low, high = worth_of_knowing(curve, now, without, gone, error.size, most_customers, solves)
+    told = replace(told, worth_knowing=high, worth_at_least=low, worth_knowing_most=high)
+    if error.most > error.size * (1.0 + 1e-9):
+        solves = curve.solves + MOST_SOLVES
+        _, most = worth_of_knowing(curve, now, without, gone, error.most, most_customers, solves)
+        told = replace(told, worth_knowing_most=max(most, high))
+    return told
 
 
 def _most_taken(case: _Case, unit: Unit, other: Found) -> int:
@@ -287,11 +302,20 @@ def _effect(case: _Case, unit: Unit) -> float:
     return float((weights * effects).sum() / weights.sum())
 
 
-def _error(case: _Case, unit: Unit) -> float:
-    """Its standard error; those of several segments are taken as independent of each other."""
+class _Error(NamedTuple):
+    """A standard error: `size` where those of several segments are independent of each other, `most` where they are in
+    step, which is the most that they can come to."""
+
+    size: float
+    most: float
+
+
+def _error(case: _Case, unit: Unit) -> _Error:
+    """The standard error of the option's effect, a mean over the unit's segments. The tables have no covariance of the
+    segments' errors, so there are two: v = error x part of the customers, root of the sum of v^2 and the sum of v."""
     weights = _weights(case, unit).sum(axis=1)
-    errors = case.p.margin_se[unit.segments, unit.option]
-    return float(np.sqrt(((weights * errors) ** 2).sum()) / weights.sum())
+    parts = weights * case.p.margin_se[unit.segments, unit.option] / weights.sum()
+    return _Error(float(np.sqrt((parts**2).sum())), float(parts.sum()))
 
 
 def _most_customers(case: _Case, unit: Unit) -> float:

@@ -73,11 +73,14 @@ def run_facts_of(problem: Problem, spec: ModelSpec) -> RunFacts:
     """What the folder of a run says about where it comes from, for a problem as it was read."""
     from cpm_opt.runs import RunFacts
 
+    info = problem.tables.info
     return RunFacts(
-        instance=problem.tables.info.name,
-        folder=str(problem.folder),
+        instance=info.name,
+        folder=str(problem.folder.resolve()),
         model=spec.name,
         resolved=spec.resolved(),
         hashes=problem.hashes,
         notes=problem.notes,
+        source=info.source,
+        licence=info.licence,
     )

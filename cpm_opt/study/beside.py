@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 from cpm_opt.formulation.audit import Breach, Decisions, RuleRow
 from cpm_opt.formulation.draft import Weights
 from cpm_opt.portfolio.portfolio import Portfolio
+from cpm_opt.runs.money import unit_words
 from cpm_opt.solve.answer import Question
 from cpm_opt.solve.certificate import TOLERANCE
 from cpm_opt.solve.plan import Recount
@@ -51,7 +52,7 @@ def greedy_facts(problem: Problem, most: int = MOST_MOVES) -> dict[str, object]:
         decisions = _in_case(p, case.portfolio, planned) if problem.scenarios else planned
         counted, _, breaches = recount(case.portfolio, decisions, parts, weights)
         recounts.append(counted)
-        broken += [row for row in _broken(counted.rows, breaches) if row not in broken]
+        broken += [row for row in _broken(p, counted.rows, breaches) if row not in broken]
     chances = [case.probability for case in question.cases]
 
     def mean(figures: Sequence[float]) -> float:
@@ -78,14 +79,14 @@ def _penalties(counted: Recount) -> float:
     return sum(float(each @ counted.discount[:-1]) for each in counted.penalties.values())
 
 
-def _broken(rows: Sequence[RuleRow], breaches: Sequence[Breach]) -> list[dict[str, object]]:
+def _broken(p: Portfolio, rows: Sequence[RuleRow], breaches: Sequence[Breach]) -> list[dict[str, object]]:
     missed: list[dict[str, object]] = [
         {
             "rule": row.rule,
             "subject": row.subject,
             "period": row.period,
             "missed_by": -row.slack,
-            "unit": row.unit,
+            "unit": unit_words(p, row.unit),
         }
         for row in rows
         if row.penalty is None and row.slack < -TOLERANCE * max(1.0, abs(row.limit))

@@ -2,6 +2,7 @@
 
 Everything is read from the folders of the runs. Numbers count as equal up to 1e-6 of their size (shares: of 1), because
 two solves of one problem may differ that much; times, versions and names of folders are no differences of content.
+Money of all runs stands in the first run's unit where they have one currency; else in each run's own.
 """
 
 from __future__ import annotations
@@ -38,10 +39,13 @@ class Comparison:
     `input`: (name of a file or fact); `model`: (dotted key); `choices`: (lever, group) by periods; `shares`: (segment,
     lever, option) by periods, fractions of the segment's customers; `extra`: (resource) by periods, capacity bought;
     `figures`: (name); `waterfall`: (source, item), money; `use`: (resource) by periods; `customers`: (segment) at the
-    end of the horizon.
+    end of the horizon. `currencies` and `money_units` of the runs' instances: money of different currencies cannot be
+    subtracted.
     """
 
     runs: tuple[RunRecord, ...]
+    currencies: tuple[str, ...]
+    money_units: tuple[float, ...]
     input: tuple[Difference, ...]
     model: tuple[Difference, ...]
     choices: tuple[Difference, ...]
@@ -53,6 +57,11 @@ class Comparison:
     customers: tuple[Difference, ...]
 
     @property
+    def one_currency(self) -> bool:
+        """Whether all runs count in the same money, so that theirs can be compared."""
+        return len(set(self.currencies)) == 1
+
+    @property
     def equal(self) -> bool:
         """Whether nothing differs at all."""
         parts = (self.input, self.model, self.choices, self.shares, self.extra)
@@ -61,18 +70,40 @@ class Comparison:
 
 def compare(runs: Sequence[RunRecord]) -> Comparison:
     """Compares runs by their folders; raises InputError where one is damaged."""
+    currencies, units = zip(*(_money(run) for run in runs), strict=True)
+    times = [unit / units[0] if len(set(currencies)) == 1 else 1.0 for unit in units]
     return Comparison(
         tuple(runs),
+        currencies,
+        units,
         input=_apart([_input(run) for run in runs]),
         model=_apart([_model(run) for run in runs], missing="off"),
         choices=_by_periods([_choices(run) for run in runs], None),
         shares=_by_periods([_shares(run) for run in runs], 0.0),
         extra=_by_periods([_resources(run, "extra") for run in runs], 0.0),
-        figures=_apart([_figures(run) for run in runs]),
-        waterfall=_apart([_waterfall(run) for run in runs], missing=0.0),
+        figures=_apart([_times(_figures(run), by) for run, by in zip(runs, times, strict=True)]),
+        waterfall=_apart(
+            [_times(_waterfall(run), by) for run, by in zip(runs, times, strict=True)], missing=0.0
+        ),
         use=_by_periods([_resources(run, "use") for run in runs], None),
         customers=_apart([_customers(run) for run in runs]),
     )
+
+
+def _money(run: RunRecord) -> tuple[str, float]:
+    """The currency, and how many of it a figure of the run stands for."""
+    instance = _part(run, "instance")
+    try:
+        currency, unit = str(instance["currency"]), float(instance["money_unit"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise run.damaged(RUN_FILE, "lacks its money or holds a wrong one") from error
+    return currency, unit
+
+
+def _times(found: Mapping[Place, Value], by: float) -> dict[Place, Value]:
+    """Amounts of money in another unit; words stay as they are."""
+    numbers = {place: value for place, value in found.items() if isinstance(value, float | int)}
+    return {**found, **{place: value if by == 1.0 else value * by for place, value in numbers.items()}}
 
 
 def _input(run: RunRecord) -> dict[Place, Value]:

@@ -24,8 +24,9 @@ from cpm_opt.formulation.draft import Weights
 from cpm_opt.formulation.measures import CUSTOMERS, USE, measures_of
 from cpm_opt.formulation.spec import ModelSpec, Objective
 from cpm_opt.portfolio import Portfolio
-from cpm_opt.portfolio.members import groups_of, members_of
+from cpm_opt.portfolio.members import members_of, members_remedy
 from cpm_opt.runs import check_results, write_run
+from cpm_opt.runs.money import unit_words
 from cpm_opt.runs.record import folder_faults
 from cpm_opt.runs.sheets import csv_text
 from cpm_opt.solve.plan import Plan
@@ -116,7 +117,7 @@ def frontier(problem: Problem, call: Call, tell: Callable[[int], None] | None = 
         "period": info.period,
         "periods": p.periods,
     }
-    unit = p.currency if call.versus == RISK else _unit(p, call.versus)
+    unit = unit_words(p, p.currency) if call.versus == RISK else _unit(p, call.versus)
     solver = _Solver(problem, tell)
     done, message = "done", ""
     points: list[Point] = []
@@ -317,7 +318,7 @@ def _checked(problem: Problem, call: Call) -> tuple[tuple[bool, ...], bool]:
         faults.append(Fault("--versus", message, "take a model without [components.risk]", value=call.versus))
     members, wrong = members_of(p, call.members)
     if wrong:
-        remedy = did_you_mean(call.members, [ALL, *p.segments, *groups_of(p.groupings)])
+        remedy = members_remedy(p, call.members, wrong)
         faults.append(Fault("--members", wrong, remedy, value=call.members, code="members"))
     if faults:
         raise InputError(faults)
@@ -330,7 +331,7 @@ def _unit(p: Portfolio, measure: str) -> str:
         return "customers"
     if measure.startswith(USE):
         return p.resources.units[p.resources.names.index(measure.removeprefix(USE))] or "units"
-    return p.measure_units.get(measure, p.currency)
+    return unit_words(p, p.measure_units.get(measure, p.currency))
 
 
 def _end_value(plan: Plan) -> float | None:
@@ -344,5 +345,5 @@ def _written(problem: Problem, call: Call, point: Point) -> Point:
     spec = problem.spec
     told = f"a point of the frontier of the objective and {call.versus} of {call.members}: {point.measure:.9g} of it"
     facts = run_facts_of(problem, spec)
-    record = write_run(call.results, point.plan, replace(facts, notes=(*facts.notes, told)))
+    record = write_run(call.results, point.plan, replace(facts, notes=(*facts.notes, told), study="frontier"))
     return replace(point, run=record.id)

@@ -10,7 +10,7 @@ from __future__ import annotations
 import hashlib
 import json
 import multiprocessing
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from cpm_opt.solve.session import Session
     from cpm_opt.tables import InstanceInfo
 
+CHANGED_CELLS = "cells changed by the sweep"  # stands among the hashes of a point's inputs
 # A session's log grows with every solve; after so many it is begun anew.
 SOLVES_A_SESSION = 200
 
@@ -56,6 +57,11 @@ class Done:
     number: int
     run: str
     message: str = ""
+
+
+def cells_hash(cells: Sequence[Sequence[str]]) -> str:
+    """SHA-256 of (key, value) of the cells that a point changes in the tables that were read."""
+    return hashlib.sha256(json.dumps([list(cell) for cell in cells]).encode()).hexdigest()
 
 
 def note_of(mark: str, number: int) -> str:
@@ -127,12 +133,13 @@ class PointSolver:
         task = self.task
         varied = [(each, value) for each, value in zip(task.variations, point, strict=True)]
         told = [f"{each.key} = {value}" for each, value in varied]
-        cells = [[each.key, value] for each, value in varied if each.table]
+        cells = tuple((each.key, value) for each, value in varied if each.table)
         hashes = dict(task.facts.hashes)
         if cells:
-            hashes["cells changed by the sweep"] = hashlib.sha256(json.dumps(cells).encode()).hexdigest()
+            hashes[CHANGED_CELLS] = cells_hash(cells)
         notes = (*task.facts.notes, note_of(task.mark, number), *told)
-        return replace(task.facts, model=spec.name, resolved=spec.resolved(), hashes=hashes, notes=notes)
+        own = replace(task.facts, model=spec.name, resolved=spec.resolved(), hashes=hashes, notes=notes)
+        return replace(own, study="sweep", cells=cells)
 
     def close(self) -> None:
         """Ends the solver's process."""

@@ -24,6 +24,7 @@ from cpm_opt.pipeline import Problem
 from cpm_opt.portfolio import build_portfolio
 from cpm_opt.portfolio.portfolio import BalanceRule, Numbers, Portfolio
 from cpm_opt.portfolio.scenarios import build_scenarios
+from cpm_opt.runs.money import unit_words
 from cpm_opt.solve.elastic import Case, Elastic, Label, composed, irreducible, sides_of
 from cpm_opt.solve.engine import OutOfTime
 from cpm_opt.solve.plan import Plan
@@ -165,7 +166,7 @@ def _of_rule(case: Case, rule: BalanceRule, size: float) -> Number:
         for t in range(rule.first, rule.last + 1)
     }
     p = case.portfolio
-    unit = p.measure_units.get(rule.measure, p.currency)
+    unit = unit_words(p, p.measure_units.get(rule.measure, p.currency))
     if rule.measure == "customers":
         unit = "customers"
     elif rule.resource >= 0:

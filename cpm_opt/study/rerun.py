@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 
-from cpm_opt.faults import Fault, InputError
+from cpm_opt.faults import Fault, InputError, shown
 from cpm_opt.formulation.audit import Decisions
 from cpm_opt.formulation.draft import Weights
 from cpm_opt.formulation.locked import Locked
 from cpm_opt.pipeline import Problem, read_problem
+from cpm_opt.places import find_instance
 from cpm_opt.portfolio.portfolio import Portfolio
 from cpm_opt.runs.record import RUN_FILE, RunRecord
 from cpm_opt.solve.recount import recount
+from cpm_opt.study.base import question
 from cpm_opt.study.lock import locked
+from cpm_opt.study.point_solver import CHANGED_CELLS, cells_hash
+from cpm_opt.study.variation import changed, selection
 from cpm_opt.toml_file import toml_document
 
 # A plan in its files, to 9 decimals, is worth the same to this share.
@@ -25,22 +30,26 @@ SAME = 1e-6
 SECTIONS = ("horizon", "objective", "solver")
 
 
-def problem_of(run: RunRecord) -> Problem:
-    """The instance and the model of a run, read again; runs that it locks are looked for beside it. Raises InputError
-    where a table is not what it was when the run was made."""
+def problem_of(run: RunRecord, instance: str | Path | None = None) -> Problem:
+    """The instance and the model of a run, read again; runs that it locks are looked for beside it. `instance` is where
+    its tables are now, if no longer where the run says. Raises InputError where a table is not what it was when the run
+    was made, or where they are not found."""
     facts = run.facts
     try:
-        instance, model, hashes = facts["instance"], dict(facts["model"]), dict(facts["hashes"])
-        folder = Path(instance["folder"])
+        model, hashes = dict(facts["model"]), dict(facts["hashes"])
+        folder = _folder(run, instance)
         locks = [str(text) for text in model["components"].get(Locked.name, {"locks": ()})["locks"]]
         text = toml_of(model)
     except (KeyError, TypeError, AttributeError) as error:
         raise run.damaged(RUN_FILE, "lacks its inputs") from error
+    cells = tuple((str(key), str(value)) for key, value in facts.get("cells") or ())
     with tempfile.TemporaryDirectory(prefix="cpm-") as place:
         file = Path(place) / f"{model.get('name', 'model')}.toml"
         file.write_text(text, "utf-8")
         problem = read_problem(folder, file)
         own = {name: value for name, value in problem.hashes.items() if name != file.name}
+    if cells:
+        own[CHANGED_CELLS] = cells_hash(cells)
     changed = sorted(name for name, value in own.items() if hashes.get(name) != value)
     # What is left of the run's hashes is the file of the model: that stands whole in the run.
     gone = sorted(name for name in hashes if name not in own and not name.endswith(".toml"))
@@ -48,7 +57,33 @@ def problem_of(run: RunRecord) -> Problem:
         message = "is not what it was when the run was made, so the run cannot be looked into further"
         remedy = "solve again, and explain that run"
         raise InputError([Fault(name, message, remedy, code="changed") for name in (*changed, *gone)])
-    return locked(problem, locks, run.path.parent)
+    return locked(_with_cells(problem, cells) if cells else problem, locks, run.path.parent)
+
+
+def _with_cells(problem: Problem, cells: Sequence[tuple[str, str]]) -> Problem:
+    """The problem of a sweep's point: with the cells that it changed in the tables."""
+    info = problem.tables.info
+    variations = [selection(key) for key, _ in cells]
+    frames = changed(problem.frames, info, variations, [value for _, value in cells])
+    asked = question(problem.spec, frames, info)
+    return replace(problem, frames=frames, portfolio=asked.portfolio, scenarios=asked.scenarios)
+
+
+def _folder(run: RunRecord, instance: str | Path | None) -> Path:
+    """Where the instance is: as told, else as the run says, else under its name.
+
+    A run from before folders were kept whole names one as it was called for: from here, or from beside its results.
+    """
+    if instance is not None:
+        return find_instance(instance)
+    said = run.facts["instance"]
+    for place in (said["folder"], run.path.absolute().parent.parent / said["folder"], said["name"]):
+        try:
+            return find_instance(place)
+        except InputError:
+            continue
+    message = f"its instance is not where it was ({shown(str(said['folder']), 200)})"
+    raise InputError([Fault("RUN", message, "name its folder with --instance", value=run.id, code="place")])
 
 
 def plan_of(run: RunRecord, problem: Problem) -> Decisions:

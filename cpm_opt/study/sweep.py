@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +24,7 @@ from cpm_opt.study.base import Base, run_facts_of
 from cpm_opt.study.point_solver import Done, Task
 from cpm_opt.study.points import Point, points_of
 from cpm_opt.study.sweep_index import Index, alone, opened
-from cpm_opt.study.variation import Variation, read_variations
+from cpm_opt.study.variation import Variation, read_variations, unit_of
 from cpm_opt.study.workers import solved
 from cpm_opt.whole_files import replace_file
 
@@ -57,7 +58,8 @@ class Call:
 class Sweep:
     """What came of it: a row a point, in their order, under `columns`; `solved` of them now, the others before.
 
-    `seconds` are those of the solver. `instance` are facts of the instance as in run.json (currency, money_unit, ...).
+    `seconds` are those of the solver. `instance` are facts of the instance as in run.json (currency, money_unit, ...);
+    `units` those of what varies, by key, blank where none is known.
     """
 
     name: str
@@ -67,6 +69,7 @@ class Sweep:
     rows: tuple[dict[str, Cell], ...]
     folder: Path
     solved: int
+    units: Mapping[str, str]
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -117,10 +120,33 @@ def sweep(problem: Problem, call: Call, tell: Callable[[int, int], None] | None 
             tuple(_row(call.results, variations, point, index.done[k]) for k, point in enumerate(points, 1)),
             folder,
             len(points) - before,
+            {each.key: unit_of(each, frames) for each in variations},
         )
-        cells = [[row[column] for column in found.columns] for row in found.rows]
+        cells = [[_written(row[column]) for column in found.columns] for row in found.rows]
         replace_file("--out", folder / TABLE, csv_text(found.columns, cells))
     return found
+
+
+def typed(found: Sweep) -> list[dict[str, Cell]]:
+    """The rows with what was varied as numbers and flags where it is one, not as it was written."""
+    return [{**row, **{key: _typed(str(row[key])) for key in found.keys}} for row in found.rows]
+
+
+def _typed(text: str) -> Cell:
+    if text.lower() in ("true", "false"):
+        return text.lower() == "true"
+    for kind in (int, float):
+        try:
+            number = kind(text)
+        except ValueError:
+            continue
+        return number if math.isfinite(number) else text
+    return text
+
+
+def _written(cell: Cell) -> Cell:
+    """A cell as the table has it: flags are `true` and `false` there."""
+    return str(cell).lower() if isinstance(cell, bool) else cell
 
 
 def _solve_rest(index: Index, task: Task, jobs: int, tell: Callable[[int, int], None] | None) -> None:
@@ -170,12 +196,12 @@ def _figures(run: RunRecord) -> dict[str, Cell]:
         solver = facts["solver"]
         return {
             **{name: facts[name] for name in FIGURES},
-            "certified": str(run.shown).lower(),
+            "certified": run.shown,
             "today_profit": facts["today"]["profit"],
             "seconds": facts["seconds"]["solve"],
             "nodes": max(0, solver["nodes"]),
             "iterations": solver["iterations"],
-            "message": facts["message"],
+            "message": ": ".join(filter(None, (facts["message"], ", ".join(facts["conflict"])))),
         }
     except (KeyError, TypeError) as error:
         raise run.damaged(RUN_FILE, "lacks a figure or holds a wrong one") from error

@@ -69,6 +69,10 @@ class Outcome:
         """`[S]`: margin before resources, fixed costs and costs of changing."""
         return self.mean(lambda _, __, r: r.flows["margin"] @ r.discount[:-1])
 
+    def measure(self, name: str) -> Numbers:
+        """`[S]`: a measure of the instance in a period, the mean over the horizon."""
+        return self.mean(lambda _, __, r: r.flows[name].mean(axis=1))
+
     @property
     def customers(self) -> Numbers:
         """`[S]`: customers after the last period."""

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cpm_opt.faults import Fault, InputError, did_you_mean, shown
@@ -21,9 +21,9 @@ if TYPE_CHECKING:
 
     from cpm_opt.pipeline import Problem
     from cpm_opt.study.base import Base
-    from cpm_opt.tables.column import Column
+    from cpm_opt.tables.column import Column, Table
 
-TABLES = "tables"
+TABLES, PERIOD = "tables", "period"
 EXAMPLE = "write KEY=a,b,c, such as solver.seed=1,2,3 or tables.resources[resource=hours].capacity=80,100"
 _SELECTED = re.compile(r"tables\.(?P<table>[^\[\].]+)(?:\[(?P<rows>.*)\])?\.(?P<column>[^\[\]]+)", re.DOTALL)
 _RANGE = re.compile(r"(?P<low>[^.]+(?:\.\d+)?)\.\.(?P<high>.+)")
@@ -103,7 +103,11 @@ def changed(
 
 
 def selected(frame: DataFrame, rows: Sequence[tuple[str, str]]) -> Any:
-    """Which rows of the frame have these values in these columns; a blank one stands for "" or 0."""
+    """Which rows of the frame have these values in these columns; a blank one stands for "" or 0.
+
+    A column that is not named may hold anything, but for the period: a row with one is an exception that replaces the
+    row with a blank period, so it is chosen by its period, and without one only where there is no blank row.
+    """
     import numpy as np
 
     keep = np.ones(len(frame), dtype=bool)
@@ -115,7 +119,19 @@ def selected(frame: DataFrame, rows: Sequence[tuple[str, str]]) -> Any:
             keep &= (column == _number(value or "0")).to_numpy(dtype=bool)
         else:
             keep &= (column.astype(str) == value).to_numpy(dtype=bool)
+    if PERIOD in frame.columns and all(name != PERIOD for name, _ in rows):
+        blank = keep & (frame[PERIOD] == 0).to_numpy(dtype=bool)
+        return blank if blank.any() else keep
     return keep
+
+
+def unit_of(variation: Variation, frames: Mapping[str, DataFrame]) -> str:
+    """The unit of what varies where the tables tell it, as of the capacity of a resource; else blank."""
+    if variation.table != "resources" or variation.column not in ("capacity", "extra_capacity"):
+        return ""
+    frame = frames[variation.table]
+    units = {str(unit) for unit in frame.loc[selected(frame, variation.rows), "unit"]}
+    return units.pop() if len(units) == 1 else ""
 
 
 def _parsed(text: str) -> Variation:
@@ -132,18 +148,23 @@ def _parsed(text: str) -> Variation:
     variation = Variation(key, tuple(values), *_ends(text, values))
     if not key.startswith((TABLES + ".", TABLES + "[")):
         return variation
+    selected = selection(key, text)
+    return replace(selected, values=variation.values, low=variation.low, high=variation.high)
+
+
+def selection(key: str, text: str = "") -> Variation:
+    """The cells that a key means, as a variation without values; raises InputError of `text` where it says none."""
     match = _SELECTED.fullmatch(key)
     if match is None:
         remedy = "write tables.TABLE.COLUMN or tables.TABLE[COLUMN=VALUE,COLUMN=VALUE].COLUMN"
-        raise _fault(text, "does not say which cells of a table", remedy)
+        raise _fault(text or key, "does not say which cells of a table", remedy)
     rows = []
     for part in _split(match["rows"], ",") if match["rows"] else []:
         name, equals, value = _cut(part, "=")
         if not equals or not name.strip():
-            raise _fault(text, f"{shown(part)} selects no rows", "write COLUMN=VALUE in the brackets")
+            raise _fault(text or key, f"{shown(part)} selects no rows", "write COLUMN=VALUE in the brackets")
         rows.append((_unquoted(name), _unquoted(value)))
-    ends = (variation.low, variation.high)
-    return Variation(key, variation.values, *ends, match["table"], match["column"].strip(), tuple(rows))
+    return Variation(key, (), table=match["table"], column=match["column"].strip(), rows=tuple(rows))
 
 
 def _ends(text: str, values: Sequence[str]) -> tuple[float | None, float | None]:
@@ -191,7 +212,10 @@ def _known_column(variation: Variation, text: str, problem: Problem) -> Column:
         raise _fault(text, message, did_you_mean(name, PLANNING), "unknown_table")
     if name not in problem.frames:
         raise _fault(
-            text, f"the instance has no table {name}", did_you_mean(name, problem.frames), "no_table"
+            text,
+            f"the instance has no table {name}",
+            did_you_mean(name, PLANNING.keys() & problem.frames),
+            "no_table",
         )
     table, frame = PLANNING[name], problem.frames[name]
     there = [label for label in frame.columns if label != "line"]
@@ -200,20 +224,30 @@ def _known_column(variation: Variation, text: str, problem: Problem) -> Column:
             message = f"table {name} has no column {shown(label)}"
             raise _fault(text, message, did_you_mean(label, there), "unknown_column")
     column = _column(variation, problem.tables.info)
-    if column.name in table.key or column.kind == "id":
-        message = f"column {column.name} of {name} names things, and is no value to vary"
-        values = [label for label in there if label not in table.key]
+    if not _varies(column, table):
+        what = "is a note for readers" if column.kind == "text" else "names things"
+        message = f"column {column.name} of {name} {what}, and is no value to vary"
+        values = [label for label in there if _varies(_column_of(name, label, problem.tables.info), table)]
         raise _fault(text, message, f"vary another column of it: {', '.join(values[:8])}", "key_column")
     return column
 
 
 def _column(variation: Variation, info: Any) -> Column:
+    return _column_of(variation.table, variation.column, info)
+
+
+def _column_of(table: str, name: str, info: Any) -> Column:
     """The catalogue's column; a grouping column is one of names."""
     from cpm_opt.tables.catalogue import PLANNING
     from cpm_opt.tables.column import Column
 
-    known = {column.name: column for column in PLANNING[variation.table].with_measures(info.measures)}
-    return known.get(variation.column) or Column(variation.column, "id", "grouping")
+    known = {column.name: column for column in PLANNING[table].with_measures(info.measures)}
+    return known.get(name) or Column(name, "id", "grouping")
+
+
+def _varies(column: Column, table: Table) -> bool:
+    """Whether a column holds something that a plan depends on, and does not tell rows apart."""
+    return column.name not in table.key and column.kind not in ("id", "text", "date")
 
 
 def _check_rows(variation: Variation, text: str, problem: Problem) -> None:

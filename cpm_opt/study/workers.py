@@ -10,7 +10,10 @@ import contextlib
 import multiprocessing
 import multiprocessing.connection
 import signal
+import sys
+import time
 from collections.abc import Iterator, Sequence
+from multiprocessing import resource_tracker
 from multiprocessing.connection import Connection
 from typing import cast
 
@@ -18,8 +21,8 @@ from cpm_opt.faults import DefectError, InputError
 from cpm_opt.study.point_solver import Done, Orphaned, PointSolver, Task
 from cpm_opt.study.points import Point
 
-# Seconds that a process has for ending by itself, in which it may write the run in hand.
-ENDING = 3.0
+# Seconds that a process has for ending by itself, in which it may write the run in hand, and then for ending at once.
+ENDING, AT_ONCE = 3.0, 2.0
 
 
 def solved(task: Task, points: Sequence[tuple[int, Point]], jobs: int) -> Iterator[Done]:
@@ -37,7 +40,8 @@ def solved(task: Task, points: Sequence[tuple[int, Point]], jobs: int) -> Iterat
         for _ in range(min(jobs, len(points))):
             ours, theirs = context.Pipe()
             process = context.Process(target=_serve, args=(theirs, task), daemon=True)
-            process.start()
+            with _deaf():
+                process.start()
             theirs.close()
             processes.append(process)
             ends.append(ours)
@@ -54,10 +58,27 @@ def solved(task: Task, points: Sequence[tuple[int, Point]], jobs: int) -> Iterat
     finally:
         for end in ends:
             end.close()
+        patience = time.monotonic() + ENDING
         for process in processes:
-            process.join(ENDING)
+            process.join(max(0.0, patience - time.monotonic()))
+        for process in processes:
+            process.terminate()
+        for process in processes:
+            process.join(AT_ONCE)
             if process.is_alive():
                 process.kill()
+
+
+@contextlib.contextmanager
+def _deaf() -> Iterator[None]:
+    """A process that is started here never hears Ctrl-C, not even while Python starts up in it; this one hears it
+    afterwards."""
+    resource_tracker.ensure_running()  # when it starts it lets the signal through again
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 def _received(end: Connection) -> Done:
@@ -76,6 +97,8 @@ def _received(end: Connection) -> Done:
 def _serve(requests: Connection, task: Task) -> None:
     """Solves points until there are no more, or nobody is left to ask for them."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # the parent hears it, too, and ends this process
+    # Told to end at once, it leaves by way of its own cleaning up: Python complains of what a killed one leaves behind.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit())
     gone = (EOFError, BrokenPipeError, ConnectionResetError, Orphaned)
     with PointSolver(task) as solver, contextlib.suppress(*gone):
         while (asked := requests.recv()) is not None:

@@ -23,6 +23,9 @@ OFFERS = Table(
         optional_reference("cluster", "whose offers may answer alike, such as a branch", "each offer by itself"),
         Column("standard_price", "number", "usual price of such a customer; higher offers are left out", "as price",
                default=nan, low=0.0, blank="none is left out"),
+        Column("contract_price", "number", "price of the contract, where it came to differ from the one offered; what "
+               "such an accepted offer brought is left out of the curves of amount, revenue and loss, and its take-up "
+               "counts", "as price", default=nan, low=0.0, blank="as price"),
     ),
     extra="covariates",
 )  # fmt: skip

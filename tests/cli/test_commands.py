@@ -30,7 +30,7 @@ def pipeline(monkeypatch):
         horizon=SimpleNamespace(periods=2, discount_rate=RATE),
         components={"capacity": Capacity()},
     )
-    info = SimpleNamespace(name=FACTS.instance)
+    info = SimpleNamespace(name=FACTS.instance, source="", licence="")
     problem = SimpleNamespace(
         folder=Path("shop"),
         tables=SimpleNamespace(info=info),
@@ -40,7 +40,7 @@ def pipeline(monkeypatch):
         portfolio=portfolio(),
         scenarios=(),
     )
-    module.read_problem = lambda *_: problem
+    module.read_problem = lambda *_, **__: problem
     module.solve_problem = lambda *_: plan()
     module.check_instance = lambda *_: ([], [])
     monkeypatch.setitem(sys.modules, "cpm_opt.pipeline", module)
@@ -119,7 +119,7 @@ def test_exit_codes_and_absent_values(tmp_path, pipeline, given: Plan, code: int
 
 
 def test_faults_are_told_on_standard_error_and_in_json(tmp_path, pipeline):
-    def faulty(*_: object) -> None:
+    def faulty(*_: object, **__: object) -> None:
         raise InputError([FAULT] * 70)
 
     pipeline.read_problem = faulty
@@ -151,7 +151,7 @@ def test_check_tells_faults_and_warnings(pipeline):
 def test_arguments_reach_the_pipeline(tmp_path, pipeline):
     seen = []
     read = pipeline.read_problem
-    pipeline.read_problem = lambda *given: seen.append(given) or read()
+    pipeline.read_problem = lambda *given, **_: seen.append(given) or read()
     pins = ("--fix", "a=b", "--fix", "c=d")
     solve(tmp_path, "--model", "m", "--set", "a.b=1", "--set", "c=2", "--time-limit", "2.5", *pins)
     assert seen == [("shop", "m", ["a.b=1", "c=2"], 2.5, ["a=b", "c=d"], [])]

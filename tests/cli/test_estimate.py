@@ -38,7 +38,8 @@ def test_cdnow_as_json_has_what_the_design_promises(tmp_path):
         assert list(models[name]["standard_errors"]) == parameters.split()
         assert models[name]["converged"] is True
     assert models["bg_nbd"]["log_likelihood"] == pytest.approx(-9582.43, abs=0.005)
-    assert all(set(lint) == {"code", "table", "column", "message"} for lint in found["lint"])
+    keys = {"code", "table", "column", "message", "row", "value", "remedy"}
+    assert all(set(lint) == keys and lint["remedy"] for lint in found["lint"])
     assert {"biased-forecast", "zero-frequency"} == {lint["code"] for lint in found["lint"]}
     sources = {row["table"]: row["source"] for row in found["tables"]}
     assert sources["segments"] == sources["migration"] == "estimated"
@@ -67,7 +68,7 @@ def test_text_and_an_instance_that_the_other_commands_take(tmp_path, monkeypatch
         "Customer equity is",
         "At risk",
         "Planning tables",
-        "not-tried: the models were not tried out of sample",
+        "not-tried: sales, column date: the models were not tried out of sample",
         "Written: planned",
     ):
         assert words in result.stdout

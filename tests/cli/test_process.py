@@ -18,7 +18,7 @@ WAITING = """
 import sys, time, types
 module = types.ModuleType("cpm_opt.pipeline")
 module.solve_problem = None
-def read_problem(*_):
+def read_problem(*_, **__):
     print("reading", file=sys.stderr, flush=True)
     time.sleep(3600)
 module.read_problem = read_problem

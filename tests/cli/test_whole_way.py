@@ -64,6 +64,18 @@ def test_from_tables_to_an_explained_plan(shop):
     assert "The plan earns 2,540 EUR over 1 month: 340 EUR more" in explained.stdout
 
 
+@pytest.mark.parametrize("wrong", [("--set", "horizon.periodes=3"), ()])
+def test_a_check_without_a_sound_model_does_not_guess_at_its_horizon(shop, wrong):
+    (shop / "balance.csv").write_text(
+        "rule,measure,members,sense,value,first_period\nlater,customers,all,min,400,2\n", encoding="utf-8"
+    )
+    told = cpm("check", "shop", *(("--model", "month.toml", *wrong) if wrong else ()))
+    assert told.exit_code == (2 if wrong else 0)
+    assert "begins after the last period" not in told.stderr
+    assert told.stderr.count("\n") == len(wrong) // 2
+    assert "begins after the last period, 1" in cpm("check", "shop", "--model", "month.toml").stderr
+
+
 def test_what_cannot_be_kept_exits_with_3(shop):
     (shop / "balance.csv").write_text(TABLES["balance.csv"].replace("400", "500"), encoding="utf-8")
     result = cpm("solve", "shop", "--model", "month.toml", "--json")

@@ -127,6 +127,11 @@ def test_own_against_rivals() -> None:
         ("half = 1", "half_ = 1", "does not say what option half"),
         ('prospects = "market"', "", "needs either periods"),
         ("customers = 120", "customers = 120\nat = { promotions = 1 }", "is no intervention"),
+        (
+            "customers = 120",
+            "customers = 120\nat = { promotion = 1 }",
+            "but none, the base of lever coupon, is 0",
+        ),
     ],
 )
 def test_settings_that_do_not_fit_are_faults(tmp_path: Path, old: str, new: str, said: str) -> None:
@@ -134,6 +139,18 @@ def test_settings_that_do_not_fit_are_faults(tmp_path: Path, old: str, new: str,
     folder = instance(tmp_path / "a", moving_panel(50, 1), settings, **WITH_MARKET)
     lines = [fault.line() for fault in estimated(folder, acquired(4)).faults if not fault.warning]
     assert any(said in line for line in lines)
+
+
+def test_interventions_beyond_those_seen_are_doubted(tmp_path: Path) -> None:
+    settings = PROSPECTS.replace("half = 1", "half = 1.5")
+    folder = instance(tmp_path / "a", moving_panel(800, 2), RESPONSE + settings, **WITH_MARKET)
+    told = [fault.message for fault in estimated(folder, acquired(2)).faults]
+    assert told == ["coupon half: promotion 1.5 is outside what the data hold, 0 to 1"]
+    folder = instance(
+        tmp_path / "b", moving_panel(50, 1), ARRIVALS.replace("promotion = 0", "promotion = -1")
+    )
+    told = [fault.message for fault in estimated(folder, acquired(1)).faults]
+    assert told == ["promotion of today -1 is outside what the data hold, 0 to 1"]
 
 
 def test_types_that_the_plan_does_not_know_are_faults(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from cpm_opt.estimates import estimate
+from cpm_opt.estimates import estimate, with_values
 from cpm_opt.estimates.value.markov import chain_value
 from tests.ledger import RULES, instance
 
@@ -70,6 +70,12 @@ def test_end_values_are_those_of_the_chain_net_of_base_service(tmp_path: Path) -
     )
     # The margin itself is before service: the plan pays for the resources.
     assert segments["margin"].tolist() == gross["margin"].tolist()
+    values = [
+        with_values(tables, estimate(tables)).values
+        for tables in (instance(tmp_path / "a", SALES), instance(tmp_path / "b", SALES, tables=SERVICE))
+    ]
+    told = ["net of base service" in each.notes[0] for each in values if each is not None]
+    assert told == [False, True]
 
 
 def test_an_endless_value_is_the_default(tmp_path: Path) -> None:

@@ -12,9 +12,11 @@ import pytest
 from cpm_opt.estimates import Estimates, estimate
 from cpm_opt.estimates.moves.answer_rules import ScenarioRules
 from cpm_opt.estimates.moves.move_doubts import impossible_combinations
+from cpm_opt.estimates.moves.moves import count_moves
 from cpm_opt.estimates.response.offer_tables import change_errors, changes
 from cpm_opt.estimates.uncertainty.draws import Draws, factors, key
 from cpm_opt.estimates.uncertainty.estimate_scenarios import scenario_table
+from cpm_opt.estimates.uncertainty.move_draws import count_draws
 from cpm_opt.estimates.uncertainty.offer_draws import offer_draws
 from cpm_opt.estimates.uncertainty.possible_rates import possible
 from cpm_opt.pipeline import solve_instance
@@ -107,6 +109,33 @@ def test_moves_become_scenarios_and_a_risk_plan(tmp_path: Path, settings: str) -
     assert plan.certificate is not None
     assert plan.certificate.passed
     assert len(plan.scenarios) == 12
+
+
+def test_factors_of_counted_moves_have_the_errors_of_table_migration(tmp_path: Path) -> None:
+    """Staying varies by the counts' binomial error, which is not that of the hazard, and what one factor cannot tell,
+    where stayers go, is told."""
+    panel = moving_panel(1500, seed=21)
+    found = estimated(instance(tmp_path / "moves", panel, RESPONSE + SCENARIOS.replace("400", "4000")))
+    table = found.frames["scenarios"]
+    for segment, own in panel.groupby("segment"):
+        factor = table[(table["target"] == "migration.rate") & (table["segment"] == segment)]
+        left = own["left"].mean()
+        error = np.sqrt(left * (1 - left) / len(own)) / (1 - left)
+        mean = np.average(factor["factor"], weights=factor["probability"])
+        spread = np.sqrt(np.average((factor["factor"] - mean) ** 2, weights=factor["probability"]))
+        assert (mean, spread) == (pytest.approx(1, abs=1e-3), pytest.approx(error, rel=0.05))
+    assert any("all from gold by" in note and "% to silver" in note for note in found.notes)
+
+
+@pytest.mark.parametrize("weight", [0.0, 30.0])
+def test_draws_of_counts_have_the_errors_of_the_counts(weight: float) -> None:
+    moves = count_moves(moving_panel(400, seed=5), weight)
+    leaving = np.random.default_rng(1).normal(0.1, 0.02, (20_000, len(moves.segments)))
+    drawn = count_draws(moves, leaving, (2,))
+    np.testing.assert_allclose(drawn.std(axis=0), moves.errors, rtol=0.03)
+    np.testing.assert_allclose(drawn.mean(axis=0), moves.rates, atol=4e-4)
+    np.testing.assert_allclose(drawn.sum(axis=2), 1.0)
+    assert np.corrcoef(drawn[:, 0, -1], leaving[:, 0])[0, 1] > 0.999  # as the hazard of the same panel goes
 
 
 def test_offers_become_scenarios(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from pathlib import Path
 
@@ -62,6 +63,38 @@ def test_draws_have_the_errors_of_the_tables_and_options_move_together(tmp_path:
                 ]
                 > 0.999
             )
+
+
+def test_options_stand_against_the_arm_of_the_base(tmp_path: Path) -> None:
+    """Everybody gets letters today: a call instead, or nothing any more. Draws of both share the error of letters."""
+    rng = np.random.default_rng(5)
+    arm = rng.choice(["control", "letter", "call"], 900)
+    outcome = rng.normal(10, 1, 900) + 2 * (arm == "letter") + 3 * (arm == "call")
+    trials = pd.DataFrame({"programme": "care", "arm": arm, "segment": "a", "outcome": outcome})
+    trials.to_csv(tmp_path / "trials.csv", index=False)
+    rules = '[[estimates.response.levers]]\nlever = "care"\nfrom = "trials"\noptions = { none = "control" }\n'
+    options = "lever,option,base\ncare,letter,true\ncare,call,false\ncare,none,false\n"
+    found = estimated(tmp_path, rules, options=options, levers="lever,choice\ncare,mix\n")
+    assert found.faults == ()
+    effects = found.frames["effects"].set_index("option")
+    own = trials.groupby("arm")["outcome"].agg(["mean", "var", "count"])
+    error = own["var"] / own["count"]
+    for option, name in (("call", "call"), ("none", "control")):
+        assert effects.loc[option, "margin"] == pytest.approx(own["mean"][name] - own["mean"]["letter"])
+        assert effects.loc[option, "margin_se"] == pytest.approx(math.sqrt(error[name] + error["letter"]))
+    response = read_rules(read_instance(tmp_path).info.estimates)[0]
+    assert response is not None
+    assert response.response is not None
+    draws = lever_draws(found.frames, response.response.levers[0], 4000, (1,))
+    assert draws is not None
+    now = np.array([effects.loc[row["option"], "margin"] for row in draws.keys])
+    shared = error["letter"] / np.sqrt(
+        (error["call"] + error["letter"]) * (error["control"] + error["letter"])
+    )
+    assert np.corrcoef((draws.factors * now).T)[0, 1] == pytest.approx(shared, abs=0.05)
+    wrong = rules.replace("{ none", '{ letter = "leter", none')
+    (fault,) = estimated(tmp_path, wrong, options=options, levers="lever,choice\ncare,mix\n").faults
+    assert "did you mean 'letter'?" in fault.line()
 
 
 def test_all_levers_become_scenarios(tmp_path: Path) -> None:

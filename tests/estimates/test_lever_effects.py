@@ -179,6 +179,15 @@ def test_stated_points_make_stated_effects(tmp_path: Path) -> None:
         tmp_path, FEE + 'curve = "points"\n', options=TABLES["options"].replace("0.1", "0.3", 1)
     ).faults
     assert fault.code == "outside_points"
+    # A segment that the plan has not, far off, takes none of the others down; one that it has is named.
+    near = pd.DataFrame({"segment": "a", "price": [8, 10, 12], "volume": [130, 100, 60]})
+    for name, faults in (("elsewhere", []), ("b", ["of lever fee: segment b has stated points from 80 to 120, not at "
+                                                   "price 10, 11, 9"])):  # fmt: skip
+        far = near.assign(segment=name, price=near["price"] * 10)
+        pd.concat([near, far]).to_csv(tmp_path / "price_points.csv", index=False)
+        found = estimated(tmp_path, FEE + 'curve = "points"\n')
+        assert [fault.message for fault in found.faults] == faults
+    assert with_response(read_instance(tmp_path), found).response is not None
 
 
 @pytest.mark.parametrize(
@@ -200,6 +209,10 @@ def test_stated_points_make_stated_effects(tmp_path: Path) -> None:
             "of lever fee is missing; write the part",
         ),
         (STATED.replace("base_price = 10", ""), "of lever fee is missing; write the elasticity"),
+        (
+            STATED.replace("base_price = 10", "elasticity = { a = -1.2, bb = -2 }"),
+            "value 'bb': of lever fee names no segment of the plan; did you mean 'b'?",
+        ),
         (CALLS + CALLS, "from two raw tables"),
         (FEE.replace("0.8", "80"), "less than or equal to 1"),
     ],
@@ -211,18 +224,22 @@ def test_a_rule_that_cannot_be_kept_is_told_with_its_line(tmp_path: Path, rules:
     assert fault.row is not None
 
 
-def test_break_even_is_shown_beside_each_step(tmp_path: Path) -> None:
-    raw(tmp_path)
-    plan = estimated(tmp_path)
-    found = with_response(read_instance(tmp_path), plan).response
-    assert found is not None
-    steps = {(step.segment, step.option): step for step in found.price_effects}
-    assert steps["a", "up"].break_even == pytest.approx(-0.1 / 0.6)
-    assert steps["a", "down"].break_even == pytest.approx(0.1 / 0.4)
-    (model,) = (model for model in found.models if model.name == "demand_shrunken")
-    assert steps["a", "up"].volume == pytest.approx(1.1 ** model.parameters["elasticity[a]"] - 1)
-    # At the break-even volume margin would not move: R ((g + p)(1 + v) - g) = 0.
-    assert (0.5 + 0.1) * (1 + steps["a", "up"].break_even) - 0.5 == pytest.approx(0.0)
+@pytest.mark.parametrize("curve", ["constant_elasticity", "linear", 'logit"\nshare = "'])
+def test_a_price_of_0_is_on_no_curve(tmp_path: Path, curve: str) -> None:
+    keys = f'elasticity = -1.5\ncurve = "{curve}"'.replace('= ""', "= 0.3")
+    options = TABLES["options"].replace("-0.1", "-1")
+    (fault,) = estimated(tmp_path, STATED.replace("base_price = 10", keys), options=options).faults
+    assert (fault.table, fault.row, fault.code) == ("options", 4, "no_price")
+    assert "option down of lever fee without a price above 0" in fault.line()
+
+
+def test_a_segment_without_revenue_is_told_as_that(tmp_path: Path) -> None:
+    segments = TABLES["segments"].replace("b,50,30,80", "b,50,30,0")
+    rule = STATED.replace("base_price = 10", "elasticity = { b = -1 }")
+    assert estimated(tmp_path, rule, segments=segments).notes[-2:] == (
+        "lever fee: the stated elasticity tells nothing of a, so its options change nothing there",
+        "lever fee: segments without revenue have no effect of a price: b",
+    )
 
 
 def test_offers_with_covariates_become_effects_over_a_segments_own_customers(tmp_path: Path) -> None:
@@ -236,7 +253,7 @@ def test_offers_with_covariates_become_effects_over_a_segments_own_customers(tmp
     offers.to_csv(tmp_path / "offers.csv", index=False)
     rules = '[[estimates.response.levers]]\nlever = "fee"\nfrom = "offers"\nbase_price = 5\ncovariates = ["age"]\n'
     found = estimated(tmp_path, rules + "shrink = false\n")
-    assert found.faults == ()
+    assert {fault.code for fault in found.faults} == {"weak-estimate"}  # t of segment a's slope is 1.94
     effects = found.frames["effects"].set_index(["segment", "option"])
     logit = smf.logit("accepted ~ 0 + segment + segment:price + age", offers).fit(disp=0)
     money = smf.glm(

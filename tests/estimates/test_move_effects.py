@@ -9,8 +9,9 @@ import pandas as pd
 import pytest
 
 from cpm_opt.estimates import Estimates, estimate
+from cpm_opt.estimates.estimate import with_response
 from cpm_opt.estimates.moves.hazard import fit_hazard
-from cpm_opt.estimates.moves.move_doubts import impossible_combinations
+from cpm_opt.estimates.moves.move_doubts import impossible_combinations, repeated_doubts
 from cpm_opt.estimates.moves.move_effects import MoveEffects, leaving_rates, logit_rates, move_effects
 from cpm_opt.estimates.moves.moves import count_moves
 from cpm_opt.estimates.moves.transitions import fit_transitions
@@ -236,3 +237,124 @@ def test_counts_that_are_not_of_today_are_doubted(tmp_path: Path) -> None:
     dear = panel[(panel["price"] > 1.05) | (panel["customer"].str.len() < 4)]
     told = {fault.code for fault in estimated(instance(tmp_path / "a", dear, RESPONSE)).faults}
     assert "counts-off-base" in told
+
+
+@pytest.mark.parametrize("settings", ["[estimates.response]\nsmoothing = 5\n", LOGIT, ""])
+def test_a_panel_in_which_nobody_is_followed_gives_no_migration(tmp_path: Path, settings: str) -> None:
+    panel = moving_panel(300, seed=18)
+    found = estimated(instance(tmp_path / "a", panel[panel["period"] == 0], settings))
+    assert [(fault.code, fault.value, fault.warning) for fault in found.faults] == [
+        ("thin-cell", "gold", False),
+        ("thin-cell", "silver", False),
+    ]
+    assert "smoothing" not in found.faults[0].remedy
+    wide = estimated(instance(tmp_path / "b", panel.assign(period=3 * panel["period"]), settings))
+    assert "number periods one after the other" in wide.faults[0].remedy
+
+
+def test_smoothing_does_not_send_a_segment_away_that_nobody_reached(tmp_path: Path) -> None:
+    """Of z, new in the last period, nobody is followed; with somebody who came, smoothing alone says where z goes."""
+    panel = moving_panel(300, seed=19)
+    panel["customer"] = panel["customer"].where(panel["period"] < 5, "new " + panel["customer"])
+    panel.loc[panel["period"] == 5, "segment"] = "z"
+    segments = TABLES["segments"] + "z,500,9\n"
+    smooth = "[estimates.response]\nsmoothing = 5\n"
+    (fault,) = estimated(instance(tmp_path / "a", panel, smooth, segments=segments)).faults
+    assert (fault.code, fault.value, fault.warning) == ("thin-cell", "z", False)
+    first = panel.index[panel["period"] == 4][:3]
+    reached = panel.assign(left=panel["left"].where(~panel.index.isin(first), 0))
+    names = reached.loc[first, "customer"]
+    reached.loc[reached.index[reached["period"] == 5][:3], "customer"] = names.to_numpy()
+    found = estimated(instance(tmp_path / "b", reached, smooth, segments=segments))
+    told = [fault for fault in found.faults if fault.value == "z"]
+    assert [(fault.code, fault.warning) for fault in told] == [("thin-cell", True)]
+    assert "smoothing alone says so" in told[0].message
+
+
+def test_segments_that_differ_are_told_and_refused_where_migration_is_asked_for(tmp_path: Path) -> None:
+    panel = moving_panel(300, seed=20)
+    more = {"segments": TABLES["segments"] + "bronze,10,1\n"}
+    found = estimated(instance(tmp_path / "a", panel, "", **more))
+    assert [(fault.value, fault.warning) for fault in found.faults] == [("bronze", True)]
+    assert "table migration is not made of the panel" in found.faults[0].message
+    assert "migration" not in found.frames
+    for asked in ('migration = "counts"', "smoothing = 3"):
+        found = estimated(instance(tmp_path / "b", panel, f"[estimates.response]\n{asked}\n", **more))
+        assert [(fault.value, fault.warning) for fault in found.faults] == [("bronze", False)]
+
+
+def test_what_a_panel_tells_of_options_by_halves_is_doubted(tmp_path: Path) -> None:
+    """With counts an option's effect in a segment that never met it is that of others; a price that never changes."""
+    panel = moving_panel(800, seed=21)
+    panel.loc[panel["segment"] == "silver", "service"] = ""
+    panel["price_change"] = 0.0
+    told = {
+        (fault.code, fault.message) for fault in estimated(instance(tmp_path / "a", panel, RESPONSE)).faults
+    }
+    assert {code for code, message in told if "taken from the other segments" in message} == {"thin-cell"}
+    assert ("never-varies", "column price_change of table panel never varies, so lever tariff has no effect in the "
+            "period in which a price comes") in told  # fmt: skip
+    flat = moving_panel(800, seed=21).assign(price=1.0)
+    told = {
+        (fault.code, fault.message) for fault in estimated(instance(tmp_path / "b", flat, RESPONSE)).faults
+    }
+    assert ("never-varies", "column price of table panel never varies, so lever tariff has no lasting effect of a "
+            "price") in told  # fmt: skip
+
+
+@pytest.mark.parametrize("settings", ["", LOGIT])
+def test_a_price_lever_without_price_changes_is_a_fault_of_options(tmp_path: Path, settings: str) -> None:
+    options = TABLES["options"].replace("up,false,0.1", "up,false,0")
+    folder = instance(tmp_path / "a", moving_panel(300, seed=22), settings + RESPONSE, options=options)
+    lines = [fault.line() for fault in estimated(folder).faults if not fault.warning]
+    assert len(lines) == 1
+    assert "no option of lever tariff has a price other than the base's" in lines[0]
+
+
+def test_counted_errors_of_customers_who_differ_are_doubted() -> None:
+    """Of 120 customers half never move: the share of moves out of gold, by customer and by row, by hand."""
+    rows = [(f"c{c}", t, "gold", 0) for c in range(60) for t in range(1, 11)]
+    rows += [(f"m{c}", t, "gold" if t % 2 else "silver", 0) for c in range(60) for t in range(1, 11)]
+    panel = pd.DataFrame(rows, columns=["customer", "period", "segment", "left"])
+    (told,) = repeated_doubts(panel)
+    # Of gold 60 x 9 followed rows stay and 60 x 5 move; a customer's rows are all of one kind.
+    size, part = 60 * 14, 5 / 14
+    by_customer = np.sqrt(60 * (9 * part) ** 2 + 60 * (5 * (1 - part)) ** 2) / size
+    by_row = np.sqrt(part * (1 - part) / size)
+    assert f"from segment 'gold' are {by_customer / by_row:.1f} times as large" in told.message
+    assert repeated_doubts(read_shape(moving_panel(300, seed=24))) == []
+
+
+def test_moves_too_few_to_tell_anything_of_options_make_no_effects(tmp_path: Path) -> None:
+    panel = moving_panel(300, seed=25)
+    stays = panel["segment"].groupby(panel["customer"]).transform("first")
+    panel = panel.assign(segment=stays, left=(panel.index % 500 == 0).astype(int))
+    gone = panel.groupby("customer")["left"].cumsum().groupby(panel["customer"]).shift(fill_value=0)
+    found = estimated(instance(tmp_path / "a", panel[gone == 0], LOGIT + RESPONSE))
+    assert {fault.code for fault in found.faults} == {"thin-cell"}
+    assert "migration_effects" not in found.frames
+    assert (found.frames["migration"]["se"] > 0).all()
+
+
+def test_curves_of_leaving_are_those_that_the_plan_uses(tmp_path: Path) -> None:
+    """With logits of moves each segment's curve rises from price to price by what the effects say leaves, and the
+    pooled hazard, which the plan does not use, is not drawn."""
+    settings = '[estimates.response]\nmigration = "logit"\n' + RESPONSE
+    tables = read_instance(instance(tmp_path / "moves", moving_panel(800, seed=4), settings))
+    found = with_response(tables, estimate(tables))
+    assert found.response is not None
+    assert found.moved is not None
+    assert found.moved.effects is not None
+    effects = found.moved.effects
+    curves = {curve.name: curve for curve in found.response.curves}
+    assert set(curves) == {f"moves {name} by price" for name in effects.curve.segments}
+    option = next(o for o, when in effects.entries if (o.lever, when) == ("tariff", "in_force"))
+    entry = effects.entries.index((option, "in_force"))
+    for s, name in enumerate(effects.curve.segments):
+        curve = curves[f"moves {name} by price"]
+        at = np.interp([1.0, float(option.in_force["price"])], curve.x, curve.estimate)
+        assert at[1] - at[0] == pytest.approx(effects.changes[entry, s, -1], abs=2e-4)
+        low, high = (np.interp(1.0, curve.x, end) for end in (curve.low, curve.high))
+        width = np.log(high / (1 - high)) - np.log(low / (1 - low))
+        error = effects.base_se[s, -1] / (at[0] * (1 - at[0]))
+        assert width == pytest.approx(2 * 1.959964 * error, rel=0.02)

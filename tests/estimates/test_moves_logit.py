@@ -8,8 +8,10 @@ import pytest
 import statsmodels.api as sm
 from scipy.optimize import minimize
 
-from cpm_opt.estimates.moves.moves import destinations
+from cpm_opt.estimates.moves.move_effects import logit_rates, move_effects
+from cpm_opt.estimates.moves.moves import count_moves, destinations
 from cpm_opt.estimates.moves.transitions import fit_transitions
+from cpm_opt.estimates.response.lever_terms import LeverTerms
 from tests.estimates.panels_of import moving_panel, read_shape
 
 
@@ -83,14 +85,83 @@ def test_a_rare_destination_goes_with_the_most_frequent_one() -> None:
     last = panel["period"] == panel.groupby("customer")["period"].transform("max")
     stays = (panel["left"] == 0) & last & (panel["period"] > 2)
     panel.loc[panel.index[stays][:6], "segment"] = "bronze"
-    told = {lint.message.split(":")[0] for lint in fit_transitions(panel).lint}
+    fit = fit_transitions(panel)
+    told = {lint.message.split(":")[0] for lint in fit.lint}
     assert told >= {"from gold to bronze"} or told >= {"from silver to bronze"}
     moves = panel[panel["segment"] != "bronze"]
-    gold = next(origin for origin in fit_transitions(panel).origins if origin.segment == "gold")
+    gold = next(origin for origin in fit.origins if origin.segment == "gold")
     x = gold.design.matrix(moves[:5])
-    rates = gold.rates(x, np.full(5, 0.2), np.zeros((1, 99)))[0]
+    rates = gold.rates(x, np.full(5, 0.2), fit.values[None])[0]
     bronze, own = 0, 1
     assert rates[bronze] / rates[own] == pytest.approx(gold.counts[bronze] / gold.counts[own])
+    # Of so few moves the error of their share of both is one of two independent counts.
+    error = gold.model.standard_errors["intercept[to bronze]"]
+    assert error == pytest.approx(np.sqrt((1 / gold.counts[[bronze, own]]).sum()), rel=0.05)
+
+
+def test_thin_moves_and_leavers_have_the_errors_of_counts() -> None:
+    """Where no destination has ten moves nothing moves them, and rates are those of counts, with their errors."""
+    rows = [
+        (f"{s}{k}", t, s if t < 3 or k < 396 else o, int(t == 2 and k < 5), 1.1 if (k + t) % 2 else 1.0)
+        for s, o in (("x", "y"), ("y", "x"))
+        for k in range(400)
+        for t in range(1, 3 if k < 5 else 4)
+    ]
+    panel = pd.DataFrame(rows, columns=["customer", "period", "segment", "left", "price"])
+    panel = read_shape(panel.assign(price_change=0.0, service=""))
+    base = LeverTerms({"price": 1.0}, ())
+    found, counted = (
+        move_effects(logit_rates(fit_transitions(panel), panel, base.base), base),
+        count_moves(panel),
+    )
+    assert found.base == pytest.approx(counted.rates, rel=1e-6)
+    assert found.base_se == pytest.approx(counted.errors, rel=0.01)
+
+
+def test_unfollowed_stayers_count_where_most_of_a_segment_leaves() -> None:
+    """Few go to y, most leave, and half of the rows are of the last period: against the likelihood written out."""
+    rng = np.random.default_rng(11)
+    rows = []
+    for k in range(600):
+        price, leaves = rng.choice([1.0, 1.1]), rng.random()
+        left = int(leaves < (0.6 if price > 1 else 0.45))
+        rows.append((f"a{k}", 1 if k < 300 else 2, "x", left, price))
+        if not left and k < 300:
+            to = "y" if k % 18 == 0 else "x"
+            rows.append((f"a{k}", 2, to, int(rng.random() < 0.5), rng.choice([1.0, 1.1])))
+    panel = pd.DataFrame(rows, columns=["customer", "period", "segment", "left", "price"])
+    panel = read_shape(panel.assign(price_change=0.0, service=""))
+    origin = fit_transitions(panel).origins[0]
+    moves = destinations(panel)
+    own, target = moves.rows[moves.here == 0], moves.target[moves.here == 0]
+    assert 0 < (target == 1).sum() < 10 < (target == 0).sum() < (target == 2).sum()
+    price = own["price"].to_numpy()
+
+    def missing(values: np.ndarray[tuple[int], np.dtype[np.float64]]) -> float:
+        to_y, to_out, slope = values
+        pull = np.exp(np.column_stack([0 * price, 0 * price + to_y, to_out + slope * price]))
+        shares = pull / pull.sum(axis=1, keepdims=True)
+        known = shares[np.arange(len(price)), np.maximum(target, 0)]
+        return -float(np.log(np.where(target >= 0, known, 1.0 - shares[:, 2])).sum())
+
+    assert tuple(origin.model.parameters) == ("intercept[to y]", "intercept[to out]", "price[to out]")
+    best = minimize(missing, np.zeros(3), method="BFGS")
+    assert best.fun == pytest.approx(-origin.model.log_likelihood, abs=1e-5)
+    assert best.x == pytest.approx(np.array(origin.model.values), abs=1e-2)
+    assert origin.model.n == len(own)
+    rate = origin.rates(np.column_stack([np.ones(len(own)), price]), np.full(len(own), 1 / len(own)),
+                        np.array([origin.model.values]))[0]  # fmt: skip
+    assert rate[2] == pytest.approx(own["left"].mean(), rel=1e-6)
+
+
+def test_a_blank_price_hides_its_own_row_and_not_where_the_one_before_led() -> None:
+    panel = read_shape(moving_panel(400, seed=6))
+    full = fit_transitions(panel).origins[0]
+    silver = np.flatnonzero(panel["segment"] == "silver")
+    panel.iloc[silver[::2], panel.columns.get_loc("price")] = np.nan
+    gold, other = fit_transitions(panel).origins
+    assert gold.model.parameters == pytest.approx(full.model.parameters)
+    assert other.model.n < full.model.n
 
 
 def test_separation_and_thin_segments_are_said() -> None:
@@ -104,5 +175,6 @@ def test_separation_and_thin_segments_are_said() -> None:
     assert few.failed
     threshold = panel.assign(price=np.where(panel["left"] == 1, 1.5, panel["price"]), price_change=0.0)
     assert "infinity" in fit_transitions(threshold).failed[0].model.message
+    assert "nobody who stayed" in fit_transitions(panel[panel["period"] == 1]).failed[0].model.message
     double = panel.assign(price_change=2 * panel["price"])
     assert "say the same thing" in fit_transitions(double).failed[0].model.message

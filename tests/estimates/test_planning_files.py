@@ -36,6 +36,28 @@ def test_what_was_written_reads_back_bit_by_bit(tmp_path: Path, name: str) -> No
     assert problem.portfolio.segments == read_problem(INSTANCES / name).portfolio.segments
 
 
+def test_what_a_row_is_stands_in_the_file_though_it_is_the_default(tmp_path: Path) -> None:
+    """Effects that are all estimated say so, and an answer in force does."""
+    effects = {"segment": ["a"], "lever": ["fee"], "option": ["up"], "margin": [1.5], "source": ["estimated"]}
+    moves = {
+        "from": ["a"],
+        "to": ["a"],
+        "lever": ["fee"],
+        "option": ["up"],
+        "rate": [0.1],
+        "when": ["in_force"],
+    }
+    info = read_instance(INSTANCES / "cdnow").info
+    write_planning_tables(
+        tmp_path / "out", info, {"effects": pd.DataFrame(effects), "migration_effects": pd.DataFrame(moves)}
+    )
+    assert (tmp_path / "out" / "effects.csv").read_text("utf-8").splitlines() == [
+        "segment,lever,option,margin,source",
+        "a,fee,up,1.5,estimated",
+    ]
+    assert "in_force" in (tmp_path / "out" / "migration_effects.csv").read_text("utf-8")
+
+
 def test_instance_toml_takes_any_text(tmp_path: Path) -> None:
     tables = read_instance(INSTANCES / "cdnow")
     odd = 'say "hi"\\ \t \u007f \u0001 \U0001f600 \u2028'

@@ -7,6 +7,7 @@ import math
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import norm
 
 from cpm_opt.estimates.response.elasticity import fit_elasticities
 from cpm_opt.estimates.response.price_response import (
@@ -150,4 +151,39 @@ def test_shrinkage_keeps_its_equation() -> None:
     alike = shrink(np.array([-1.0, -1.1, -0.9]), np.array([0.5, 0.5, 0.5]))
     assert alike.spread == 0.0
     assert alike.values == pytest.approx([-1.0] * 3)
-    assert alike.errors == pytest.approx([0.5 / math.sqrt(3)] * 3)
+    assert (alike.errors > 0.5 / math.sqrt(3)).all()  # the mean's own, were tau known to be 0
+    assert (alike.errors < 0.5).all()
+
+
+def test_errors_of_shrinkage_are_those_of_the_whole_posterior() -> None:
+    """Against a grid of means and spreads, each with its likelihood, and the true values drawn by hand."""
+    own, error = np.array([-2.0, -1.0, -0.2, 1.5]), np.array([0.3, 0.2, 0.4, 1.0])
+    found = shrink(own, error)
+    mean, tau = np.meshgrid(np.linspace(-12, 12, 1201), (np.arange(1500) + 0.5) * 0.02, indexing="ij")
+    likelihood = np.ones_like(mean)
+    for one, se in zip(own, error, strict=True):
+        likelihood *= norm.pdf(one, mean, np.sqrt(tau**2 + se**2))
+    likelihood /= likelihood.sum()
+    for s, (one, se) in enumerate(zip(own, error, strict=True)):
+        weight = tau**2 / (tau**2 + se**2)
+        centre, variance = weight * one + (1 - weight) * mean, weight * se**2
+        square = (likelihood * (variance + (centre - found.values[s]) ** 2)).sum()
+        assert found.errors[s] == pytest.approx(math.sqrt(square), rel=0.02)
+    assert likelihood[np.abs(mean - found.mean) <= 1.96 * found.mean_se].sum() == pytest.approx(
+        0.95, abs=0.005
+    )
+
+
+@pytest.mark.parametrize("spread", [0.0, 1.0, 3.0])
+@pytest.mark.parametrize("segments", [2, 5, 20])
+def test_shrunken_intervals_hold_the_truth(segments: int, spread: float) -> None:
+    rng = np.random.default_rng(segments)
+    held, length = [], []
+    for _ in range(300):
+        error = rng.uniform(0.5, 1.6, segments)
+        true = rng.normal(5, spread, segments)
+        found = shrink(true + rng.normal(0, error), error)
+        held += list(np.abs(found.values - true) <= 1.96 * found.errors)
+        length.append(float(np.mean(found.errors / error)))
+    assert np.mean(held) > 0.915
+    assert np.mean(length) < 1.0  # and yet they are shorter than a segment's own

@@ -8,9 +8,13 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.optimize import brentq
 
 from cpm_opt.estimates.estimate import Estimates, estimate, with_response
+from cpm_opt.estimates.estimate_lint import lint_choices
 from cpm_opt.estimates.moves.answer_rules import ScenarioRules
+from cpm_opt.estimates.response import shrinkage
+from cpm_opt.estimates.response.choices import fit_choices
 from cpm_opt.estimates.response.shrinkage import shrink, shrink_slopes_of
 from cpm_opt.estimates.uncertainty.draws import Draws, key
 from cpm_opt.estimates.uncertainty.estimate_scenarios import scenario_table
@@ -102,7 +106,7 @@ def test_errors_on_some_clusters_are_doubted(tmp_path: Path) -> None:
 def test_outcomes_that_do_not_vary_have_no_error(
     tmp_path: Path, measure: str, table: str, error: str
 ) -> None:
-    same = trials(0, False).assign(outcome=lambda rows: np.where(rows["arm"] == "phone", 0.9, 1.0))
+    same = trials(0, False).assign(outcome=lambda rows: np.where(rows["arm"] == "phone", 0.0, 1.0))
     found = estimated(instance(tmp_path, CARE + f'measure = "{measure}"\n', trials=same))
     assert "no-error" in codes(found)
     assert found.frames[table][error].isna().all()
@@ -125,6 +129,43 @@ def offers(count: int, seed: int = 3) -> pd.DataFrame:
     )
 
 
+def test_retention_is_of_customers_who_stayed_or_left(tmp_path: Path) -> None:
+    rules, flags = CARE + 'measure = "retention"\n', trials(0, False).assign(outcome=1.0)
+    flags.loc[7, "outcome"] = 0.0
+    assert refused(instance(tmp_path / "a", rules, trials=flags)) == []
+    flags.loc[[5, 9], "outcome"] = 35.5
+    assert refused(instance(tmp_path / "b", rules, trials=flags)) == [("no-retention", 7)]
+    (fault,) = estimate(read_instance(instance(tmp_path / "c", rules + "value = 2\n", trials=flags))).faults
+    assert "value, value 2.0: of lever care says nothing for measure retention" in fault.line().replace(
+        "'", ""
+    )
+
+
+def test_an_arm_of_a_few_customers_is_doubted(tmp_path: Path) -> None:
+    whole = trials(0, False)
+    few = pd.concat([whole[whole["arm"] == "phone"][:9], whole[whole["arm"] == "control"]])
+    assert "few-observations" in codes(estimated(instance(tmp_path / "a", CARE, trials=few)))
+    assert "few-observations" not in codes(estimated(instance(tmp_path / "b", CARE, trials=whole)))
+
+
+def test_efforts_of_options_below_those_seen_are_doubted(tmp_path: Path) -> None:
+    effort = np.repeat(np.linspace(0.0, 50.0, 11), 20)
+    noise = np.random.default_rng(3).normal(0, 0.3, 220)
+    made = pd.DataFrame({"effort": effort, "result": 5 + 3 * np.log1p(effort / 8) + noise})
+    rules = '[[estimates.response.levers]]\nlever = "care"\nfrom = "efforts"\noptions = { call = 30 }\n'
+    assert "outside-range" not in codes(estimated(instance(tmp_path / "a", rules, efforts=made)))
+    seen = made[made["effort"] > 0]  # the base is no effort, of which these tell nothing
+    found = estimated(instance(tmp_path / "b", rules, efforts=seen))
+    assert found.response is not None
+    assert [lint.message for lint in found.response.lint if lint.code == "outside-range"] == [
+        "all segments: effort 0 is outside what the data hold, 5 to 50"
+    ]
+    near = made.assign(effort=made["effort"].replace(0.0, 0.1))  # the curve hardly rises from 0 to there
+    assert "outside-range" not in codes(estimated(instance(tmp_path / "d", rules, efforts=near)))
+    within = rules.replace("call = 30", "none = 10, call = 30")
+    assert "outside-range" not in codes(estimated(instance(tmp_path / "c", within, efforts=seen)))
+
+
 def test_a_blank_cluster_among_others_is_a_fault_with_its_row(tmp_path: Path) -> None:
     rng = np.random.default_rng(5)
     price = rng.uniform(8, 12, 80)
@@ -142,6 +183,18 @@ def test_a_blank_cluster_among_others_is_a_fault_with_its_row(tmp_path: Path) ->
     both = pd.concat([trials(8, True), trials(0, False).assign(programme="d")])
     rules = CARE + 'programme = "c"\n'
     assert refused(instance(tmp_path / "c", rules, trials=both)) == []
+
+
+def test_rows_of_no_lever_are_not_fitted_for_several(tmp_path: Path) -> None:
+    price = np.linspace(8, 12, 40)
+    points = pd.DataFrame({"price": price, "volume": 900 / price + np.arange(40) % 3})
+    assert refused(instance(tmp_path / "a", FEE, price_points=points)) == []
+    both = FEE + FEE.replace('"fee"', '"care"')
+    assert refused(instance(tmp_path / "b", both, price_points=points)) == [("lever_blank", 2)]
+    named = pd.concat([points.assign(lever="fee"), points.assign(lever="care")])
+    assert refused(instance(tmp_path / "c", both, price_points=named)) == []
+    mixed = named.assign(lever=named["lever"].where(np.arange(80) != 5, ""))
+    assert refused(instance(tmp_path / "d", FEE, price_points=mixed)) == [("lever_blank", 7)]
 
 
 def test_rows_after_leaving_are_faults(tmp_path: Path) -> None:
@@ -179,6 +232,40 @@ def test_blank_figures_of_accepted_offers_are_counted(tmp_path: Path) -> None:
     assert "blank-figures" not in codes(estimated(instance(tmp_path / "c", RATE, "segments", offers=whole)))
 
 
+def test_offers_that_bring_nothing_make_no_effects(tmp_path: Path) -> None:
+    """A lever whose price moved no margin would look free to move."""
+    for name, part in (("a", offers(400).drop(columns="revenue")), ("b", offers(400).assign(revenue=0))):
+        tables = read_instance(
+            instance(tmp_path / name, RATE, "segments", offers=part.assign(loss=part["accepted"]))
+        )
+        (fault,) = estimate(tables).faults
+        assert (fault.table, fault.column, fault.code) == ("offers", "revenue", "no_revenue")
+        models = with_response(tables, Estimates({}, {})).response
+        assert models is not None
+        assert "take_up" in {model.name for model in models.models}
+
+
+def test_a_segment_that_never_lost_is_doubted(tmp_path: Path) -> None:
+    rows = offers(400)
+    rows["loss"] = rows["accepted"] * (rows["segment"] == "a") * (rows.index % 5 == 0)
+    found = estimated(instance(tmp_path, RATE, "segments", offers=rows)).response
+    assert found is not None
+    told = [doubt.message for doubt in found.lint if doubt.code == "no-error"]
+    assert told == [
+        "no accepted offer of segment b has a loss, so a loss of 0 counts as certain there, and no error is known"
+    ]
+
+
+def test_few_clusters_of_choices_are_those_of_a_segment() -> None:
+    from tests.estimates.test_choices import made, rules
+
+    rows = made(600)
+    few = rows.assign(cluster=rows["cluster"].where(rows["segment"] == "a", "b" + rows["cluster"].str[-1]))
+    told = [doubt.message for doubt in lint_choices(fit_choices(few, rules(constants="common")))]
+    assert [text.partition(",")[0] for text in told] == ["segment b: errors rest on 10 clusters"]
+    assert lint_choices(fit_choices(few, rules(constants="common", by_segment=False))) == ()
+
+
 def test_a_base_is_always_offered_and_a_blank_standard_price_leaves_none_out(tmp_path: Path) -> None:
     drawn = offers(400).assign(standard_price=np.nan)
     drawn.loc[drawn["segment"] == "a", "standard_price"] = 9.5
@@ -199,14 +286,29 @@ def test_offers_whose_price_tells_nothing_or_all(tmp_path: Path, change: dict[st
     assert {told for told, _ in refused(instance(tmp_path, RATE, "segments", offers=drawn))} == {code}
 
 
-def test_slopes_that_err_together_have_the_joint_error_of_their_mean() -> None:
-    """Against the variance of drawn estimates about drawn true slopes; without common errors the one of `shrink`."""
+def _tau(own: np.ndarray, variance: np.ndarray) -> np.ndarray:
+    """The one of Paule and Mandel, alone."""
+    free = len(own) - 1
+
+    def excess(square: float) -> float:
+        mean = np.average(own, weights=1 / (variance + square))
+        return float(((own - mean) ** 2 / (variance + square)).sum()) - free
+
+    return np.array([np.sqrt(brentq(excess, 0.0, 100.0))])
+
+
+def test_slopes_that_err_together_have_the_joint_error_of_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Against the variance of drawn estimates about drawn true slopes, tau being known; without common errors the one
+    of `shrink`."""
+    monkeypatch.setattr(shrinkage, "_possible", lambda own, variance: (_tau(own, variance), np.ones(1)))
     values = np.array([1.0, -0.6, 2.0, -1.2])  # two levels, two slopes
     covariance = np.array(
         [[0.3, 0.1, 0.05, 0.0], [0.1, 0.2, 0.0, 0.04], [0.05, 0.0, 0.2, 0.15], [0.0, 0.04, 0.15, 0.3]]
     )
-    slopes, levels = np.array([2, 3]), np.array([0, 1])
-    _, joint, told = shrink_slopes_of(values, covariance, slopes, levels)
+    slopes = np.array([2, 3])
+    follow = np.array([[0.5, 0.0], [0.0, -0.2], [0.0, 0.0], [0.0, 0.0]])
+    moved, joint, told = shrink_slopes_of(values, covariance, slopes, follow)
+    assert moved[:2] - values[:2] == pytest.approx(follow[:2] @ (moved[2:] - values[2:]))
     assert told.spread > 0
     p = 1 / (np.diag(covariance)[2:] + told.spread**2)
     p /= p.sum()
@@ -218,7 +320,14 @@ def test_slopes_that_err_together_have_the_joint_error_of_their_mean() -> None:
     off = told.weight * (true + error) + (1 - told.weight) * mean[:, None] - true
     assert np.sqrt(np.diag(joint)[2:]) == pytest.approx(off.std(axis=0), rel=0.02)
     assert joint[2, 3] == pytest.approx(np.cov(off.T)[0, 1], rel=0.05)
-    alone = shrink_slopes_of(values, np.diag(np.diag(covariance)), slopes, levels)[2]
+    level = rng.multivariate_normal(np.zeros(4), covariance, 200_000)
+    both = true + level[:, 2:]
+    shrunken = told.weight * both + (1 - told.weight) * (both @ p)[:, None]
+    first = (
+        level[:, 0] + 0.5 * (shrunken - both)[:, 0]
+    )  # its level follows, and is off by what it should not have
+    assert np.sqrt(joint[0, 0]) == pytest.approx(first.std(), rel=0.02)
+    alone = shrink_slopes_of(values, np.diag(np.diag(covariance)), slopes)[2]
     apart = shrink(values[2:], np.sqrt(np.diag(covariance)[2:]))
     assert alone.mean_se == pytest.approx(apart.mean_se)
     assert alone.errors == pytest.approx(apart.errors)

@@ -48,6 +48,7 @@ def test_a_pin_that_cannot_be_read_is_a_fault(text: str):
         (Pins(fix=("tarif=up5",)), "unknown_reference", "did you mean 'tariff'?"),
         (Pins(fix=("tariff=up",)), "unknown_reference", "did you mean 'up5'?"),
         (Pins(fix=("tariff=up5@tops",)), "unknown_reference", "did you mean 'top'?"),
+        (Pins(fix=("tariff=up5@tier=top",)), "unknown_reference", "did you mean 'top'?"),
         (Pins(forbid=("service=plus@golden",)), "unknown_reference", "did you mean 'gold'?"),
         (Pins(forbid=("service=plus@tier=topp",)), "unknown_reference", "did you mean 'tier=top'?"),
         (Pins(forbid=("service=plus:2-3",)), "unknown_reference", "last period is 2"),
@@ -83,3 +84,11 @@ def test_pins_that_go_together_are_no_fault():
     )
     assert pins.check(p) == ()
     assert len(pins.names(p)) == 6
+
+
+def test_a_group_without_customers_is_not_suggested_again():
+    tables = {**DECISION, "segments": DECISION["segments"].rstrip("\n") + "\ngone,0,0,lost,none"}
+    (fault,) = Pins(fix=("service=plus@tier=none",)).check(built(tables))
+    assert "holds no active segment; name a group that holds one" in fault.line()
+    (fault,) = Pins(fix=("service=plus@tier=non",)).check(built(tables))
+    assert "tier=none" not in fault.remedy

@@ -219,6 +219,14 @@ def test_settings_go_before_the_file_and_the_time_limit_before_both(model):
     assert list(spec.components) == ["capacity", "balance", "switching"]
 
 
+def test_a_component_is_turned_off_for_one_run(model):
+    spec = load_model(model(FULL), ["components.switching=false", "components.risk=false"])
+    assert list(spec.components) == ["capacity"]
+    assert list(spec.resolved()["components"]) == ["capacity"]
+    (fault,) = faults_of(model(FULL), ["components.cash=false", "components.cash.opening=5"])
+    assert "components.cash is turned off by another --set; keep one of them" in fault.line()
+
+
 @pytest.mark.parametrize(
     ("setting", "says"),
     [
@@ -230,7 +238,7 @@ def test_settings_go_before_the_file_and_the_time_limit_before_both(model):
         ("extends=base", "cannot be set"),
         ("solver.sed=1", "did you mean 'seed'?"),
         ("components.balanse={}", "did you mean 'balance'?"),
-        ("components.capacity=on", "components.capacity={}"),
+        ("components.capacity=on", "components.capacity={}; --set components.capacity=false turns it off"),
         ("horizon=4", "is no table"),
         ("solver.time_limit=1,000", "is not a number"),
         ("solver.time_limit=nan", "is not a finite number"),

@@ -10,6 +10,7 @@ import pytest
 import cpm_opt.portfolio
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.portfolio import build_portfolio
+from cpm_opt.portfolio.build import summed_unit
 from tests.portfolio.draws import drawn
 from tests.portfolio.small import DECISION, INFO, SEGMENTS, built, faults, frames, only_fault
 
@@ -183,3 +184,19 @@ def test_every_array_is_closed_finite_and_of_the_right_kind():
 def test_what_is_exported_is_there():
     assert all(hasattr(cpm_opt.portfolio, name) for name in cpm_opt.portfolio.__all__)
     assert sorted(cpm_opt.portfolio.__all__) == cpm_opt.portfolio.__all__
+
+
+@pytest.mark.parametrize(
+    ("stated", "summed"),
+    [
+        ("rand per offer", "rand"),
+        ("loans per offer and quarter", "loans"),
+        ("thousand roubles a year", "thousand roubles a year"),
+        ("rand per month per client", "rand per month"),
+        ("faults per thousand", "faults per thousand x customers"),
+        ("per cent", "per cent"),
+        ("", ""),
+    ],
+)
+def test_sums_over_customers_have_the_unit_without_the_customer(stated, summed):
+    assert summed_unit(stated) == summed

@@ -14,9 +14,10 @@ from typer.testing import CliRunner
 
 from cpm_opt.cli import app
 from cpm_opt.faults import InputError
-from cpm_opt.pipeline import solve_problem
+from cpm_opt.pipeline import read_problem, solve_problem
 from cpm_opt.report import Explanation, Table, explain, text_of
-from cpm_opt.report.flips import flips_section
+from cpm_opt.report.flips import ALONE_NOTE, flips_section
+from cpm_opt.report.run_facts import penalties_today
 from cpm_opt.report.words import Units
 from cpm_opt.runs import RunRecord, read_run, write_run
 from cpm_opt.study.advice import Advice, Choice
@@ -46,8 +47,6 @@ def solved(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFact
     more = {"scenarios": SCENARIOS} if request.param == "scenarios" else {}
     asked = problem(folder / "small", **more)
     if more:
-        from cpm_opt.pipeline import read_problem
-
         (folder / "small" / "model.toml").write_text(FILES["model.toml"] + RISK)
         asked = read_problem(folder / "small", folder / "small" / "model.toml")
     done = solve_problem(asked)
@@ -202,7 +201,7 @@ def told(choice: Choice, **more: Any) -> str:
 
 
 def test_a_choice_is_told_in_a_plain_sentence() -> None:
-    assert told(CHOICE) == (
+    assert told(CHOICE).removesuffix(f" {ALONE_NOTE}") == (
         "fees: keep gold on up5 unless its effect on margin is below -12.3 RUB per customer and year (now -4; 2.1 "
         "standard errors away); the next best is keep, which is worth 1,200 RUB less; knowing the effect exactly would "
         "be worth at most 300 RUB."
@@ -212,6 +211,11 @@ def test_a_choice_is_told_in_a_plain_sentence() -> None:
         "fees: keep gold on keep unless up5 changes margin by more than 3 RUB per customer and year (now -4); the next "
         "best is up5, which is worth 1,200 RUB less."
     )
+    several = told(replace(CHOICE, error_most=8.3, worth_knowing_most=1290.0))
+    independent = "if the errors of its segments are independent of each other"
+    assert f"(now -4; at least 1 standard errors away, 2.1 {independent})" in several
+    assert f"would be worth at most 1,300 RUB (300 {independent})." in several
+    assert several.endswith(ALONE_NOTE)
     grouped = " ".join(
         flips_section(Advice((CHOICE,), 0, False, 1e6, True), UNITS, {"fees": "tier"}).sentences
     )
@@ -301,3 +305,59 @@ def test_a_run_whose_inputs_changed_cannot_be_looked_into(tmp_path: Path) -> Non
     assert code == 2
     assert "solve again" in output
     assert cpm("explain", str(run.path))[0] == 0
+
+
+PENALISED = {
+    "segments": "segment,customers,margin\nall of them,100,5",
+    "levers": "lever\nservice",
+    "options": "lever,option,base\nservice,basic,true\nservice,plus,false",
+    "effects": "segment,lever,option,margin\nall of them,service,plus,2",
+    "balance": "rule,measure,members,sense,value,penalty\nenough,margin,all,min,650,3",
+}
+
+
+def test_penalties_that_today_pays_are_counted_beside_the_plans(tmp_path: Path) -> None:
+    """Today brings 500 a period and misses 650 by 150 at 3 each; the plan brings 700."""
+    folder = tmp_path / "penalised"
+    folder.mkdir()
+    (folder / "instance.toml").write_text(FILES["instance.toml"])
+    (folder / "model.toml").write_text("[horizon]\nperiods = 2\n[components.balance]\n")
+    for name, text in PENALISED.items():
+        (folder / f"{name}.csv").write_text(text)
+    asked = read_problem(folder, folder / "model.toml")
+    run = write_run(tmp_path, solve_problem(asked), run_facts_of(asked, asked.spec))
+    assert run.facts["today"]["penalties"] == pytest.approx(900.0)
+    explanation = explain(run)
+    figures = {row[0]: row[1:] for row in tables(explanation, "earns")["earns"].rows}
+    assert figures["profit"] == pytest.approx((1000.0, 1400.0, 400.0))
+    assert figures["penalties for missed rules"] == pytest.approx((-900.0, 0.0, 900.0))
+    assert figures["all that counts, as the model weighs it"] == pytest.approx((100.0, 1400.0, 1300.0))
+    worth = "worth 1,300 EUR more than leaving all as it is: profit +400 and penalties for missed rules +900."
+    assert worth in sentences(explanation, "earns")
+    tried = ("test-tariff", str(folder), "--model", str(folder / "model.toml"), "--fix", "service=plus")
+    assert re.search(r"penalties for missed rules +-900 +0 +0 +0 +0 +EUR", cpm(*tried)[1])
+    # A run from before they were kept has them in today's total.
+    facts = {**run.facts, "today": {k: v for k, v in run.facts["today"].items() if k != "penalties"}}
+    assert penalties_today(facts) == pytest.approx(900.0)
+
+
+def test_a_run_is_looked_into_from_any_folder_and_where_its_tables_are_now(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem(tmp_path / "small")
+    monkeypatch.chdir(tmp_path)
+    words = ["solve", "small", "--model", "small/model.toml", "--json"]
+    run = Path(json.loads(cpm(*words)[1])["run"]).absolute()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    deep = ["explain", str(run), "--flips", "1"]
+    assert cpm(*deep)[0] == 0
+    (tmp_path / "small").rename(tmp_path / "moved")
+    code, output = cpm(*deep)
+    assert (code, output.count("\n")) == (2, 1)
+    assert "its instance is not where it was" in output
+    assert "name its folder with --instance" in output
+    assert cpm(*deep, "--instance", "../moved")[0] == 0
+    assert cpm("report", str(run), "--deep", "--flips", "1", "--instance", "../moved")[0] == 0
+    code, output = cpm("explain", str(run), "--instance", "../moved")
+    assert (code, "--instance, value '../moved': is for --deep" in output) == (2, True)

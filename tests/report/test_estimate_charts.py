@@ -57,6 +57,9 @@ def test_a_curve_is_drawn_with_its_band_and_what_was_observed(calls):
     assert (seen.points, seen.sizes) == (tuple(zip(curve.seen_x, curve.seen_y, strict=True)), curve.seen_n)
     assert curve.x_unit in chart.x_title
     assert curve_chart(replace(curve, stated=True)).series[0].band == ()
+    assert curve_chart(replace(curve, shrunken=True)).series[0].name == "fitted and shrunk, with 95 % band"
+    paid = replace(curve, y_title="revenue less loss", y_unit="money per offer")
+    assert curve_chart(paid, "EUR").y_title == "revenue less loss, EUR per offer"
 
 
 def test_models_are_shown_beside_what_happened():

@@ -1,5 +1,6 @@
 """The explanation: what to do, what it earns, what limits it, every figure with its unit, and no solver's words."""
 
+import csv
 import io
 import json
 import re
@@ -9,11 +10,16 @@ import numpy as np
 import pytest
 
 from cpm_opt.formulation.audit import RuleRow
+from cpm_opt.formulation.components import Balance, Capacity
+from cpm_opt.formulation.draft import Weights
+from cpm_opt.portfolio.portfolio import BalanceRule
 from cpm_opt.report import explain, run_list, text_of
-from cpm_opt.runs import read_run
+from cpm_opt.runs import read_run, write_run
+from cpm_opt.runs.columns import LATER
 from cpm_opt.runs.plain import json_text
 from cpm_opt.solve.plan import Plan, ShadowPrice
-from tests.handmade import no_plan, plan, portfolio, written
+from cpm_opt.solve.recount import doing_nothing, recount
+from tests.handmade import FACTS, no_plan, plan, portfolio, written
 
 SOLVER_WORDS = re.compile(
     r"\b(dual|primal|MILP|MIP|LP|bound|infeasible|optimal|optimum|objective|constraint|slack|incumbent|solver|solution)\b",
@@ -49,6 +55,11 @@ def test_what_to_do_names_only_what_changes(tmp_path):
         "Who is not named stays as today.",
         "Buy extra hours (hours of service): 10 in month 2.",
     )
+
+
+def test_a_price_is_told_against_that_of_today_not_of_the_base(tmp_path):
+    dear_today = replace(portfolio(), price_change=np.array([0.0, 0.0, 0.2, 0.05]))
+    assert rows(explained(tmp_path, plan(dear_today)), "actions")[1][1] == "up5 (price -12.5%)"
 
 
 def test_nothing_is_advised_where_all_options_do_the_same(tmp_path):
@@ -167,6 +178,79 @@ def test_why_there_is_no_plan(tmp_path, status):
     assert not SOLVER_WORDS.search(text)
 
 
+def test_what_eases_a_rule_that_is_no_row_of_a_table_is_named(tmp_path):
+    def told(*conflict: str, **components: object) -> str:
+        none = replace(no_plan(conflict=conflict), irreducible=True)
+        facts = replace(FACTS, resolved={**FACTS.resolved, "components": components})
+        return " ".join(section(explain(write_run(tmp_path, none, facts)), "no_plan").sentences)
+
+    credit = "To ease cash credit, change components.cash.credit_limit or opening."
+    assert told("cash credit", cash={}).endswith(
+        f"Not even this one alone can be kept: cash credit. {credit}"
+    )
+    mixed = told("capacity hours", "concentration top 2", "lock tariff=last", concentration={}, locked={})
+    assert "Ease one of the others, give it a penalty, or allow more capacity. `cpm repair` finds" in mixed
+    assert "To ease concentration top 2, change components.concentration.top_share or top_k." in mixed
+    assert "To ease lock tariff=last, change --lock." in mixed
+    # A rule of table balance may have such a name; without the component it is one.
+    assert "components.cash" not in told("cash credit", capacity={})
+
+
+def test_that_the_time_ran_out_is_told_once(tmp_path):
+    late = replace(
+        no_plan("no_solution"), message="the time limit was reached before any plan; allow more time"
+    )
+    assert section(explained(tmp_path, late), "no_plan").sentences == (
+        "The time ran out before any plan was found.",
+        "Allow more with --time-limit.",
+    )
+
+
+def test_where_no_limit_is_reached_those_in_the_way_of_whole_choices_are_named(tmp_path):
+    p = portfolio()
+    roomy = replace(p, resources=replace(p.resources, capacity=p.resources.capacity * 2))
+    rule = BalanceRule(
+        "more", "margin", -1, "all", np.array([True, True]), "min", 9500.0, "amount", 1, 1, None, None
+    )
+    p = replace(roomy, balance=(rule,))  # 9,000 as today, 9,968 in the plan
+    base, rules, weights = plan(p), (Capacity(), Balance()), Weights(discount_rate=0.02)
+    done, today = (recount(p, each, rules, weights)[0] for each in (base.decisions, doing_nothing(p)))
+    kept = replace(base, recount=done, today=today, shadow_prices={})
+    assert section(explained(tmp_path, kept), "limits").sentences[1:] == (
+        "No capacity and no rule is at its limit.",
+        "Choices of groups are taken whole, so a limit with room to spare may still rule out a better one; staying as "
+        "today is ruled out by more.",
+    )
+
+
+def test_rules_on_shares_and_means_are_told_as_they_are_stated(tmp_path):
+    p = portfolio()
+    members = np.array([True, False])
+    few = BalanceRule("few gold", "margin", -1, "gold", members, "max", 0.9, "share", 1, 2, None, None)
+    mean = BalanceRule("worth", "margin", -1, "gold", members, "min", 10.0, "mean", 1, 2, None, None)
+    base = plan(replace(p, balance=(few, mean)))
+    rules, weights = (Balance(),), Weights(discount_rate=0.02)
+    done, _, _ = recount(base.portfolio, base.decisions, rules, weights)
+    path = written(tmp_path, replace(base, recount=done, shadow_prices={}, prices_from=""))
+    with (path / "rules.csv").open() as stream:
+        table = list(csv.DictReader(stream))
+    margin = done.flows["margin"]
+    share, each = margin[0, 0] / margin[:, 0].sum(), margin[0, 0] / done.customers[0, 0]
+    assert float(table[0]["share"]) == pytest.approx(share)
+    assert (table[0]["share_limit"], table[0]["mean"], table[2]["mean_limit"]) == ("0.9", "", "10")
+    assert float(table[2]["mean"]) == pytest.approx(each)
+    told = " ".join(section(explain(read_run(path)), "limits").sentences)
+    assert re.search(r"few gold is [\d.]+( to [\d.]+)?% \(has to be at most 90%\)", told)
+    assert re.search(r"worth is [\d.]+ thousand RUB a customer \(has to be at least 10\)", told)
+    # A run from before there were these columns is read all the same.
+    old = [{key: row[key] for key in row if key not in LATER["rules"]} for row in table]
+    with (path / "rules.csv").open("w", newline="") as stream:
+        writer = csv.DictWriter(stream, list(old[0]))
+        writer.writeheader()
+        writer.writerows(old)
+    assert "Rules on shares" not in " ".join(section(explain(read_run(path)), "limits").sentences)
+
+
 def test_no_word_of_a_solver_and_json_of_the_same_value(tmp_path):
     explanation = explained(tmp_path)
     assert not SOLVER_WORDS.search(text_of(explanation, io.StringIO()))
@@ -179,7 +263,9 @@ def test_no_word_of_a_solver_and_json_of_the_same_value(tmp_path):
 
 
 def test_the_list_of_runs(tmp_path):
-    runs = [read_run(written(tmp_path, of)) for of in (plan(), no_plan(), plan(passed=False))]
+    wide = replace(plan(), gap=0.02)
+    runs = [read_run(written(tmp_path, of)) for of in (plan(), no_plan(), plan(passed=False), wide)]
     listed = rows(run_list(runs), "runs")
-    assert listed[0][1:] == ("best plan", "19,322 thousand RUB", "+1,890.6 thousand RUB")
+    assert listed.pop()[1] == "best within its gap"
+    assert listed[0][1:] == ("best plan", "19,322 thousand RUB", "+1,890.6 thousand RUB", "")
     assert [row[1] for row in listed[1:]] == ["no plan keeps the rules", "not certified"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 
@@ -14,9 +15,10 @@ from typer.testing import CliRunner
 from cpm_opt.cli import app
 from cpm_opt.pipeline import solve_problem
 from cpm_opt.report.monitoring_forecasts import _power
-from cpm_opt.report.words import Units
+from cpm_opt.report.words import Units, amount
 from cpm_opt.runs import RunRecord, write_run
 from cpm_opt.study.base import run_facts_of
+from cpm_opt.study.monitor.exposure import ResourceNow
 from cpm_opt.study.monitor.forecast import LEFT, MOVE, Forecast
 from cpm_opt.study.monitor.plan import read_plan
 from tests.study.happened import as_planned, written
@@ -261,3 +263,27 @@ def test_calls_and_runs_that_cannot_be_monitored_are_faults(run, tmp_path):
     broken = problem(tmp_path / "small", balance=rule)
     record = write_run(tmp_path / "results", solve_problem(broken), run_facts_of(broken, broken.spec))
     assert "holds no plan" in monitored(record, actuals).stderr
+
+
+def test_customers_of_some_segments_are_held_against_the_plan_of_these_alone(run, tmp_path):
+    tables = as_planned(read_plan(run), 0)
+    gold = next(row for row in tables["actual_customers"] if row["segment"] == "gold")
+    planned = gold["end"]
+    folder = written(tmp_path / "a", {"actual_customers": [{**gold, "end": planned + 1.0}]})
+    done = monitored(run, folder)
+    assert done.exit_code == 0, done.output
+    text = " ".join(done.stdout.split())
+    counts = f"there were {amount(planned + 1.0)} customers; planned were {amount(planned)}."
+    assert f"In gold, 1 of 2 segments, {counts}" in text
+
+
+def test_what_rounding_leaves_of_a_resource_in_full_use_is_no_headroom(run, tmp_path):
+    tables = as_planned(read_plan(run), 0)
+    folder = written(tmp_path / "a", {"actual_customers": tables["actual_customers"]})
+    (hours,) = json.loads(monitored(run, folder, "--json").stdout)["resources"]
+    assert hours["limit"] - hours["expected"] == pytest.approx(0.0, abs=1e-6)
+    assert hours["headroom"] == 0.0
+    left = ResourceNow("hours", "hours", 90.0, 90.0 - 2e-9, None, 90.0, 90.0, 0.0)
+    assert left.headroom == 0.0
+    assert replace(left, expected=89.0).headroom == pytest.approx(1.0)
+    assert replace(left, expected=91.0).headroom == pytest.approx(-1.0)

@@ -8,6 +8,7 @@ import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 
@@ -22,8 +23,8 @@ from cpm_opt.report.page.figures import figures
 from cpm_opt.report.page.html import _script_json
 from cpm_opt.report.terminal import clean
 from cpm_opt.report.words import Units
-from cpm_opt.runs import RunRecord, read_run
-from tests.handmade import no_plan, plan, written
+from cpm_opt.runs import RunRecord, read_run, write_run
+from tests.handmade import FACTS, no_plan, plan, written
 from tests.report.hostile import NAMES, TAKEN, hostile_run
 from tests.report.risky import risky_run
 
@@ -207,6 +208,15 @@ def test_a_run_without_a_plan_says_so_and_why(tmp_path, status):
     assert ("capacity hours and keep gold" in seen.text) == (status == "infeasible")
     assert [tag for tag, _ in seen.elements if tag in ("script", "figure", "svg")] == []
     assert "none: there is no plan to check" in seen.text
+
+
+def test_source_and_licence_of_the_data_stand_at_the_foot(tmp_path):
+    facts = replace(FACTS, source="A & B (2008), https://doi.org/1", licence="CC BY 4.0")
+    seen = Text(page(write_run(tmp_path, plan(), facts)))
+    foot = seen.text[-300:]
+    assert "Source of the data: A & B (2008), https://doi.org/1" in foot
+    assert "Licence of the data: CC BY 4.0" in foot
+    assert "of the data" not in Text(page(write_run(tmp_path, plan(), FACTS))).text
 
 
 def test_a_plan_that_failed_its_check_is_not_shown(tmp_path):

@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import zipfile
 from contextlib import suppress
+from dataclasses import replace
 from typing import NamedTuple
 from xml.etree import ElementTree
 
@@ -19,10 +20,12 @@ from python_calamine import CalamineWorkbook
 from cpm_opt.faults import InputError
 from cpm_opt.report.explanation import Explanation, Section
 from cpm_opt.report.page import page
+from cpm_opt.report.page.figures import figures
 from cpm_opt.report.terminal import clean
+from cpm_opt.report.words import Units
 from cpm_opt.report.workbook import workbook
-from cpm_opt.runs import RunRecord, read_run
-from tests.handmade import no_plan, written
+from cpm_opt.runs import RunRecord, read_run, write_run
+from tests.handmade import FACTS, choiceless, no_plan, plan, portfolio, written
 from tests.report.hostile import NAMES, hostile_run
 from tests.report.risky import risky_run
 
@@ -90,13 +93,27 @@ def test_the_sheets_and_what_they_hold(run):
         "summary", "explanation", "plan", "options", "segments", "resources", "choices", "rules", "waterfall",
         "waterfall_parts", "origin",
     ]  # fmt: skip
-    assert sheet(data, "plan")[2] == ["segment", "month", "lever", "option", "customers", "share"]
-    assert ["silver", 1.0, "service", "better", 96.0, 0.24] in sheet(data, "plan")
+    assert sheet(data, "plan")[2] == [
+        "segment",
+        "month",
+        "lever",
+        "option",
+        "customers",
+        "share",
+        "anything to choose",
+    ]
+    assert ["silver", 1.0, "service", "better", 96.0, 0.24, "yes"] in sheet(data, "plan")
     assert sheet(data, "segments")[2][:6] == [
         "segment", "kind", "tier", "month", "customers", "margin, thousand RUB",
     ]  # fmt: skip
     assert row_of(data, "options", "service")[1:] == ["as now", 404.0, 388.0]
     assert any("thousand RUB" in str(row[0]) for row in sheet(data, "summary"))
+
+
+def test_source_and_licence_of_the_data_stand_on_the_first_sheet(tmp_path):
+    facts = replace(FACTS, source="A & B (2008)", licence="CC BY 4.0")
+    first = [str(row[0]) for row in sheet(workbook(write_run(tmp_path, plan(), facts)), "summary")]
+    assert {"Source of the data: A & B (2008)", "Licence of the data: CC BY 4.0"} < set(first)
 
 
 def test_the_totals_are_the_figures_of_the_run(run):
@@ -113,10 +130,46 @@ def test_the_totals_are_the_figures_of_the_run(run):
     assert objective[1:3] == pytest.approx([facts["today"]["objective"], facts["objective"]], abs=cent)
     live = {(each.sheet, each.place): each.text for each in formulas(data)}
     assert live["summary", "C6"] == "waterfall!$D$9"
+    assert live["summary", "B10"] == "1.0*(B6+B8+B9)+1.0*B7"
     assert live["summary", "C10"] == "1.0*(C6+C8+C9)+1.0*C7"
     months = [row for row in sheet(data, "summary") if row[0] in (1.0, 2.0)]
     assert [row[1] for row in months] == [500.0, 500.0]
     assert months[0][2] == pytest.approx(100 * 50 + 400 * 10 + 96 * 8 + 100 * 2)
+
+
+def test_the_columns_of_the_summary_are_wide_enough_for_figures_however_many_there_are(tmp_path):
+    p = portfolio()
+    flows = {**p.flows, **{f"measure {number:02d}": p.flows["margin"] for number in range(20)}}
+    data = workbook(read_run(written(tmp_path, plan(replace(p, flows=flows)))))
+    used = max(at for row in sheet(data, "summary") for at, cell in enumerate(row, start=1) if cell != "")
+    with zipfile.ZipFile(io.BytesIO(data)) as archive:
+        root = ElementTree.fromstring(archive.read("xl/worksheets/sheet1.xml"))
+    wide = [each for each in root.findall(".//x:cols/x:col", SPACE) if float(each.get("width", 0)) > 16]
+    assert used > 20
+    assert max(int(each.get("max", 0)) for each in wide) >= used
+    heads = next(at for at, row in enumerate(sheet(data, "summary"), start=1) if row[0] == "month")
+    high = {int(each.get("r", 0)): float(each.get("ht", 15)) for each in root.findall(".//x:row", SPACE)}
+    assert high[heads] >= 3 * 15  # `measure 00 of all segments`
+
+
+def test_customers_without_a_choice_are_not_counted_on_an_option(tmp_path):
+    run = read_run(written(tmp_path, plan(choiceless())))
+    data, tariff = workbook(run), ("tariff", "keep")
+    assert [row[2:] for row in sheet(data, "options") if tuple(row[:2]) == tariff] == [[400.0, 410.0]]
+    assert row_of(data, "options", "service")[1:] == ["as now", 304.0, 298.0]
+    assert ["gold", 1.0, "service", "as now", 100.0, 1.0, "no"] in sheet(data, "plan")
+    drawn = {figure.name: figure for figure in figures(run, Units(run.facts["instance"]))}
+    better = {each.name: each.values for each in drawn["options-service"].views[0].series}["better"]
+    assert better == pytest.approx((0.0, 96 / 400, 112 / 410))
+    assert "Not counted: gold, where all options do the same." in drawn["options-service"].summary
+
+
+def test_commands_stand_in_quotation_marks_and_on_the_page_as_code(run):
+    cells = [str(cell) for row in sheet(workbook(run), "explanation") for cell in row]
+    assert any(f"\u201ccpm explain {run.id} --deep\u201d" in cell for cell in cells)
+    assert f"<code>cpm explain {run.id} --deep</code>" in page(run)
+    assert not any("`" in cell for cell in cells)
+    assert "`cpm" not in page(run)
 
 
 def test_scenarios_are_weighed_by_their_probability(tmp_path):

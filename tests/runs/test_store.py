@@ -209,3 +209,12 @@ def test_prices_of_shares_hold_for_the_limit_that_a_reader_sees():
     price = {("gold share", "", 1): ShadowPrice(-2.0, -100.0, 216.0, 0.0)}
     found = reader_prices(replace(base, recount=recount, shadow_prices=price))
     assert found == {("gold share", "", 1): (-2.0, 4884.0, 5200.0)}
+
+
+def test_money_of_rules_is_in_the_unit_that_the_figures_have(tmp_path):
+    base = plan()
+    row = RuleRow("keep", "", 1, 5200.0, "min", 4984.0, "RUB")
+    path = written(tmp_path, replace(base, recount=replace(base.recount, rows=(*base.recount.rows, row))))
+    assert [(each["rule"], each["unit"]) for each in rows(path / "rules.csv")] == [("keep", "thousand RUB")]
+    facts = strict_json(path / "run.json")
+    assert facts["portfolio"]["measure_units"] == dict.fromkeys(("margin", "cash", "revenue"), "thousand RUB")

@@ -17,6 +17,7 @@ from cpm_opt.solve.plan import Plan
 from cpm_opt.solve.session import Session
 from cpm_opt.study.advice import Advice, Choice, advice
 from cpm_opt.study.flip import Curve, Point, flip, worth_of_knowing
+from tests.study import plans
 from tests.study.small_instance import FILES, SCENARIOS, problem
 
 EFFECTS = "segment,lever,option,margin,margin_se\ngold,service,plus,{},1.5\nsilver,service,plus,{},0.5\n"
@@ -144,6 +145,32 @@ def test_the_worth_of_knowing_is_what_quadrature_over_solves_finds(tmp_path: Pat
             assert plan.objective is not None
             assert mean - plan.objective == pytest.approx(choice.worth_knowing, rel=0.03)
             assert choice.worth_at_least <= choice.worth_knowing
+
+
+def test_errors_of_a_groups_segments_are_told_as_independent_and_as_large_as_they_can_be(
+    tmp_path: Path,
+) -> None:
+    levers = {
+        "levers": "lever,choice,scope\nfee,single,all",
+        "options": "lever,option,base\nfee,keep,true\nfee,up,false",
+    }
+
+    def told(name: str, segments: str, effects: str) -> Choice:
+        tables = {"segments": f"segment,customers,margin\n{segments}", **levers}
+        tables["effects"] = f"segment,lever,option,margin,margin_se\n{effects}"
+        asked = plans.problem(tmp_path / name, tables, "switching")
+        with Session(asked.spec) as session:
+            (choice,) = looked_into(asked, solved(session, asked)).choices
+        return choice
+
+    two = told("two", "a,100,5\nb,300,5", "a,fee,up,3,4\nb,fee,up,3,2")
+    assert two.error == pytest.approx(np.hypot(0.25 * 4.0, 0.75 * 2.0))
+    assert two.error_most == pytest.approx(0.25 * 4.0 + 0.75 * 2.0)
+    one = told("one", "a,400,5", "a,fee,up,3,2.5")
+    assert one.error == one.error_most == 2.5
+    assert two.worth_knowing_most == pytest.approx(one.worth_knowing, rel=1e-6)
+    assert (two.worth_knowing or 0.0) < 0.6 * (two.worth_knowing_most or 0.0)
+    assert told("none", "a,400,5", "a,fee,up,3,").error is None
 
 
 def test_under_scenarios_only_alternatives_are_told(tmp_path: Path) -> None:

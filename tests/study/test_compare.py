@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,9 +13,11 @@ from typer.testing import CliRunner
 from cpm_opt.cli import app
 from cpm_opt.faults import InputError
 from cpm_opt.pipeline import solve_problem
-from cpm_opt.runs import RunRecord, write_run
+from cpm_opt.report.comparison import comparison
+from cpm_opt.runs import RunRecord, read_run, write_run
 from cpm_opt.study.base import run_facts_of
 from cpm_opt.study.compare import compare
+from tests.handmade import plan, portfolio, written
 from tests.study.small_instance import FILES, problem
 
 
@@ -88,6 +91,32 @@ def test_a_run_without_a_plan_is_compared_by_what_it_has(tmp_path):
     figures = {each.place[0]: each.values for each in found.figures}
     assert figures["status"] == ("optimal", "infeasible")
     assert figures["objective"][1] is None
+
+
+def test_money_of_two_currencies_is_not_subtracted_and_of_two_units_is_converted(tmp_path):
+    def one(place: str, currency: str, money_unit: float) -> RunRecord:
+        of = plan(replace(portfolio(money_unit=money_unit), currency=currency))
+        return read_run(written(tmp_path / place, of))
+
+    thousands, roubles, dollars = one("a", "RUB", 1000.0), one("b", "RUB", 1.0), one("c", "USD", 1000.0)
+    profit = thousands.facts["profit"]
+    figures = {each.place[0]: each.values for each in compare([thousands, roubles]).figures}
+    assert figures["profit"] == pytest.approx((profit, profit / 1000.0))
+    words = ["compare", str(thousands.path), str(roubles.path)]
+    told = " ".join(CliRunner().invoke(app, words).stdout.split())
+    assert "Money is in thousand RUB." in told
+    assert "difference" in told
+    told = CliRunner().invoke(app, ["compare", str(thousands.path), str(dollars.path)]).stdout
+    assert "(run 1 in thousand RUB and run 2 in thousand USD)" in " ".join(told.split())
+    apart = compare([roubles, one("d", "USD", 1000.0)])
+    assert {each.place[0]: each.values for each in apart.input}["currency"] == ("RUB", "USD")
+    uneven = plan(replace(portfolio(money_unit=1.0), currency="USD"))
+    uneven = replace(uneven, objective=uneven.objective + 10.0)
+    found = compare([thousands, read_run(written(tmp_path / "e", uneven))])
+    assert found.figures
+    tables = [table for part in comparison(found).sections for table in part.tables]
+    money = [[column.key for column in table.columns] for table in tables if table.name == "figures"]
+    assert money == [["figure", "1", "2"]]
 
 
 def test_damaged_runs_and_single_ones_are_faults(tmp_path):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from pathlib import Path
@@ -13,6 +14,8 @@ from typer.testing import CliRunner
 from cpm_opt.cli import app
 from cpm_opt.pipeline import Problem, solve_problem
 from cpm_opt.portfolio.portfolio import BalanceRule
+from cpm_opt.report import explain, text_of
+from cpm_opt.report.frontier import frontier_report
 from cpm_opt.runs import read_run
 from cpm_opt.solve.solve import solve
 from cpm_opt.study.frontier import Call, Frontier, Point, frontier, undominated
@@ -79,6 +82,10 @@ def test_every_point_is_a_certified_run_and_the_table_holds_them(tmp_path):
     assert result.exit_code == 0, result.stderr
     answer = json.loads(result.stdout)
     assert [point["point"] for point in answer["points"]] == [1, 2, 3, 4]
+    assert (answer["currency"], answer["money_unit"]) == ("EUR", 1.0)
+    deep = explain(read_run(tmp_path / "results" / answer["points"][1]["run"]))
+    flips = next(part for part in deep.sections if part.name == "flips")
+    assert "under which nothing is solved again" in flips.sentences[0]
     for point in answer["points"]:
         record = read_run(tmp_path / "results" / point["run"])
         assert record.shown
@@ -89,7 +96,9 @@ def test_every_point_is_a_certified_run_and_the_table_holds_them(tmp_path):
         )
         assert ends == pytest.approx(point["measure"], rel=1e-7)
     assert len(Path(answer["table"]).read_text().splitlines()) == 5
-    assert Path(answer["chart"]).read_text().startswith("<svg")
+    chart = Path(answer["chart"]).read_text()
+    assert chart.startswith("<svg")
+    assert "Frontier: customers at the end" in chart
     told = CliRunner().invoke(app, [*call, "--results", str(tmp_path / "results")])
     assert "The most that any plan reaches is" in told.stdout
 
@@ -144,6 +153,13 @@ def test_no_plan_and_faults_of_the_call(tmp_path):
     none = CliRunner().invoke(app, [*call, "--versus", "customers"])
     assert none.exit_code == 3
     assert none.stdout.startswith("No frontier: no plan keeps all the rules")
+    facts = {"currency": "EUR", "money_unit": 1.0, "period": "quarter", "periods": 2}
+    message = "the time limit was reached before any plan; allow more time"
+    late = Frontier("A", "customers", "all", "customers", True, (), "no_solution", message, facts)
+    told = text_of(frontier_report(late), io.StringIO())
+    assert told.split("\n", 1)[0] == "No frontier: the time limit was reached before any plan"
+    assert told.count("time limit was reached") == 1
+    assert "Allow more with --time-limit." in told
     wrong = ["--versus", "custmers", "--points", "1", "--sense", "up", "--members", "tier=tpo"]
     faults = CliRunner().invoke(app, [*call, *wrong])
     assert faults.exit_code == 2

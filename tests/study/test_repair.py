@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import itertools
 import json
 from collections.abc import Iterable
@@ -15,9 +16,10 @@ from typer.testing import CliRunner
 
 from cpm_opt.cli import app
 from cpm_opt.pipeline import Problem, read_problem
+from cpm_opt.report import text_of
 from cpm_opt.report.repairs import repair_report
 from cpm_opt.solve.session import Session
-from cpm_opt.study.repair import Repair, changed, repair
+from cpm_opt.study.repair import BEYOND, Repair, changed, repair
 from tests.reference.formulation import build
 from tests.reference.generate import ALONE, MONEY, PRESETS, random_instance
 from tests.reference.read import read_case
@@ -255,6 +257,14 @@ def test_the_reference_finds_a_plan_where_it_found_none(tmp_path: Path, preset: 
             table.loc[mine, change.number.column] = repr(change.to)
             table.to_csv(path, index=False)
         assert build(read_case(folder, of)).solve().status == "optimal", seed
+
+
+def test_beyond_repair_the_key_that_eases_a_rule_is_named(tmp_path: Path) -> None:
+    plain = {"segments": "segment,customers,margin\nfirm,100,10"}
+    found = repair(problem(tmp_path, plain, "[components.cash]\nopening = -9000\n"))
+    assert (found.status, found.conflict) == (BEYOND, ("cash credit",))
+    told = " ".join(text_of(repair_report(found), io.StringIO()).split())
+    assert told.endswith("To ease cash credit, change components.cash.credit_limit or opening.")
 
 
 def test_the_command(tmp_path: Path) -> None:

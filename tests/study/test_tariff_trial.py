@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from pathlib import Path
 
@@ -12,9 +13,12 @@ from typer.testing import CliRunner
 from cpm_opt.cli import app
 from cpm_opt.faults import InputError
 from cpm_opt.formulation.audit import facts_of
-from cpm_opt.pipeline import Problem
+from cpm_opt.pipeline import Problem, read_problem
+from cpm_opt.report import text_of
+from cpm_opt.report.trial_charts import trial_charts
+from cpm_opt.report.trials import trial_facts, trial_report
 from cpm_opt.study.tariff_trial import Outcome, Trial, try_tariff
-from tests.study.plans import instance, model, problem
+from tests.study.plans import INFO, instance, model, problem
 
 TABLES = {
     "segments": "segment,customers,margin,kind,tier,end_value\ngold,100,50,active,top,200\n"
@@ -128,6 +132,50 @@ def test_a_what_if_by_hand(tmp_path: Path) -> None:
     assert (found.chance_of_loss, found.chance_of_less_profit) == (pytest.approx(1.0), pytest.approx(0.3))
     worse = {each.name: each.profit for each in found.scenarios}
     assert worse == {"as planned": pytest.approx(1980), "worse": pytest.approx(1650)}
+
+
+MEASURED = {
+    "segments": "segment,customers,margin,sales\na,100,10,2\nb,300,10,1",
+    "levers": "lever,choice,scope\ntariff,single,all",
+    "options": "lever,option,base,price_change\ntariff,keep,true,\ntariff,up,false,0.1",
+    "effects": "segment,lever,option,margin,margin_se,sales\na,tariff,up,1,0.5,-0.5\nb,tariff,up,1,0.25,0",
+    "balance": "rule,measure,members,sense,value,basis\nfew,sales,a,max,0.45,share",
+}
+SALES = '[measures]\nsales = { title = "Goods sold", unit = "items per customer" }\n'
+
+
+def test_measures_shares_and_errors_of_an_instance_in_which_nobody_moves(tmp_path: Path) -> None:
+    folder = instance(tmp_path, MEASURED, INFO + SALES)
+    fix = ("tariff=up",)
+    asked = read_problem(folder, model(tmp_path, "balance switching"), fix=fix)
+    found = try_tariff(asked, fix, (), True)
+    facts = trial_facts(found)
+    # 200 + 300 goods as things are, 150 + 300 with the tariff, and so 40 % and a third of them a's.
+    sold = next(row for row in facts["figures"] if row["figure"] == "sales")
+    assert (sold["today"], sold["tariff"], sold["unit"]) == (500.0, 450.0, "items")
+    (rule,) = facts["rules"]
+    assert (rule["today"], rule["tariff"], rule["limit"], rule["unit"]) == (
+        0.4,
+        pytest.approx(1 / 3),
+        0.45,
+        "share",
+    )
+    # Two quarters: 200 customers of a and 600 of b bring 1 more, with errors of 200 x 0.5 and 600 x 0.25.
+    assert facts["gain_error"] == {
+        "independent": pytest.approx(np.hypot(100, 150)),
+        "most": pytest.approx(250),
+    }
+    assert facts["break_even_margin"] == pytest.approx(-1.0)
+    told = " ".join(text_of(trial_report(found), io.StringIO()).split())
+    assert "the difference is 446.7 to 1,153.3 EUR in 95 of 100 cases if their errors are independent" in told
+    assert "at most 310 to 1,290 EUR whatever they have in common" in told
+    assert "brings 1 EUR a quarter less than estimated" in told
+    assert "few 1 40% 40% 33.3%" in told
+    assert "at most 45% share" in told
+    assert "who leave" not in told
+    titles = [chart.title for chart in trial_charts(found)]
+    assert "Goods sold, mean of a quarter" in titles
+    assert "Customers who leave" not in titles
 
 
 def test_break_even_is_where_the_gain_changes_its_sign(tmp_path: Path) -> None:

@@ -6,7 +6,7 @@ In: raw table acquisitions, `[estimates.acquisition]`. Out: `NewCustomers`, chec
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -74,9 +74,12 @@ def new_customers(
     told = (
         f"new customers: {rules.customers:g} a period, who they are by {fit.model.n} rows of {ACQUISITIONS}"
     )
+    doubts = _outside(fit, x, levers, frames[ACQUISITIONS])
     if rules.prospects is None:
-        return _arrivals(tables, fit, rules, mix, told)
-    return _out_of_prospects(tables, frames, fit, rules, levers, (x, mix, error), told)
+        made = _arrivals(tables, fit, rules, mix, told)
+    else:
+        made = _out_of_prospects(tables, frames, fit, rules, levers, (x, mix, error), told)
+    return replace(made, faults=(*made.faults, *doubts))
 
 
 def mix_draws(
@@ -241,6 +244,30 @@ def _today(
     return x
 
 
+def _outside(
+    fit: Attraction, x: Numbers, levers: tuple[LeverRules, ...], acquisitions: pd.DataFrame
+) -> list[Fault]:
+    """What stands today, and options, beyond what new customers of the own firm met."""
+    own = acquisitions[acquisitions["firm"] == OWN]
+    told = []
+    for what, today in zip(fit.interventions, x.tolist(), strict=True):
+        low, high = float(own[what].min()), float(own[what].max())
+        planned = [(f"{what} of today", today)]
+        planned += [
+            (f"{lever.lever} {option}: {what}", float(value))
+            for lever in levers
+            if lever.term == what
+            for option, value in lever.options.items()
+            if float(value) != today
+        ]
+        for name, value in planned:
+            if not low - 1e-9 <= value <= high + 1e-9:
+                message = f"{name} {value:.4g} is outside what the data hold, {low:.4g} to {high:.4g}"
+                told.append(Fault(ACQUISITIONS, message, "take one in between, or gather data there", column=what,
+                                  code="outside-range", warning=True))  # fmt: skip
+    return told
+
+
 def _type_faults(fit: Attraction, segments: pd.DataFrame) -> list[Fault]:
     known = sorted(segments["segment"])
     return [
@@ -290,6 +317,7 @@ def _lever_faults(
                 for option in named
                 if not isinstance(lever.options.get(option), int | float)
             ]  # fmt: skip
+            faults += _two_todays(lever, frames, rules)
             faults += [
                 rule_fault(
                     f"{place}.options",
@@ -301,6 +329,20 @@ def _lever_faults(
                 if option not in named
             ]
     return faults
+
+
+def _two_todays(
+    lever: LeverRules, frames: Mapping[str, pd.DataFrame], rules: AcquisitionRules
+) -> list[Fault]:
+    """`at` and the base of a lever both say what stands today."""
+    own = frames["options"][frames["options"]["lever"] == lever.lever]
+    base = str(own.loc[own["base"], "option"].iloc[0])
+    term, stands = str(lever.term), lever.options.get(base)
+    if term not in rules.at or stands == rules.at[term]:
+        return []
+    message = f"says {term} = {rules.at[term]:g}, but {base}, the base of lever {lever.lever}, is {stands}"
+    remedy = f"leave {term} out of at, or correct one of the two"
+    return [rule_fault("acquisition.at", message, remedy, rules.at[term])]
 
 
 def _prospect_faults(segments: pd.DataFrame, rules: AcquisitionRules) -> list[Fault]:

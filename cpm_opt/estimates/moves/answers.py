@@ -5,7 +5,7 @@ In: a raw table and the rules of its levers. Out: `Answer`.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -27,7 +27,7 @@ from cpm_opt.estimates.response.choices import (
     share_elasticities,
     shrink_choices,
 )
-from cpm_opt.estimates.response.effort_effects import effort_fits
+from cpm_opt.estimates.response.effort_effects import effort_fits, planned_efforts
 from cpm_opt.estimates.response.fitted_curves import (
     FittedCurve,
     choice_curves,
@@ -39,6 +39,7 @@ from cpm_opt.estimates.response.independence import doubles
 from cpm_opt.estimates.response.lever_rows import rows_of_lever
 from cpm_opt.estimates.response.lever_rules import LeverRules
 from cpm_opt.estimates.response.offer_effects import usable_offers
+from cpm_opt.estimates.response.offer_faults import told_by
 from cpm_opt.estimates.response.offers import TAKE_UP, OfferFit, acceptance_line, fit_offers, shrink_slopes
 from cpm_opt.estimates.response.price_points import POINTS, DemandFit, fit_demand, shrink_demand
 from cpm_opt.estimates.settings import ResponseRules
@@ -98,17 +99,24 @@ def answer_offers(
         notes.append(f"offers above the standard price left out: {len(offers) - len(used)}")
     if fit.left_out:
         notes.append(f"offers in which a covariate is blank left out: {fit.left_out}")
-    brought = (
-        used["revenue"].to_numpy(dtype=np.float64)
-        - used["loss"].to_numpy(dtype=np.float64) * ("loss" in fit.outcomes)
-    ) * used["accepted"].to_numpy(dtype=np.float64)
+    redrawn = int((fit.accepted - fit.told).sum())
+    if redrawn and len(fit.outcomes) > 1:
+        notes.append(
+            "accepted offers left out of the curves of amount, revenue and loss, for their contract came to have "
+            f"another price: {redrawn} of {fit.accepted.sum():.0f}"
+        )
+    told = told_by(used)
+    brought = used["revenue"].to_numpy(dtype=np.float64) - used["loss"].to_numpy(dtype=np.float64) * (
+        "loss" in fit.outcomes
+    )
     seen = {}
     for name in fit.segments:
         own = (used["segment"] == name).to_numpy()
         rows = used[own]
         price, accepted = (rows[column].to_numpy(dtype=np.float64) for column in ("price", "accepted"))
-        seen[name] = (price, accepted, brought[own])
-    curves = offer_curves(shrunken if shrunken is not None and rules.shrink else fit, seen)
+        seen[name] = (price, accepted, told[own], brought[own])
+    planned = shrunken if shrunken is not None and rules.shrink else fit
+    curves = _marked(offer_curves(planned, seen), planned is shrunken)
     lint = (
         *lint_offer_rows(offers),
         *lint_offers(fit, planned_prices(planning, rules.lever, rules.base_price)),
@@ -140,7 +148,7 @@ def answer_price_points(
         if moved.shrunken is not None:
             models.append(_demand_slopes(moved, f"{DEMAND}_shrunken{called}"))
         lint += lint_demand(fit, planned_prices(planning, own.lever, own.base_price))
-        curves += demand_curves(moved, DEMAND + called)
+        curves += _marked(demand_curves(moved, DEMAND + called), moved.shrunken is not None)
     return Answer(tuple(models), tuple(lint), tuple(notes), tuple(curves))
 
 
@@ -171,7 +179,10 @@ def answer_choices(
                 lint=tuple(dict.fromkeys((*answer.lint, *doubts))),
                 curves=(
                     *answer.curves,
-                    *(curve for name in named for curve in choice_curves(moved, CHOICE + called, name)),
+                    *_marked(
+                        [curve for name in named for curve in choice_curves(moved, CHOICE + called, name)],
+                        moved.shrunken is not None,
+                    ),
                 ),
             )
         whole = Answer(
@@ -184,7 +195,9 @@ def answer_choices(
     return whole
 
 
-def answer_efforts(efforts: pd.DataFrame, rules: ResponseRules) -> Answer:
+def answer_efforts(
+    efforts: pd.DataFrame, rules: ResponseRules, planning: Mapping[str, pd.DataFrame]
+) -> Answer:
     """What effort brings for each lever of the table: a model `effort` (`effort LEVER` where there are several)."""
     models: list[ModelEstimate] = []
     lint: list[Lint] = []
@@ -208,10 +221,15 @@ def answer_efforts(efforts: pd.DataFrame, rules: ResponseRules) -> Answer:
             where = f" {segment}" if segment else ""
             notes.append(f"{called}{where}, {fit.form}: {fit.n} rows at efforts {fit.low:g} to {fit.high:g}, "
                          f"residual {fit.residual:.4g}")  # fmt: skip
-            planned = [float(amount) for amount in own.options.values() if not isinstance(amount, str)]
-            lint += lint_effort(fit, segment, planned)
-        models.append(ModelEstimate(called, values, errors, float("nan"), len(rows), True))
+            lint += lint_effort(fit, segment, planned_efforts(planning, own))
+        likelihood = sum(fit.log_likelihood for fit in fits.values())
+        models.append(ModelEstimate(called, values, errors, likelihood, len(rows), True))
     return Answer(tuple(models), tuple(lint), tuple(notes), tuple(curves))
+
+
+def _marked(curves: Iterable[FittedCurve], shrunken: bool) -> tuple[FittedCurve, ...]:
+    """The curves, which are those of the plan's effects, with the word whether their slopes were shrunk."""
+    return tuple(replace(curve, shrunken=shrunken) for curve in curves)
 
 
 def _levers(frame: pd.DataFrame, rules: ResponseRules, table: str) -> list[LeverRules]:
@@ -292,7 +310,7 @@ def _offer_model(fit: OfferFit, outcome: str) -> ModelEstimate:
         parameters=dict(zip(names, values.tolist(), strict=True)),
         standard_errors=dict(zip(names, errors.tolist(), strict=True)),
         log_likelihood=fit.log_likelihood if taken else float("nan"),  # the others are quasi-likelihoods
-        n=int(fit.offers.sum()) if taken else int(fit.accepted.sum()),
+        n=int(fit.offers.sum() if taken else fit.told.sum()),
         converged=True,
     )
 

@@ -6,12 +6,14 @@ In: tables migration and migration_effects, or `MoveEffects`. Out: `Fault`s that
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from cpm_opt.estimates.moves.move_effects import IN_FORCE, MoveEffects
-from cpm_opt.estimates.moves.moves import Moves
+from cpm_opt.estimates.moves.moves import Moves, count_moves, destinations
+from cpm_opt.estimates.response.lever_terms import CHANGE, PRICE, LeverTerms
 from cpm_opt.faults import Fault, shown
 
 if TYPE_CHECKING:
@@ -20,6 +22,8 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-9
 CERTAIN = 2.0  # standard errors
 UNLIKELY = 1e-3
+CUSTOMERS = 40  # with fewer, errors summed by customer say little
+LOYAL = 0.25  # so much larger errors are no chance with as many customers
 
 
 def impossible_combinations(migration: pd.DataFrame | None, effects: pd.DataFrame) -> list[Fault]:
@@ -76,6 +80,97 @@ def untold(effects: MoveEffects) -> list[Fault]:
             )
             told.append(Fault("migration_effects", message, "state it, or gather data", column="option",
                               code="thin-cell", warning=True))  # fmt: skip
+    return told
+
+
+def unseen(effects: MoveEffects, panel: pd.DataFrame) -> list[Fault]:
+    """Options that nobody of a segment met in the panel, where all segments share their terms: the effect there is what
+    other segments tell. A price that never varied in a segment is such an option too."""
+    told = []
+    for option, when in effects.entries:
+        setting = getattr(option, when)
+        none = [
+            name
+            for name, own in panel.groupby("segment", sort=True)
+            for column, value in setting.items()
+            if (own[column].nunique() <= 1 if column in (PRICE, CHANGE) else not (own[column] == value).any())
+        ]
+        if none:
+            names = ", ".join(dict.fromkeys(map(str, none)))
+            message = (
+                f"{option.lever} {option.option}, {when}: the panel has nobody like that in {names}, so its effect "
+                "there is taken from the other segments"
+            )
+            told.append(Fault("migration_effects", message, "state it, or gather data", column="option",
+                              code="thin-cell", warning=True))  # fmt: skip
+    return told
+
+
+def half_told(terms: LeverTerms, frames: Mapping[str, pd.DataFrame]) -> list[Fault]:
+    """Price levers of which the panel tells one half: the answer to a price, or that to its change."""
+    told = []
+    single = set(frames["levers"].loc[frames["levers"]["choice"] == "single", "lever"])
+    for lever in terms.levers:
+        own = [option for option in terms.options if option.lever == lever]
+        columns = {name for option in own for name in (*option.in_force, *option.on_change)}
+        for name, other, lacks in (
+            (CHANGE, PRICE, "no effect in the period in which a price comes"),
+            (PRICE, CHANGE, "no lasting effect of a price"),
+        ):
+            if other in columns and name not in columns and (name == PRICE or lever in single):
+                message = f"column {name} of table panel never varies, so lever {lever} has {lacks}"
+                told.append(Fault("panel", message, "gather data in which it does, or state the effects", column=name,
+                                  code="never-varies", warning=True))  # fmt: skip
+    return told
+
+
+def repeated_doubts(panel: pd.DataFrame) -> list[Fault]:
+    """Segments whose counted moves have larger errors once rows are summed by customer, because some customers are more
+    loyal than others: the errors of counts take what one customer did in several periods for what several did."""
+    found, counted = destinations(panel), count_moves(panel)
+    names, customer = np.unique(found.rows["customer"].to_numpy().astype(str), return_inverse=True)
+    told = []
+    for s, segment in enumerate(counted.segments):
+        mine, out = found.here == s, len(counted.segments)
+        target = found.target[mine]
+        followed = (target >= 0) & (target != out)
+        if not followed.any():
+            continue
+        leave, to = counted.rates[s, -1], counted.counts[s, :-1] / followed.sum()
+        # What each row adds to the rates: that of leaving of all rows, those of destinations of the followed ones.
+        off = ((target == out) - leave)[:, None] / len(target)
+        where = (target[:, None] == np.arange(out)) - to
+        influence = np.hstack([where * followed[:, None] * (1.0 - leave) / followed.sum() - to * off, off])
+        whole = np.zeros((len(names), out + 1))
+        np.add.at(whole, customer[mine], influence)
+        alone, summed = float((influence**2).sum()), float((whole**2).sum())
+        if len(np.unique(customer[mine])) >= CUSTOMERS and summed > (1.0 + LOYAL) ** 2 * alone:
+            message = (
+                f"errors of moves from segment {shown(segment)} are {np.sqrt(summed / alone):.1f} times as large once "
+                "rows are summed by customer: customers of the segment differ in where they go"
+            )
+            remedy = 'write migration = "logit", whose errors are those, or finer segments'
+            told.append(Fault("panel", message, remedy, column="customer", value=segment,
+                              code="repeated-customers", warning=True))  # fmt: skip
+    return told
+
+
+def smoothing_doubts(moves: Moves) -> list[Fault]:
+    """Segments of which no stayer was followed: smoothing sends them where all followed stayers go."""
+    told = []
+    for name in moves.by_smoothing:
+        s = moves.segments.index(name)
+        to = moves.rates[s, :-1] / moves.rates[s, :-1].sum()
+        where = ", ".join(
+            f"{share:.0%} to {shown(k)}" for k, share in zip(moves.segments, to, strict=True) if share > 0
+        )
+        message = (
+            f"nobody who stayed in segment {shown(name)} has a row in the next period, so they go where stayers of all "
+            f"segments together go, {where}: smoothing alone says so"
+        )
+        remedy = "add their next rows, or state table migration"
+        told.append(Fault("panel", message, remedy, column="segment", value=name, code="thin-cell",
+                          warning=True))  # fmt: skip
     return told
 
 

@@ -33,10 +33,22 @@ class Moves:
 
     @property
     def untold(self) -> tuple[str, ...]:
-        """Segments in which customers stayed, but nobody was followed, so that where they go is not known."""
+        """Segments in which customers stayed, but nobody was followed, so that where they go is not known: not even by
+        smoothing, where no move of anybody leads to the segment itself and all would be sent away."""
+        return self._names(self._unfollowed & ((self.weight == 0) | (self.counts[:, :-1].sum(axis=0) == 0)))
+
+    @property
+    def by_smoothing(self) -> tuple[str, ...]:
+        """Segments of which no stayer was followed, so that smoothing alone says where they go."""
+        return tuple(name for name in self._names(self._unfollowed) if name not in self.untold)
+
+    @property
+    def _unfollowed(self) -> NDArray[np.bool_]:
         stayed = self.at_risk - self.counts[:, -1]
-        none = (stayed > 0) & (self.counts[:, :-1].sum(axis=1) == 0) & (self.weight == 0)
-        return tuple(name for name, wrong in zip(self.segments, none, strict=True) if wrong)
+        return np.asarray((stayed > 0) & (self.counts[:, :-1].sum(axis=1) == 0))
+
+    def _names(self, which: NDArray[np.bool_]) -> tuple[str, ...]:
+        return tuple(name for name, here in zip(self.segments, which, strict=True) if here)
 
     def frame(self) -> pd.DataFrame:
         """Table migration: from, to, rate, se; moves of rate 0 are left out, and who leaves is in no row."""
@@ -63,7 +75,9 @@ class Destinations:
     segments: tuple[str, ...]
 
 
-def count_moves(panel: pd.DataFrame, weight: float = 0.0, last_told: bool = True) -> Moves:
+def count_moves(
+    panel: pd.DataFrame, weight: float = 0.0, last_told: bool = True, only: NDArray[np.bool_] | None = None
+) -> Moves:
     """Counts who leaves, and where those go who stay, and smooths both with a Dirichlet prior.
 
         leave[s]   = (left[s] + weight q_out) / (at_risk[s] + weight)              all rows, for each states `left`
@@ -80,12 +94,12 @@ def count_moves(panel: pd.DataFrame, weight: float = 0.0, last_told: bool = True
     with x (1 - x) / (size + weight + 1) for the variance of each part (the posterior's; w for weight in `to`), or with
     weight 0 x (1 - x) / size and without the first term (the delta method). Where every stayer is followed all this is
     the Dirichlet posterior of the moves, or the binomial error, of one step. With `last_told` False it is not known who
-    left in the panel's last period, and its rows are not at risk. A segment without rows has rates 0 where nothing is
-    smoothed, one with `untold` stayers no rates among segments.
+    left in the panel's last period, and its rows are not at risk. `only[n]` of the rows are counted, if it is given. A
+    segment without rows has rates 0 where nothing is smoothed, one with `untold` stayers no rates among segments.
     """
     if weight < 0:
         raise ValueError("the weight of the prior may not be negative")
-    found = destinations(panel)
+    found = destinations(panel, only)
     here, target, segments = found.here, found.target, found.segments
     if not last_told:
         period = found.rows["period"].to_numpy()
@@ -116,15 +130,18 @@ def _smoothed(counts: Numbers, total: Numbers, prior: Numbers, weight: float) ->
     return shares, np.sqrt(variance)
 
 
-def destinations(panel: pd.DataFrame) -> Destinations:
-    """Where each row of a panel leads; see `Destinations`."""
+def destinations(panel: pd.DataFrame, only: NDArray[np.bool_] | None = None) -> Destinations:
+    """Where each row of a panel leads, or each of `only[n]` of them; see `Destinations`. A row that is not among these
+    still tells where the one before it led."""
     segments = tuple(sorted(str(name) for name in panel["segment"].unique()))
     place = {name: k for k, name in enumerate(segments)}
-    rows = panel.sort_values(["customer", "period"], kind="stable")
+    kept = np.ones(len(panel), dtype=np.bool_) if only is None else only
+    rows = panel.assign(kept=kept).sort_values(["customer", "period"], kind="stable")
     here: Indices = np.asarray(rows["segment"].map(place), dtype=np.int64)
     customer, period = rows["customer"].to_numpy(), rows["period"].to_numpy()
     follows = (customer[1:] == customer[:-1]) & (period[1:] == period[:-1] + 1)
     target = np.full(len(rows), -1, dtype=np.int64)
     target[:-1] = np.where(follows, here[1:], -1)
     target[rows["left"].to_numpy() == 1] = len(segments)
-    return Destinations(rows, here, target, segments)
+    kept = rows.pop("kept").to_numpy(dtype=np.bool_)
+    return Destinations(rows[kept], here[kept], target[kept], segments)

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from cpm_opt.estimates.moves.moves import count_moves, destinations
+from cpm_opt.estimates.moves.moves import destinations
 from cpm_opt.estimates.moves.panel_design import PanelDesign, design_of, usable
 from cpm_opt.estimates.value.model_estimate import Lint, ModelEstimate, no_estimate
 
@@ -31,15 +31,16 @@ RUNAWAY = 18.0  # log-odds beyond this (1 in 66 million) mean that the likelihoo
 
 @dataclass(frozen=True)
 class OriginLogit:
-    """The logit of one segment: alternative j is the destinations `groups[j]` together (position S is out), split by
-    `split[S + 1]`; alternative 0, against which the others are measured, holds the segment itself. `part` says where
-    its parameters stand in those of `Transitions`, alternative after alternative.
+    """The logit of one segment over D `places[D]`, positions of destinations of which S is out; the first is the one
+    against which the others are measured (the segment itself, where anybody stayed in it). `part` says where its
+    parameters stand in those of `Transitions`; `spread[(D - 1) P, own parameters]` of 0 and 1 makes of them the
+    coefficients of each place after the first: places with terms in common share them.
     """
 
     segment: str
     design: PanelDesign
-    groups: tuple[tuple[int, ...], ...]
-    split: Numbers
+    places: tuple[int, ...]
+    spread: Numbers
     part: slice
     model: ModelEstimate
     counts: Numbers
@@ -47,13 +48,11 @@ class OriginLogit:
     def rates(self, x: Numbers, weight: Numbers, values: Numbers) -> Numbers:
         """`[N, S + 1]`: mean probability of each destination over rows `x[n, P]` with `weight[n]`, for parameters
         `values[N, K]` of all segments."""
-        own = values[:, self.part].reshape(len(values), len(self.groups) - 1, x.shape[1])
+        own = (values[:, self.part] @ self.spread.T).reshape(len(values), len(self.places) - 1, x.shape[1])
         index = np.concatenate([np.zeros((len(values), 1, len(x))), own @ x.T], axis=1)
         pull = np.exp(index - index.max(axis=1, keepdims=True))
-        shares = (pull / pull.sum(axis=1, keepdims=True)) @ weight
-        found = np.zeros((len(values), len(self.split)))
-        for j, group in enumerate(self.groups):
-            found[:, list(group)] = shares[:, j : j + 1] * self.split[list(group)]
+        found = np.zeros((len(values), len(self.counts)))
+        found[:, list(self.places)] = (pull / pull.sum(axis=1, keepdims=True)) @ weight
         return found
 
 
@@ -86,12 +85,12 @@ def fit_transitions(panel: pd.DataFrame) -> Transitions:
 
     x: intercept, service, programme, price, price_change, complaints, tenure, satisfaction by level, whatever of it
     varies there. The covariance is the sandwich of the scores of all segments together, summed by customer, times
-    G / (G - 1). A destination with fewer than 10 moves has no terms of its own: it keeps its share of the moves that
-    it makes up with the most frequent one, taken as known (Lint thin-cell). Not fitted, and its model says why: a
-    segment with fewer moves than parameters (or than 10), or where a term tells a destination perfectly (separation).
+    G / (G - 1). A destination with fewer than 10 moves has an intercept of its own and its other terms in common with
+    the segment to which most go, so that its share of both moves does not depend on x (Lint thin-cell). Not fitted, and
+    its model says why: a segment of which no stayer was followed, with fewer moves than parameters (or than 10), or
+    where a term tells a destination perfectly (separation).
     """
-    used = panel[usable(panel)]
-    moves, shares = destinations(used), count_moves(used)
+    moves = destinations(panel, usable(panel))
     rows, here, target, segments = moves.rows, moves.here, moves.target, moves.segments
     origins: list[OriginLogit] = []
     values: list[Numbers] = []
@@ -102,9 +101,7 @@ def fit_transitions(panel: pd.DataFrame) -> Transitions:
     start = 0
     for s in range(len(segments)):
         mine = here == s
-        origin, fitted, influence, told = _origin(
-            segments, s, rows[mine], target[mine], shares.rates[s], start
-        )
+        origin, fitted, influence, told = _origin(segments, s, rows[mine], target[mine], start)
         # Summed by customer at once: whole rows of all parameters would fill the memory of a large panel.
         whole = np.zeros((customers, len(fitted)))
         np.add.at(whole, customer[mine], influence)
@@ -143,39 +140,42 @@ def _odd_prices(origins: list[OriginLogit]) -> list[Lint]:
 
 
 def _origin(
-    segments: tuple[str, ...], s: int, rows: pd.DataFrame, target: Indices, shares: Numbers, start: int
+    segments: tuple[str, ...], s: int, rows: pd.DataFrame, target: Indices, start: int
 ) -> tuple[OriginLogit, Numbers, Numbers, list[Lint]]:
-    """The logit of segment s, its parameters, their influence by row, and doubts; `shares[S + 1]` are counted."""
+    """The logit of segment s, its parameters, their influence by row, and doubts."""
     told = target >= 0
     counts = np.bincount(target[told], minlength=len(segments) + 1).astype(np.float64)
-    groups, split, lint = _groups(segments, s, counts, shares)
+    groups, lint = _groups(segments, s, counts, int((~told).sum()))
     design = design_of(rows[told], WORDS) if told.any() else PanelDesign((), (), ())
     to = [*segments, "out"]
-    labels = ["+".join(to[k] for k in group) for group in groups]
-    names = tuple(f"{term}[to {label}]" for label in labels[1:] for term in design.names)
+    labels = ["+".join(to[k] for k in sorted(group)) for group in groups]
+    places = tuple(k for group in groups for k in group)
+    names, spread = _parameters(design, groups, labels, to)
     part = slice(start, start + len(names))
 
     def made(model: ModelEstimate) -> OriginLogit:
-        return OriginLogit(segments[s], design, groups, split, part, model, counts)
+        return OriginLogit(segments[s], design, places, spread, part, model, counts)
 
     name = f"moves {segments[s]}"
     influence = np.zeros((len(rows), len(names)))
     alternative = np.full(len(to) + 1, -1)  # the last one is for a target of -1
-    for j, group in enumerate(groups):
-        alternative[list(group)] = j
+    alternative[list(places)] = np.arange(len(places))
     y = alternative[target]
     x = design.matrix(rows)
-    # Who stayed may have gone to any alternative but out. Where out stands with others, that says nothing.
-    out = next((j for j, group in enumerate(groups) if len(segments) in group), -1)
-    partly = ~told & design.holds(rows) & (out >= 0 and len(groups[out]) == 1)
+    # Who stayed may have gone to any place but out.
+    out = places.index(len(segments)) if len(segments) in places else -1
+    partly = ~told & design.holds(rows) & (out >= 0)
     n = int((told | partly).sum())
-    reason = _hopeless(design, labels, x[told], y[told], len(names), int(told.sum()))
+    of_group = np.repeat(np.arange(len(groups)), [len(group) for group in groups])
+    reason = _hopeless(design, labels, x[told], of_group[y[told]], len(names), int(told.sum()))
+    if not told.all() and counts[:-1].sum() == 0:
+        reason = "nobody who stayed has a row in the next period, so where they go is not known"
     if reason:
         return made(no_estimate(name, names, n, reason)), np.zeros(len(names)), influence, lint
     if not names:  # everybody goes one way: nothing to explain
         model = ModelEstimate(name, {}, {}, 0.0, n, True)
         return made(model), np.zeros(0), influence, lint
-    fitted = fit_partly_told(x[told | partly], y[told | partly], len(groups), out)
+    fitted = fit_partly_told(x[told | partly], y[told | partly], spread, of_group, out)
     if fitted is None:
         reason = "a parameter runs to infinity: some term tells a destination perfectly"
         return made(no_estimate(name, names, n, reason)), np.zeros(len(names)), influence, lint
@@ -186,26 +186,52 @@ def _origin(
 
 
 def _groups(
-    segments: tuple[str, ...], s: int, counts: Numbers, shares: Numbers
-) -> tuple[tuple[tuple[int, ...], ...], Numbers, list[Lint]]:
-    """The alternatives of segment s, that of the segment itself first; destinations with few moves stand with the most
-    frequent one."""
-    most = int(np.argmax(counts))
-    rare = [k for k in np.flatnonzero(counts > 0).tolist() if counts[k] < LEAST_MOVES and k != most]
-    often = [k for k in np.flatnonzero(counts > 0).tolist() if k not in rare]
-    together = tuple(sorted([most, *rare]))
-    groups = [together if k == most else (k,) for k in often]
-    groups.sort(key=lambda group: (s not in group, group))
-    split = np.zeros(len(counts))
-    for group in groups:
-        split[list(group)] = shares[list(group)] / shares[list(group)].sum()
+    segments: tuple[str, ...], s: int, counts: Numbers, stayers: int
+) -> tuple[tuple[tuple[int, ...], ...], list[Lint]]:
+    """Destinations of segment s by the terms that they have in common, those of the segment itself first and it the
+    first of them. Those with few moves stand with the segment to which most go: leaving is what plans hang on, and
+    stays by itself. `stayers` were not followed."""
+    there = np.flatnonzero(counts > 0).tolist()
+    most = int(np.argmax(counts[:-1])) if counts[:-1].any() else len(segments)
+    rare = [k for k in there if counts[k] < LEAST_MOVES and k != most]
+    if most < len(segments) and counts[[most, *rare]].sum() + stayers < LEAST_MOVES:
+        most = int(np.argmax(counts))  # hardly anybody stayed: all stand with out
+        rare = [k for k in there if counts[k] < LEAST_MOVES and k != most]
+    together = tuple(sorted([most, *rare], key=lambda k: (k != s, k)))
+    groups = [together, *((k,) for k in there if k not in together)]
+    groups.sort(key=lambda group: (s not in group, min(group)))
     to = [*segments, "out"]
     lint = [
         Lint("thin-cell", "panel", "segment", f"from {segments[s]} to {to[k]}: {counts[k]:.0f} moves are too few to "
              f"tell what moves them; their share of those to {to[most]} stays as it was")
         for k in rare
     ]  # fmt: skip
-    return tuple(groups), split, lint
+    return tuple(groups), lint
+
+
+def _parameters(
+    design: PanelDesign, groups: tuple[tuple[int, ...], ...], labels: list[str], to: list[str]
+) -> tuple[tuple[str, ...], Numbers]:
+    """Names of a logit's parameters, and its `spread`; see `OriginLogit`. Every place but the first has an intercept,
+    and every group but the first the other terms."""
+    width = len(design.names)
+    names: list[str] = []
+    rows: list[list[int]] = []  # of coefficients, for each parameter
+    place = -1  # the first one has no coefficients
+    for g, group in enumerate(groups):
+        first = place
+        for k in group:
+            if place >= 0:
+                names.append(f"intercept[to {to[k]}]")
+                rows.append([place * width])
+            place += 1
+        if g:
+            names += [f"{term}[to {labels[g]}]" for term in design.names[1:]]
+            rows += [[p * width + t for p in range(first, place)] for t in range(1, width)]
+    spread = np.zeros((max(place, 0) * width, len(names)))
+    for column, own in enumerate(rows):
+        spread[own, column] = 1.0
+    return tuple(names), spread
 
 
 def _hopeless(
@@ -229,61 +255,85 @@ def _hopeless(
     return ""
 
 
-def fit_partly_told(x: Numbers, y: Indices, size: int, out: int) -> tuple[Numbers, Numbers, float] | None:
-    """Parameters `[(J - 1) P]`, each row's influence on them, the log-likelihood; None where it does not settle.
+def fit_partly_told(
+    x: Numbers, y: Indices, spread: Numbers, of_group: Indices, out: int
+) -> tuple[Numbers, Numbers, float] | None:
+    """Parameters `[K]`, each row's influence on them, the log-likelihood; None where it does not settle.
 
-    `y[n]` is the alternative of each row, or -1: any of them but `out`. Statsmodels' MNLogit fits the rows whose
-    alternative is known; from there Newton's steps lead to the maximum over all rows,
+    `y[n]` is the place of each row (of D), or -1: any of them but `out`. `spread` makes the places' coefficients b of
+    the parameters, `of_group[D]` says which have terms in common; see `OriginLogit`. Statsmodels' MNLogit fits the
+    groups by the rows whose place is known, and shares of counts the places within a group; from there Newton's steps
+    lead to the maximum over all rows,
 
         sum over rows of  ln sum over j in A of exp(b_j x)  -  ln sum over all j of exp(b_j x)
 
-    with A the row's alternative, or all but `out`.
+    with A the row's place, or all but `out`.
     """
-    at, spread = x.mean(axis=0), x.std(axis=0)
-    at[0], spread[0] = 0.0, 1.0
-    spread[spread == 0.0] = 1.0
-    scaled = (x - at) / spread
-    params = _start(scaled[y >= 0], y[y >= 0])
-    if params is None:
+    size = len(of_group)
+    at, width = x.mean(axis=0), x.std(axis=0)
+    at[0], width[0] = 0.0, 1.0
+    width[width == 0.0] = 1.0
+    scaled = (x - at) / width
+    values = _start(scaled[y >= 0], y[y >= 0], spread, of_group)
+    if values is None:
         return None
     might = np.where(y[:, None] >= 0, np.arange(size) == y[:, None], np.arange(size) != out)
     whole = bool((y >= 0).all())
     for _ in range(0 if whole else MOST_STEPS):
-        scores, information, _ = _slopes(scaled, might, params)
+        scores, information, _ = _slopes(scaled, might, _by_place(values, spread, size))
         try:
-            step = np.linalg.solve(information, scores.sum(axis=0)).reshape(size - 1, -1).T
+            step = np.linalg.solve(spread.T @ information @ spread, spread.T @ scores.sum(axis=0))
         except np.linalg.LinAlgError:
             return None
-        params = params + step
+        values = values + step
         whole = bool(np.abs(step).max() < SETTLED)
-        if whole or not np.isfinite(params).all() or np.abs(scaled @ params).max() > RUNAWAY:
+        if whole or not np.isfinite(values).all() or _runs_away(scaled, values, spread, size):
             break
-    if not whole or np.abs(scaled @ params).max() > RUNAWAY:
+    if not whole or _runs_away(scaled, values, spread, size):
         return None
-    scores, information, log_likelihood = _slopes(scaled, might, params)
-    back = np.diag(1.0 / spread)
-    back[0] -= at / spread
-    every = np.kron(np.eye(size - 1), back)
-    influence = np.linalg.solve(information, scores.T).T @ every.T
-    return np.asarray((back @ params).T.ravel()), np.asarray(influence), log_likelihood
+    scores, information, log_likelihood = _slopes(scaled, might, _by_place(values, spread, size))
+    back = np.diag(1.0 / width)
+    back[0] -= at / width
+    # Coefficients that are shared are so in either unit, so that any of their places gives them back.
+    every = (spread / spread.sum(axis=0)).T @ np.kron(np.eye(size - 1), back) @ spread
+    influence = np.linalg.solve(spread.T @ information @ spread, (scores @ spread).T).T @ every.T
+    return np.asarray(every @ values), np.asarray(influence), log_likelihood
 
 
-def _start(scaled: Numbers, y: Indices) -> Numbers | None:
-    """`[P, J - 1]` by statsmodels, from the rows whose alternative is known."""
+def _by_place(values: Numbers, spread: Numbers, size: int) -> Numbers:
+    """`[P, D - 1]`: the coefficients of each place after the first."""
+    return np.asarray((spread @ values).reshape(size - 1, -1).T)
+
+
+def _runs_away(scaled: Numbers, values: Numbers, spread: Numbers, size: int) -> bool:
+    return bool(np.abs(scaled @ _by_place(values, spread, size)).max() > RUNAWAY)
+
+
+def _start(scaled: Numbers, y: Indices, spread: Numbers, of_group: Indices) -> Numbers | None:
+    """`[K]` from the rows whose place is known: of groups by statsmodels, of places within them by counts."""
     import statsmodels.api as sm  # type: ignore[import-untyped]
 
-    try:
-        with (
-            warnings.catch_warnings()
-        ):  # what statsmodels would say of it is looked at below, and told by the model
-            warnings.simplefilter("ignore")
-            fit = sm.MNLogit(y, scaled).fit(disp=0, maxiter=100, method="newton", warn_convergence=False)
-    except np.linalg.LinAlgError:
-        return None
-    params = np.asarray(fit.params, dtype=np.float64)
-    if not fit.mle_retvals["converged"] or not np.isfinite(params).all():
-        return None
-    return None if np.abs(scaled @ params).max() > RUNAWAY else params
+    groups, size = int(of_group.max()) + 1, len(of_group)
+    by_group = np.zeros((scaled.shape[1], groups))
+    if groups > 1:
+        try:
+            with (
+                warnings.catch_warnings()
+            ):  # what statsmodels would say of it is looked at below, and told by the model
+                warnings.simplefilter("ignore")
+                model = sm.MNLogit(of_group[y], scaled)
+                fit = model.fit(disp=0, maxiter=100, method="newton", warn_convergence=False)
+        except np.linalg.LinAlgError:
+            return None
+        by_group[:, 1:] = np.asarray(fit.params, dtype=np.float64)
+        if not fit.mle_retvals["converged"] or not np.isfinite(by_group).all():
+            return None
+    coefficients = by_group[:, of_group]
+    counts = np.bincount(y, minlength=size)
+    share = np.log(counts / np.bincount(of_group, weights=counts)[of_group])
+    coefficients[0] += share - share[0]
+    values = (spread / spread.sum(axis=0)).T @ coefficients[:, 1:].T.ravel()
+    return None if _runs_away(scaled, values, spread, size) else values
 
 
 def _slopes(x: Numbers, might: NDArray[np.bool_], params: Numbers) -> tuple[Numbers, Numbers, float]:

@@ -190,7 +190,7 @@ def _clusters(
 
 
 def _refuse_rules(rules: LeverRules, alternatives: tuple[str, ...]) -> None:
-    """Names in the rules that are no alternatives, and covariates that would move with the price unseen."""
+    """Names in the rules that are no alternatives."""
     wrong: Faults = []
     for key, name in (
         ("alternative", rules.alternative),
@@ -200,10 +200,6 @@ def _refuse_rules(rules: LeverRules, alternatives: tuple[str, ...]) -> None:
         if name is not None and name not in alternatives:
             text = f"key {key} of lever {rules.lever} names '{name}', which is no alternative of it"
             wrong.append((text, did_you_mean(name, alternatives), "alternative", "unknown_alternative"))
-    if any(covariate.replace("log(", "").replace("C(", "").split(")")[0].split(":")[0] == PRICE
-           for covariate in rules.covariates):  # fmt: skip
-        text = "the covariate is the price itself, which is a term already"
-        wrong.append((text, "leave it out of covariates", PRICE, "price_twice"))
     _raise(wrong)
 
 

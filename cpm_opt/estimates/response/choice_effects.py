@@ -11,9 +11,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cpm_opt.estimates.estimate_lint import lint_choices
 from cpm_opt.estimates.response.choice_design import TABLE
 from cpm_opt.estimates.response.choices import ChoiceFit, fit_choices, shrink_choices, slopes_of, spread_of
-from cpm_opt.estimates.response.lever_rows import LeverRows, options_of, plan_segments, refused, without_data
+from cpm_opt.estimates.response.lever_rows import (
+    LeverRows,
+    options_of,
+    plan_segments,
+    price_steps_of,
+    refused,
+    without_data,
+)
 from cpm_opt.estimates.response.lever_rules import LeverRules
 from cpm_opt.estimates.response.price_effects import VOLUME
 from cpm_opt.faults import Fault, InputError
@@ -29,17 +37,18 @@ Figures = dict[tuple[str, str], dict[str, Numbers]]
 def choice_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> LeverRows:
     """Effects of each option of the lever on each segment with revenue, by the (shrunken) conditional logit.
 
-        v_a     = share_a(price) / share_a(base_price)            price = base_price (1 + price_change) of the own
-        revenue = R ((1 + p) v - 1) + sum_a R_a (v_a - 1)         p = price_change, R revenue_share x revenue
+        v_a     = share_a(price) / share_a(base_price)            price = base_price (1 + p) of the own
+        revenue = R ((1 + p) v - 1) + sum_a R_a (v_a - 1)         p the step of the price, R revenue_share x revenue
         margin  = R ((g + p) v - g) + g sum_a R_a (v_a - 1)       a the firm's other alternatives, R_a their revenue
         volume  = V (v - 1)                                       where `volume` is a measure, V its level
 
-    Without base_price each price that was observed is moved by price_change. Standard errors by the delta method.
+    Without base_price each price that was observed is moved by the step. Standard errors by the delta method.
     Raises InputError where shares or options cannot be had.
     """
     own = options_of(frames, rules, TABLE)
     segments = plan_segments(frames, rules, TABLE)
-    fit = choice_fit(frames, rules)
+    whole = fit_choices(frames[TABLE], rules)
+    fit = shrink_choices(whole) if rules.shrink else whole
     _refuse(rules, own)
     measured = VOLUME in tables.info.measures
     now = choice_figures(fit, segments, own, rules, measured, fit.values[None])
@@ -69,7 +78,8 @@ def choice_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: Lever
         message = f"says how lever {rules.lever} moves shares, but no segment of the plan has revenue and rows there"
         remedy = "fill in column revenue of table segments, and name segments alike"
         raise InputError([Fault(TABLE, message, remedy, code="no_effects")])
-    return LeverRows(effects=tuple(rows), notes=tuple(notes))
+    doubts = lint_choices(whole, rules.alternative)
+    return LeverRows(effects=tuple(rows), notes=tuple(notes), doubts=doubts)
 
 
 def choice_fit(frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> ChoiceFit:
@@ -90,7 +100,7 @@ def choice_figures(
     see `choice_rows`. Options at the base price, and segments of which nothing is known, are left out."""
     own, relative = str(rules.alternative), rules.base_price is None
     base = 1.0 if rules.base_price is None else rules.base_price
-    steps = options["price_change"].to_numpy(dtype=np.float64)
+    steps = price_steps_of(options, rules, free=True)
     ratio = fit.ratio(own, base * (1.0 + steps), base, (own, *rules.own_alternatives), values, relative)
     place = {name: s for s, name in enumerate(fit.design.segments)}
     found: Figures = {}

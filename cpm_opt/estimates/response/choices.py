@@ -14,13 +14,14 @@ from numpy.typing import NDArray
 from cpm_opt.estimates.response.choice_design import TABLE, ChoiceDesign, choice_design
 from cpm_opt.estimates.response.explanatory import refuse_collinear
 from cpm_opt.estimates.response.lever_rules import LeverRules
-from cpm_opt.estimates.response.shrinkage import Shrunken, shrink_slopes_of
+from cpm_opt.estimates.response.shrinkage import Shrunken, following, shrink_slopes_of
 from cpm_opt.faults import Fault, InputError
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Numbers = NDArray[np.float64]
+Indices = NDArray[np.int64]
 
 STEP = 1e-5  # of a standard error, for slopes of the shares by the parameters
 MOST_STEPS = 100
@@ -229,7 +230,7 @@ def fit_choices(choices: pd.DataFrame, rules: LeverRules) -> ChoiceFit:
     """
     design = choice_design(choices, rules)
     scale = np.sqrt(np.mean(_centred(design, design.x) ** 2, axis=0))
-    refuse_collinear(_centred(design, design.x), TABLE)
+    refuse_collinear(_centred(design, design.x), TABLE, design.names)
     scaled = replace(design, x=design.x / scale)
     values, inverse = _search(scaled)
     scores = _derivatives(scaled, values)[0]
@@ -258,23 +259,11 @@ def _search(design: ChoiceDesign) -> tuple[Numbers, Numbers]:
 
     Raises InputError where a term tells perfectly what is chosen: its parameter would grow for ever.
     """
-    values = np.zeros(design.x.shape[1])
-    likelihood = _likelihood(design, values)
-    for _ in range(MOST_STEPS):
-        scores, hessian = _derivatives(design, values)
-        gradient = scores.sum(axis=0)
-        step = np.linalg.lstsq(hessian, gradient, rcond=None)[0]
-        gain = float(gradient @ step)
-        size = 1.0
-        while size > LEAST_STEP and _likelihood(design, values + size * step) < likelihood:
-            size /= 2.0
-        values = values + (size * step if size > LEAST_STEP else 0.0)
-        likelihood = _likelihood(design, values)
-        if gain <= SETTLED * max(1.0, abs(likelihood)):
-            break
+    every = np.arange(design.x.shape[1])
+    values, settled = _climbed(design, np.zeros(len(every)), every)
     inverse = np.linalg.pinv(_derivatives(design, values)[1])
     error = np.sqrt(np.maximum(np.diag(inverse), 0.0))
-    far = (error > LOOSE) | (error == 0.0) | (gain > SETTLED * max(1.0, abs(likelihood)))
+    far = (error > LOOSE) | (error == 0.0) | (not settled)
     if far.any():
         names = [name for name, is_far in zip(design.names, far, strict=True) if is_far]
         message = f"the search did not settle: what is chosen hardly bounds {', '.join(names[:5])}"
@@ -283,14 +272,36 @@ def _search(design: ChoiceDesign) -> tuple[Numbers, Numbers]:
     return values, np.asarray(inverse, dtype=np.float64)
 
 
+def _climbed(design: ChoiceDesign, values: Numbers, free: Indices) -> tuple[Numbers, bool]:
+    """`values[K]` with those at `free` where the likelihood is largest, and whether the search came to rest."""
+    likelihood = _likelihood(design, values)
+    for _ in range(MOST_STEPS):
+        scores, hessian = _derivatives(design, values)
+        gradient = scores.sum(axis=0)[free]
+        step = np.zeros(len(values))
+        step[free] = np.linalg.lstsq(hessian[np.ix_(free, free)], gradient, rcond=None)[0]
+        size = 1.0
+        while size > LEAST_STEP and _likelihood(design, values + size * step) < likelihood:
+            size /= 2.0
+        values = values + (size * step if size > LEAST_STEP else 0.0)
+        likelihood = _likelihood(design, values)
+        if float(gradient @ step[free]) <= SETTLED * max(1.0, abs(likelihood)):
+            return values, True
+    return values, False
+
+
 def shrink_choices(fit: ChoiceFit) -> ChoiceFit:
-    """The fit with segments' slopes of the price shrunk to their mean, and all other parameters following them as their
-    covariance says. A single segment, and a shared slope, stay as they are."""
+    """The fit with segments' slopes of the price shrunk to their mean, and all other parameters fitted again with
+    these held. A single segment, and a shared slope, stay as they are."""
     slopes = np.arange(len(fit.values))[fit.slopes]
     if len(slopes) < 2:
         return fit
-    found, joint, told = shrink_slopes_of(fit.values, fit.covariance, slopes)
-    return replace(fit, values=found, covariance=joint, shrunken=told)
+    follow = following(_derivatives(fit.design, fit.values)[1], slopes)
+    values, joint, told = shrink_slopes_of(fit.values, fit.covariance, slopes, follow)
+    others = np.setdiff1d(np.arange(len(values)), slopes)
+    if len(others):
+        values = _climbed(fit.design, values, others)[0]
+    return replace(fit, values=values, covariance=joint, shrunken=told)
 
 
 def _pulls(design: ChoiceDesign, values: Numbers) -> tuple[Numbers, Numbers]:

@@ -21,6 +21,7 @@ Form = Literal["log", "power", "hill"]
 FORMS: tuple[Form, ...] = ("log", "power", "hill")
 GRID = 400  # points between two breakpoints on which the widest gap is looked for
 EDGE = 1e-6
+NEAR = 0.05
 
 
 @dataclass(frozen=True)
@@ -49,9 +50,21 @@ class EffortFit:
         """Standard errors of level, scale and shape."""
         return np.sqrt(np.diag(self.covariance))
 
+    @property
+    def log_likelihood(self) -> float:
+        """Of normal residuals about the curve, at its maximum."""
+        mean_square = self.residual**2 * (self.n - 3) / self.n
+        return float(-0.5 * self.n * (np.log(2.0 * np.pi * mean_square) + 1.0)) if mean_square else np.nan
+
     def gain(self, effort: Numbers) -> Numbers:
         """What `effort` brings beyond none."""
         return _gain(self.form, effort, float(self.values[1]), float(self.values[2]))
+
+    def nearly_seen(self, effort: float) -> float:
+        """`effort`, or the least one that was seen where the curve hardly rises from the one to the other: by less than
+        a twentieth of what it rises over all efforts seen."""
+        at, low, high = self.gain(np.array([effort, self.low, self.high])).tolist()
+        return self.low if 0.0 <= low - at < NEAR * (high - low) else effort
 
     def band(self, effort: Numbers) -> Numbers:
         """Standard error of `gain`, by the delta method."""
@@ -89,7 +102,9 @@ def fit_effort(
     The covariance is the usual one of nonlinear least squares, residual variance times (J'J)^-1; with the names
     `cluster[n]` it is the sandwich of scores summed within clusters, times G / (G - 1). Raises InputError with fewer
     than five observations or three efforts, and where the data show no falling returns: the shape runs to its
-    bound, or the scale is not above 0.
+    bound, or the scale is not above 0. So it does where no effort of 0 was observed and shape 0 is within one standard
+    error, by sums of squares: there each form rises from effort 0 without bound (log and power are a line in ln effort,
+    hill one in 1 / effort), so nothing limits what effort brings.
     """
     from scipy.optimize import least_squares  # type: ignore[import-untyped]
 
@@ -131,10 +146,25 @@ def fit_effort(
         scores = np.zeros((groups, 3))
         np.add.at(scores, codes.reshape(-1), best.jac * rest(values)[:, None])
         covariance = inverse @ (scores.T @ scores) @ inverse * groups / (groups - 1)
+    wider = max(1.0, float(covariance[2, 2]) / (variance * float(inverse[2, 2])))  # by clusters
+    _refuse_unbounded(form, effort, outcome, 2.0 * float(best.cost) + variance * wider)
     spread = float(np.sqrt(variance))
     return EffortFit(
         form, values, len(effort), float(effort.min()), top, spread, np.asarray(covariance), groups
     )
+
+
+def _refuse_unbounded(form: Form, effort: Numbers, outcome: Numbers, most: float) -> None:
+    """Raises InputError where the curve of shape 0, which has no figure at effort 0, leaves a sum of squares of `most`
+    or less."""
+    if effort.min() <= 0.0:
+        return
+    x = np.column_stack([np.ones(len(effort)), 1.0 / effort if form == "hill" else np.log(effort)])
+    if float(((outcome - x @ np.linalg.lstsq(x, outcome, rcond=None)[0]) ** 2).sum()) <= most:
+        message = (
+            f"do not tell what the first effort brings: a {form} curve that rises without bound fits them too"
+        )
+        raise _fault(message, "add observations at lower efforts, best at 0, or try another form", "no_curve")
 
 
 @dataclass(frozen=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from cpm_opt.estimates.estimate_lint import lint_effort
 from cpm_opt.estimates.response.effort import FORMS, EffortFit, envelope_gaps, fit_effort
 from cpm_opt.estimates.response.lever_rows import (
     LeverRows,
@@ -84,7 +85,19 @@ def effort_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: Lever
             if amounts[k] != base
         ]
     notes = [_cost_of_cut(rules, name, fit, amounts) for name, fit in fits.items()]
-    return LeverRows(effects=tuple(rows), notes=(*notes, *without_data(rules, missing, TABLE)))
+    planned = planned_efforts(frames, rules)
+    doubts = tuple(doubt for name, fit in fits.items() for doubt in lint_effort(fit, name, planned))
+    return LeverRows(effects=tuple(rows), notes=(*notes, *without_data(rules, missing, TABLE)), doubts=doubts)
+
+
+def planned_efforts(frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> list[float]:
+    """The efforts that the plan needs of a curve: those of the lever's options, and that of its base."""
+    stated = [float(effort) for effort in rules.options.values() if not isinstance(effort, str)]
+    options = frames.get("options")
+    if options is None:
+        return stated
+    base = options[(options["lever"] == rules.lever) & options["base"]]["option"]
+    return stated if not len(base) or base.iloc[0] in rules.options else [0.0, *stated]
 
 
 def _efforts(own: pd.DataFrame, rules: LeverRules) -> dict[str, float]:

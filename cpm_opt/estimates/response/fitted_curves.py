@@ -35,7 +35,8 @@ class FittedCurve:
 
     `name` is that of the model with the segment in brackets; titles and units say what the axes are. `seen_x[B]`,
     `seen_y[B]` are observed means and `seen_n[B]` how many observations each stands for. The band is of the curve, not
-    of single observations, point by point (delta method); where a curve is stated it has no width. `stated` says so.
+    of single observations, point by point (delta method); where a curve is stated it has no width. `stated` says so,
+    and `shrunken` that slopes were shrunk to the whole, as in the plan's effects.
     """
 
     name: str
@@ -51,6 +52,7 @@ class FittedCurve:
     seen_y: tuple[float, ...]
     seen_n: tuple[float, ...]
     stated: bool = False
+    shrunken: bool = False
 
     def as_dict(self) -> dict[str, object]:
         """JSON-ready fields."""
@@ -80,23 +82,47 @@ def band(
 
 def binned(x: Numbers, y: Numbers, weight: Numbers) -> tuple[Numbers, Numbers, Numbers]:
     """Means of x and y and the summed weight: by value of x where it has at most 12, else in 12 bins of like size."""
-    different, place = np.unique(x, return_inverse=True)
-    place = place.reshape(-1)
-    if len(different) > BINS:
-        edges = np.quantile(x, np.linspace(0.0, 1.0, BINS + 1)[1:-1])
-        place = np.unique(np.searchsorted(edges, x, side="right"), return_inverse=True)[1].reshape(-1)
+    place = _bins(x)
     total = np.bincount(place, weights=weight)
     means = [np.bincount(place, weights=weight * of) / total for of in (x, y)]
     return means[0], means[1], np.asarray(total, dtype=np.float64)
 
 
-def offer_curves(fit: OfferFit, seen: dict[str, tuple[Numbers, Numbers, Numbers]]) -> tuple[FittedCurve, ...]:
+def _bins(x: Numbers) -> NDArray[np.int64]:
+    """The bin of each, from 0 on."""
+    different, place = np.unique(x, return_inverse=True)
+    if len(different) > BINS:
+        edges = np.quantile(x, np.linspace(0.0, 1.0, BINS + 1)[1:-1])
+        place = np.unique(np.searchsorted(edges, x, side="right"), return_inverse=True)[1]
+    return np.asarray(place.reshape(-1), dtype=np.int64)
+
+
+def _brought(
+    price: Numbers, accepted: Numbers, told: NDArray[np.bool_], brought: Numbers
+) -> tuple[Numbers, Numbers, Numbers]:
+    """What an offer brought by bin of the price, as `binned`: the part that was accepted, times the mean of those
+    accepted that tell it (`told`). A bin of which none tells is left out."""
+    place = _bins(price)
+    total = np.bincount(place).astype(np.float64)
+    size = len(total)
+    taken = np.bincount(place, weights=accepted, minlength=size)
+    tell = np.bincount(place[told], minlength=size)
+    whole = np.bincount(place[told], weights=brought[told], minlength=size)
+    mean = np.divide(whole, tell, out=np.zeros(size), where=tell > 0.0) * taken / total
+    kept = (tell > 0.0) | (taken == 0.0)
+    return (np.bincount(place, weights=price) / total)[kept], mean[kept], total[kept]
+
+
+def offer_curves(
+    fit: OfferFit, seen: dict[str, tuple[Numbers, Numbers, NDArray[np.bool_], Numbers]]
+) -> tuple[FittedCurve, ...]:
     """By segment the part of the offers that is accepted, and where offers brought something what an offer brings
-    (revenue less loss), by price. `seen` are prices, acceptances and what they brought, by segment."""
+    (revenue less loss), by price. `seen` are by segment prices, acceptances, which offers tell what an accepted one
+    brings, and what they brought."""
     made = []
     for s, name in enumerate(fit.segments):
         grid = np.linspace(fit.seen[s, 0], fit.seen[s, 1], GRID)
-        price, accepted, brought = seen[name]
+        price, accepted, told, brought = seen[name]
         means, slopes = fit.expected(grid), fit.jacobian(grid, s)
         figures = []
         for of in (means, slopes):
@@ -112,13 +138,13 @@ def offer_curves(fit: OfferFit, seen: dict[str, tuple[Numbers, Numbers, Numbers]
         observed = binned(price, accepted, np.ones(len(price)))
         titles = (*axis, "accepted", "fraction of the offers")
         made.append(
-            _curve(f"{TAKE_UP}[{name}]", titles, grid, taken, band(taken, errors[0], "log_odds"), observed)
+            curve_of(f"{TAKE_UP}[{name}]", titles, grid, taken, band(taken, errors[0], "log_odds"), observed)
         )
         if "revenue" in fit.outcomes:
-            observed = binned(price, brought, np.ones(len(price)))
+            observed = _brought(price, accepted, told, brought)
             titles = (*axis, "revenue less loss", "money per offer")
             made.append(
-                _curve(f"margin[{name}]", titles, grid, margin, band(margin, errors[1], "plain"), observed)
+                curve_of(f"margin[{name}]", titles, grid, margin, band(margin, errors[1], "plain"), observed)
             )
     return tuple(made)
 
@@ -134,7 +160,7 @@ def demand_curves(fit: DemandFit, name: str) -> tuple[FittedCurve, ...]:
         grid = np.linspace(fit.seen[s, 0], fit.seen[s, 1], GRID)
         price, volume = own[:, 1], own[:, 2] / own[:, 3] if share else own[:, 2]
         weight = own[:, 3] if share else np.ones(len(own))
-        if fit.form == POINTS:
+        if fit.form == POINTS:  # each segment's own prices: the others may know nothing of them
             grid = np.sort(price)
         middle = fit.volume(grid)[s]
         ends = (middle, middle)
@@ -147,7 +173,7 @@ def demand_curves(fit: DemandFit, name: str) -> tuple[FittedCurve, ...]:
         titles = ("price", "as price in table price_points", *y)
         label = f"{name}[{segment}]" if segment else name
         seen = (price, volume, weight) if fit.form == POINTS else binned(price, volume, weight)
-        made.append(_curve(label, titles, grid, middle, ends, seen, fit.form == POINTS))
+        made.append(curve_of(label, titles, grid, middle, ends, seen, fit.form == POINTS))
     return tuple(made)
 
 
@@ -175,7 +201,7 @@ def choice_curves(fit: ChoiceFit, name: str, alternative: str) -> tuple[FittedCu
         )
         label = f"{name} {alternative}[{segment}]" if segment else f"{name} {alternative}"
         seen = binned(price, design.chosen[mine] / weight, weight)
-        made.append(_curve(label, titles, grid, middle, ends, seen))
+        made.append(curve_of(label, titles, grid, middle, ends, seen))
     return tuple(made)
 
 
@@ -185,7 +211,7 @@ def effort_curve(fit: EffortFit, name: str, effort: Numbers, result: Numbers) ->
     gain = fit.gain(grid)
     titles = ("effort", "as effort in table efforts", "gain beyond no effort", "as result in table efforts")
     seen = binned(effort, result - float(fit.values[0]), np.ones(len(effort)))
-    return _curve(name, titles, grid, gain, band(gain, fit.band(grid), "plain"), seen)
+    return curve_of(name, titles, grid, gain, band(gain, fit.band(grid), "plain"), seen)
 
 
 def churn_curves(hazard: Hazard, panel: pd.DataFrame) -> tuple[FittedCurve, ...]:
@@ -212,12 +238,12 @@ def churn_curves(hazard: Hazard, panel: pd.DataFrame) -> tuple[FittedCurve, ...]
         titles = (term.replace("_", " "), unit, "leaving", "fraction a period")
         observed = binned(seen, left, np.ones(len(rows)))
         made.append(
-            _curve(f"churn by {titles[0]}", titles, grid, mean, band(mean, error, "log_odds"), observed)
+            curve_of(f"churn by {titles[0]}", titles, grid, mean, band(mean, error, "log_odds"), observed)
         )
     return tuple(made)
 
 
-def _curve(
+def curve_of(
     name: str,
     titles: tuple[str, str, str, str],
     x: Numbers,
@@ -226,5 +252,6 @@ def _curve(
     seen: tuple[Numbers, Numbers, Numbers],
     stated: bool = False,
 ) -> FittedCurve:
+    """A curve from its `titles` (of x and y, each with its unit), its `ends` and what was `seen`."""
     a, b, c, d, e, f, g = (tuple(float(value) for value in row) for row in (x, estimate, *ends, *seen))
     return FittedCurve(name, *titles, a, b, c, d, e, f, g, stated)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cpm_opt.estimates.doubts import as_warning
 from cpm_opt.estimates.response.choice_effects import choice_rows
 from cpm_opt.estimates.response.effort_effects import effort_rows
 from cpm_opt.estimates.response.lever_rows import RETENTION, LeverRows, refused
@@ -44,6 +45,11 @@ def with_levers(
     made = dict(frames)
     faults: list[Fault] = []
     notes: list[str] = []
+    for table in ("price_points", "efforts"):
+        if table in frames:
+            faults += _of_several(table, frames[table], [lever.lever for lever in rules.of(table)])
+    if faults:
+        return made, tuple(faults), ()
     for lever in rules.levers:
         source = FROM.get(lever.source)
         if source is None:  # `panel_tables` has made their migration_effects
@@ -70,8 +76,21 @@ def with_levers(
                 rows, doubts = _known_errors(lever, name, rows)
                 made[name], wrong = added(tables, made.get(name), name, rows)
                 faults += [*wrong, *doubts]
+        faults += [as_warning(doubt) for doubt in found.doubts]
         notes += [f"lever {lever.lever}: effects from {_named(lever)}", *found.notes]
-    return made, tuple(faults), tuple(notes)
+    return made, tuple(dict.fromkeys(faults)), tuple(notes)
+
+
+def _of_several(table: str, frame: pd.DataFrame, levers: list[str]) -> list[Fault]:
+    """The fault of rows that name no lever, where the table tells of several: each would be fitted to all of them."""
+    blank = frame["lever"] == ""
+    named = sorted({*levers, *(str(name) for name in frame["lever"])} - {""})
+    if not blank.any() or len(named) < 2:
+        return []
+    others = f", and so it is in {int(blank.sum()) - 1} more rows" if blank.sum() > 1 else ""
+    message = f"is blank{others}, and the table tells of {', '.join(named)}, so it could be of any"
+    row = int(frame.loc[blank, LINE].iloc[0])
+    return [Fault(table, message, "name the lever in every row", row=row, column="lever", code="lever_blank")]
 
 
 def _known_errors(

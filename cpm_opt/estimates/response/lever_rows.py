@@ -6,7 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from cpm_opt.estimates.response.lever_rules import LeverRules
+from cpm_opt.estimates.response.price_response import step_from_base
+from cpm_opt.estimates.value.model_estimate import Lint
 from cpm_opt.faults import Fault, InputError, did_you_mean
 from cpm_opt.tables import Tables
 
@@ -19,13 +24,14 @@ RETENTION = "retention"
 
 @dataclass(frozen=True)
 class LeverRows:
-    """Rows of tables `effects` and `migration_effects`, of table `segments` (where it is estimated too), and `notes`
-    on what was assumed."""
+    """Rows of tables `effects` and `migration_effects`, of table `segments` (where it is estimated too), `notes` on
+    what was assumed, and `doubts` about the fit that they rest on."""
 
     effects: tuple[dict[str, Any], ...] = ()
     migration_effects: tuple[dict[str, Any], ...] = ()
     notes: tuple[str, ...] = ()
     segments: tuple[dict[str, Any], ...] = field(default=(), repr=False)
+    doubts: tuple[Lint, ...] = ()
 
 
 def options_of(frames: Mapping[str, pd.DataFrame], rules: LeverRules, table: str = "") -> pd.DataFrame:
@@ -40,6 +46,34 @@ def options_of(frames: Mapping[str, pd.DataFrame], rules: LeverRules, table: str
             rules, "lever", "is no lever of table options", did_you_mean(rules.lever, known), rules.lever
         )
     return options[options["lever"] == rules.lever]
+
+
+def price_steps_of(options: pd.DataFrame, rules: LeverRules, free: bool = False) -> NDArray[np.float64]:
+    """The price of each of the lever's options as a fraction of its base's, less 1: the base's own is 0.
+
+    An option's price is base_price (1 + step), and where the base's price_change is 0 the step is price_change.
+    Raises InputError for a base without a price, and for an option whose price is 0, unless it may be `free`.
+    """
+    base = float(options.loc[options["base"], "price_change"].sum())
+    steps = np.array([step_from_base(float(change), base) for change in options["price_change"]])
+    faults = [
+        Fault(
+            "options",
+            f"leaves option {option} of lever {rules.lever} without a price above 0",
+            "write one above -1, or leave the option out",
+            row=int(line),
+            column="price_change",
+            value="-1",
+            code="no_price",
+        )
+        for option, line, is_base, change in zip(
+            *(options[name] for name in ("option", "line", "base", "price_change")), strict=True
+        )
+        if change <= -1.0 and (is_base or not free)
+    ]
+    if faults:
+        raise InputError(faults)
+    return np.asarray(steps, dtype=np.float64)
 
 
 def rows_of_lever(frame: pd.DataFrame, lever: str, table: str) -> pd.DataFrame:
@@ -96,5 +130,16 @@ def without_data(rules: LeverRules, missing: list[str], table: str) -> tuple[str
     """The note on segments of the plan of which a raw table tells nothing."""
     if not missing:
         return ()
-    names = ", ".join(missing[:10]) + (f" and {len(missing) - 10} more" if len(missing) > 10 else "")
-    return (f"lever {rules.lever}: {table} tells nothing of {names}, so its options change nothing there",)
+    text = f"{table} tells nothing of {_listed(missing)}, so its options change nothing there"
+    return (f"lever {rules.lever}: {text}",)
+
+
+def without_revenue(rules: LeverRules, free: list[str]) -> tuple[str, ...]:
+    """The note on segments of the plan that pay nothing which a price could change."""
+    if not free:
+        return ()
+    return (f"lever {rules.lever}: segments without revenue have no effect of a price: {_listed(free)}",)
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(names[:10]) + (f" and {len(names) - 10} more" if len(names) > 10 else "")

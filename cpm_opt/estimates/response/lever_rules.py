@@ -3,7 +3,7 @@
 [[estimates.response.levers]]
 lever = "fee"                    # a lever of tables levers and options
 from = "price_points"            # offers, price_points, choices, efforts, trials, panel, acquisitions, or stated
-base_price = 100                 # price of the lever's base; that of an option is base_price (1 + price_change)
+base_price = 100                 # price of the lever's base; price_change of options says how theirs stand to it
 curve = "constant_elasticity"    # price_points: also linear, logit, points; efforts: log, power, hill
 """
 

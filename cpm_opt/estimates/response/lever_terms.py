@@ -201,7 +201,7 @@ def _word(
             level = USUAL
         if level not in known:
             message = f"of option {option} is in no row of table panel, column {term}"
-            remedy = did_you_mean(str(level), known)
+            remedy = did_you_mean(str(level), tuple(name or "(blank)" for name in known))
             faults.append(rule_fault("response.levers.options", message, remedy, level))
         elif is_base:
             base = {term: level}

@@ -12,13 +12,17 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cpm_opt.estimates.moves.answer_rules import ScenarioRules
 from cpm_opt.estimates.response.offers import TAKE_UP, OfferFit
-from cpm_opt.estimates.uncertainty.scenario_reduction import reduce_draws
+from cpm_opt.estimates.uncertainty.draws import NOTHING, Draws, key
+from cpm_opt.estimates.uncertainty.estimate_scenarios import Reduced, scenario_table
 
 if TYPE_CHECKING:
     import pandas as pd
 
 Numbers = NDArray[np.float64]
+
+SCALED = (("margin", "margin"), ("revenue", "revenue"), ("lending", "amount"))  # measures that scenarios move
 
 
 @dataclass(frozen=True)
@@ -171,51 +175,44 @@ def _usage(fit: OfferFit, plan: TariffPlan) -> list[dict[str, Any]]:
     ]  # fmt: skip
 
 
-def scenario_frame(fit: OfferFit, plan: TariffPlan, draws: int, count: int, seed: int) -> pd.DataFrame:
+def tariff_scenarios(fit: OfferFit, plan: TariffPlan, draws: int, count: int, seed: int) -> Reduced:
     """Table scenarios: `count` of `draws` draws of the parameters, with weights, as factors on margin, lending and use.
 
     Draws are compared by the margins of all offered prices, times the segment's customers, in money. A factor is a
-    draw's figure over the estimate's, so a scenario's tables are exactly those of its draw.
+    draw's figure over the estimate's; factors then have the mean and spread of all draws (`scenario_table`, "matched").
+    What is nearer to 0 than 1e-9 has no factor.
     """
-    import pandas as pd
-
     drawn = fit.draw(draws, seed)
     offered = plan.offered(fit)
     customers = np.array([plan.customers[name] for name in fit.segments])
     money = (flows(fit, plan, drawn)["margin"] * customers[None, :, None])[:, offered]
-    kept, probability = reduce_draws(money, count)
-    order = np.argsort(-probability, kind="stable")
-    rows: list[dict[str, Any]] = []
-    for place, k in enumerate(order):
-        head = {"scenario": f"draw-{place + 1}", "probability": probability[k]}
-        rows += [{**head, **row} for row in _factors(fit, plan, drawn[kept[k]])]
-    return pd.DataFrame(rows)[
-        ["scenario", "probability", "target", "factor", "segment", "lever", "option", "resource"]
-    ]
+    keys, factors = _factors(fit, plan, drawn)
+    rules = ScenarioRules(number=count, draws=draws, seed=seed)
+    return scenario_table(Draws(keys, factors, money), rules)
 
 
-def _factors(fit: OfferFit, plan: TariffPlan, values: Numbers) -> list[dict[str, Any]]:
-    """What one draw multiplies the tables by."""
-    flow, change = flows(fit, plan), changes(fit, plan)
-    flow_then = {name: value[0] for name, value in flows(fit, plan, values[None]).items()}
-    change_then = {name: value[0] for name, value in changes(fit, plan, values[None]).items()}
+def _factors(fit: OfferFit, plan: TariffPlan, drawn: Numbers) -> tuple[tuple[dict[str, str], ...], Numbers]:
+    """What each draw multiplies the tables by: keys `[R]` and factors `[N, R]`."""
+    now, change = flows(fit, plan), changes(fit, plan)
+    then, change_then = flows(fit, plan, drawn), changes(fit, plan, drawn)
     offered, base = plan.offered(fit), plan.prices.index(plan.base)
-    rows: list[dict[str, Any]] = []
+    keys: list[dict[str, str]] = []
+    found: list[Numbers] = []
 
-    def add(target: str, then: float, now: float, **keys: str) -> None:
-        if abs(now) > 1e-9:
-            blank = {"segment": "", "lever": "", "option": "", "resource": ""}
-            rows.append({"target": target, "factor": then / now, **blank, **keys})
+    def add(row: dict[str, str], of: Numbers, estimate: float) -> None:
+        if abs(estimate) > NOTHING:
+            keys.append(row)
+            found.append(of / estimate)
 
     for s, name in enumerate(fit.segments):
-        for measure, outcome in (("margin", "margin"), ("revenue", "revenue"), ("lending", "amount")):
-            add(f"segments.{measure}", flow_then[outcome][s, base], flow[outcome][s, base], segment=name)
+        for measure, outcome in SCALED:
+            add(key(f"segments.{measure}", name), then[outcome][:, s, base], now[outcome][s, base])
         for p, price in enumerate(plan.prices):
             if not offered[s, p]:
                 continue
-            keys = {"segment": name, "lever": plan.lever, "option": option_name(price)}
-            for measure, outcome in (("margin", "margin"), ("revenue", "revenue"), ("lending", "amount")):
-                add(f"effects.{measure}", change_then[outcome][s, p], change[outcome][s, p], **keys)
+            at = (name, plan.lever, option_name(price))
+            for measure, outcome in SCALED:
+                add(key(f"effects.{measure}", *at), change_then[outcome][:, s, p], change[outcome][s, p])
             for resource, (outcome, _) in plan.uses.items():
-                add("usage.amount", flow_then[outcome][s, p], flow[outcome][s, p], **keys, resource=resource)
-    return rows
+                add(key("usage.amount", *at, resource), then[outcome][:, s, p], now[outcome][s, p])
+    return tuple(keys), np.column_stack(found)

@@ -3,8 +3,9 @@
 In: offers, one row each. Out: `OfferFit`, whose curves are evaluated at any price, with their joint covariance.
 
 Columns of offers: `segment` (text), `stratum` (text: within which prices were drawn, such as a mailing wave), `price`
-(above 0), `accepted` (0 or 1), and for accepted ones `amount`, `revenue`, `loss` (money; 0 or more), [`cluster`],
-[covariates under names of their own].
+(above 0), `accepted` (0 or 1), and for accepted ones `amount`, `revenue`, `loss` (money; 0 or more),
+[`contract_price`: where it is another than `price`, the row tells take-up alone], [`cluster`], [covariates under names
+of their own].
 """
 
 from __future__ import annotations
@@ -16,14 +17,19 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
+from cpm_opt.estimates.response.curve_data import CurveData
 from cpm_opt.estimates.response.explanatory import (
+    MOST_NAMED,
+    clusters_by_segment,
+    names_of_curve,
     profiles,
     refuse_collinear,
-    refuse_few_clusters,
     shared_slopes,
     terms,
 )
-from cpm_opt.estimates.response.shrinkage import Shrunken, shrink_slopes_of
+from cpm_opt.estimates.response.offer_faults import refuse_offers, told_by
+from cpm_opt.estimates.response.separation import LOOSE, looseness, search
+from cpm_opt.estimates.response.shrinkage import Shrunken, following, shrink_slopes_of
 from cpm_opt.faults import Fault, InputError
 
 if TYPE_CHECKING:
@@ -34,7 +40,6 @@ Indices = NDArray[np.int64]
 
 TAKE_UP = "take_up"
 CONDITIONAL = ("amount", "revenue", "loss")
-LEAST_ACCEPTED = 5
 LARGEST = 5_000_000  # cells that are held at once when curves are averaged over draws, prices and profiles
 RUNAWAY = 50.0  # log-odds and logarithms of money beyond this mean that the likelihood has no maximum
 
@@ -50,10 +55,11 @@ class OfferFit:
     that the data hold; `values[K]` are the parameters, curve after curve: S times a, S times b, V times c;
     `covariance[K, K]` is joint, across curves too. `profiles[M, V]` are the different z of the offers, of segment
     `profile_of[M]` (rising), `share[M]` of that segment's offers. `seen[S, 2]` is the lowest and highest price,
-    `offers[S]` and `accepted[S]` counts, `left_out` the offers in which a covariate is blank. Errors rest on so many
-    `clusters` (0: none). `log_likelihood` is that of take_up before shrinkage. With `by_segment` False all segments
-    share one b.
-    `shrunken` tells by curve how b was shrunk; it is empty before `shrink_slopes`.
+    `offers[S]` and `accepted[S]` counts, `told[S]` those of the accepted on which the curves of what they bring rest
+    (`offer_faults.told_by`), `left_out` the offers in which a covariate is blank. Errors rest on so many
+    `clusters` (0: none), `clusters_in[S]` of them in each segment. `log_likelihood` is that of take_up before
+    shrinkage. With `by_segment` False all segments share one b.
+    `data` is what each curve was fitted to; `shrunken` tells by curve how b was shrunk (empty before `shrink_slopes`).
     """
 
     outcomes: tuple[str, ...]
@@ -66,12 +72,15 @@ class OfferFit:
     seen: Numbers
     offers: Numbers
     accepted: Numbers
+    told: Numbers
     values: Numbers
     covariance: Numbers = field(repr=False)
     log_likelihood: float = float("nan")
     by_segment: bool = True
     left_out: int = 0
     clusters: int = 0
+    clusters_in: tuple[int, ...] = ()
+    data: tuple[CurveData, ...] = field(default=(), repr=False)
     shrunken: dict[str, Shrunken] = field(default_factory=dict)
 
     @property
@@ -168,42 +177,39 @@ def fit_offers(offers: pd.DataFrame, covariates: tuple[str, ...] = (), by_segmen
 
     The quasi-likelihood needs the mean's form alone to be right. Curves whose column is absent or all 0 are left out.
     `covariates` are further columns (`explanatory.terms`); offers in which one is blank are left out. The price acts
-    by segment, or with `by_segment` False alike in all. The covariance is the sandwich of all scores stacked, so it
-    holds across curves; with column `cluster` scores are summed within clusters, times G / (G - 1). Raises InputError
-    for a segment with fewer than 5 accepted offers, for unknown covariates, and for those that say the same thing.
+    by segment, or with `by_segment` False alike in all. Accepted offers whose contract came to have another price tell
+    take-up alone. The covariance is the sandwich of all scores stacked, so it holds across curves; with column
+    `cluster` scores are summed within clusters, times G / (G - 1). Raises InputError for what cannot be fitted.
     """
     found = terms(offers, covariates, "offers")
-    left_out = int((~found.used).sum())
-    offers = offers[found.used] if left_out else offers
+    offers = offers[found.used]
     segments = tuple(sorted(str(name) for name in offers["segment"].unique()))
-    position = {name: k for k, name in enumerate(segments)}
-    of_row: Indices = np.asarray(offers["segment"].map(position), dtype=np.int64)
-    price = offers["price"].to_numpy(dtype=np.float64)
-    taken = offers["accepted"].to_numpy(dtype=np.float64)
+    of_row: Indices = np.asarray(offers["segment"].map(segments.index), dtype=np.int64)
+    price, taken = (offers[name].to_numpy(dtype=np.float64) for name in ("price", "accepted"))
     size = len(segments)
     count = np.bincount(of_row, minlength=size).astype(np.float64)
     accepted = np.asarray(np.bincount(of_row, weights=taken, minlength=size), dtype=np.float64)
-    _refuse(offers, of_row, segments, by_segment)
+    yes = told_by(offers)
+    held = [name for name in CONDITIONAL if name in offers and float(offers[name][yes].abs().sum()) > 0.0]
+    refuse_offers(offers, of_row, segments, by_segment, found, bool(held))
     centre = np.bincount(of_row, weights=price, minlength=size) / count
     seen = np.array([[price[of_row == s].min(), price[of_row == s].max()] for s in range(size)])
-    held = [name for name in CONDITIONAL if name in offers and float(offers[name].abs().sum()) > 0.0]
     spread = shared_slopes(size, found.columns.shape[1], by_segment)
     columns = _design(of_row, found.columns, price - centre[of_row], size) @ spread
-    refuse_collinear(columns, "offers")
-    fitted, influence = _fitted(columns, taken, "Binomial")
-    index = columns @ fitted
-    log_likelihood = float(np.sum(taken * index - np.logaddexp(0.0, index)))
-    values, influences = [spread @ fitted], [influence @ spread.T]
-    yes = taken > 0
+    names = names_of_curve(segments, by_segment, found.names)
+    refuse_collinear(columns, "offers", names)
+    fitted_taken, influence = _fitted(columns, taken, "Binomial", names)
+    values, influences = [spread @ fitted_taken], [influence @ spread.T]
+    data = [CurveData("Binomial", columns, taken)]
     logs = _design(of_row[yes], found.columns[yes], np.log(price / centre[of_row])[yes], size) @ spread
     if held:
-        refuse_collinear(logs, "offers")
+        refuse_collinear(logs, "offers", names, "of accepted offers ")
     for name in held:
-        fitted, influence = _fitted(logs, offers[name].to_numpy(dtype=np.float64)[yes], "Poisson")
-        whole = np.zeros((len(offers), len(spread)))
-        whole[yes] = influence @ spread.T
+        data.append(CurveData("Poisson", logs, offers[name].to_numpy(dtype=np.float64)[yes]))
+        fitted, influence = _fitted(logs, data[-1].y, "Poisson", names)
         values.append(spread @ fitted)
-        influences.append(whole)
+        influences.append(np.zeros((len(offers), len(spread))))
+        influences[-1][yes] = influence @ spread.T
     profile_of, rows, share = profiles(of_row, found.columns, np.ones(len(offers)))
     return OfferFit(
         outcomes=(TAKE_UP, *held),
@@ -216,27 +222,42 @@ def fit_offers(offers: pd.DataFrame, covariates: tuple[str, ...] = (), by_segmen
         seen=seen,
         offers=count,
         accepted=accepted,
+        told=np.bincount(of_row[yes], minlength=size).astype(np.float64),
         values=np.concatenate(values),
         covariance=_joint(np.hstack(influences), offers),
-        log_likelihood=log_likelihood,
+        log_likelihood=_log_likelihood(columns @ fitted_taken, taken),
         by_segment=by_segment,
-        left_out=left_out,
+        left_out=int((~found.used).sum()),
+        data=tuple(data),
         clusters=int(offers["cluster"].nunique()) if "cluster" in offers else 0,
+        clusters_in=clusters_by_segment(of_row, offers["cluster"]) if "cluster" in offers else (),
     )
 
 
+def _log_likelihood(log_odds: Numbers, taken: Numbers) -> float:
+    return float(np.sum(taken * log_odds - np.logaddexp(0.0, log_odds)))
+
+
 def shrink_slopes(fit: OfferFit) -> OfferFit:
-    """The fit with each curve's slopes shrunk to their mean (`response.shrinkage`), curve by curve; a single segment,
-    or slopes that all segments share, stay as they are."""
+    """The fit with each curve's slopes shrunk to their mean (`response.shrinkage`), curve by curve, and its other
+    parameters fitted again with these held; a single segment, or slopes that all segments share, stay as they are."""
     if len(fit.segments) < 2 or not fit.by_segment:
         return fit
     values, covariance = fit.values, fit.covariance
     told = {}
     for outcome in fit.outcomes:
         slopes = np.arange(len(values))[fit.slopes(outcome)]
-        values, covariance, told[outcome] = shrink_slopes_of(
-            values, covariance, slopes, slopes - len(fit.segments)
-        )
+        if (
+            np.diag(covariance)[slopes] <= 0.0
+        ).any():  # offers that all bring the same leave nothing in doubt
+            continue
+        place = fit.outcomes.index(outcome)
+        curve = slice(place * fit.width, (place + 1) * fit.width)
+        data, within = fit.data[place], slopes - curve.start
+        follow = np.zeros((len(values), len(slopes)))  # the other curves stay as they are
+        follow[curve] = following(data.information(values[curve]), within)
+        values, covariance, told[outcome] = shrink_slopes_of(values, covariance, slopes, follow)
+        values[curve] = data.held(values[curve], within)
     return replace(fit, values=values, covariance=covariance, shrunken=told)
 
 
@@ -259,6 +280,9 @@ def acceptance_line(offers: pd.DataFrame, controls: tuple[str, ...], clustered: 
 
     columns = [np.ones(len(offers)), offers["price"].to_numpy(dtype=np.float64)]
     for name in controls:
+        if name == "stratum":  # those that lie within segments have a reference in each
+            columns += list(terms(offers, (), "offers").columns.T)
+            continue
         columns += list(pd.get_dummies(offers[name].astype(str), drop_first=True, dtype=float).to_numpy().T)
     x = np.column_stack(columns)
     accepted = offers["accepted"].to_numpy(dtype=np.float64)
@@ -274,62 +298,6 @@ def acceptance_line(offers: pd.DataFrame, controls: tuple[str, ...], clustered: 
     return Line(slope, float(found.bse[1]), elasticity, len(offers), clusters)
 
 
-def _refuse(offers: pd.DataFrame, of_row: Indices, segments: tuple[str, ...], by_segment: bool) -> None:
-    """Raises InputError with what keeps offers from being fitted."""
-    price, taken = (offers[name].to_numpy(dtype=np.float64) for name in ("price", "accepted"))
-    accepted = np.bincount(of_row, weights=taken, minlength=len(segments)).astype(np.float64)
-    count = np.bincount(of_row, minlength=len(segments)).astype(np.float64)
-    _refuse_thin(segments, accepted, count)
-    _refuse_prices(segments, of_row, price, taken, by_segment)
-    if "cluster" in offers:
-        slope_of = of_row if by_segment else np.zeros_like(of_row)
-        refuse_few_clusters(slope_of, segments if by_segment else ("",), offers["cluster"], "offers")
-
-
-def _refuse_thin(segments: tuple[str, ...], accepted: Numbers, count: Numbers) -> None:
-    thin = [
-        Fault(
-            "offers",
-            f"segment {name} has {int(accepted[s])} accepted of {int(count[s])} offers, too few for a curve",
-            "join it with a segment that is like it",
-            column="segment",
-            code="few_accepted",
-        )
-        for s, name in enumerate(segments)
-        if accepted[s] < LEAST_ACCEPTED or accepted[s] == count[s]
-    ]
-    if thin:
-        raise InputError(thin)
-
-
-def _refuse_prices(
-    segments: tuple[str, ...], of_row: Indices, price: Numbers, taken: Numbers, by_segment: bool
-) -> None:
-    """Raises InputError for segments (or, with one slope for all, offers) at one price, or whose price tells perfectly
-    who accepts."""
-    wrong = []
-    for s, name in enumerate(segments if by_segment else ("",)):
-        own = of_row == s if by_segment else np.ones(len(price), dtype=np.bool_)
-        who = f"segment {name} has" if name else "there is"
-        if len(np.unique(price[own])) < 2:
-            text = f"{who} one price alone, so nothing tells what another would do"
-            remedy = "join it with another segment, or leave it out"
-            wrong.append(Fault("offers", text, remedy, column="price", code="one_price"))
-            continue
-        yes, no = price[own & (taken > 0)], price[own & (taken == 0)]
-        if by_segment and (yes.max() <= no.min() or yes.min() >= no.max()):
-            edge = "below" if yes.max() <= no.min() else "above"
-            at = yes.max() if edge == "below" else yes.min()
-            text = (
-                f"segment {name}: no offer {edge} {at:g} was refused and none beyond it accepted, so the price tells "
-                "perfectly who accepts (separation), and no curve is the likeliest"
-            )
-            remedy = "offer prices at which some accept and some do not, or join the segment with another"
-            wrong.append(Fault("offers", text, remedy, column="price", code="separation"))
-    if wrong:
-        raise InputError(wrong)
-
-
 def _design(of_row: Indices, rest: Numbers, x: Numbers, size: int) -> Numbers:
     """`[n, 2 S + V]`: levels and slopes of segments, then strata and covariates."""
     rows = np.arange(len(x))
@@ -339,7 +307,7 @@ def _design(of_row: Indices, rest: Numbers, x: Numbers, size: int) -> Numbers:
     return np.hstack([columns, rest])
 
 
-def _fitted(x: Numbers, y: Numbers, family: str) -> tuple[Numbers, Numbers]:
+def _fitted(x: Numbers, y: Numbers, family: str, names: tuple[str, ...]) -> tuple[Numbers, Numbers]:
     """Parameters `[K]`, and each row's influence on them `[n, K]`: inverse information times score."""
     import statsmodels.api as sm
 
@@ -348,15 +316,21 @@ def _fitted(x: Numbers, y: Numbers, family: str) -> tuple[Numbers, Numbers]:
         warnings.catch_warnings()
     ):  # what statsmodels would say of it is looked at below, and told as a fault
         warnings.simplefilter("ignore")
-        found = model.fit(maxiter=100, tol=1e-12)
-    if not found.converged or np.abs(x @ found.params).max() > RUNAWAY:
-        message = "the curve could not be fitted: the search did not settle"
-        raise InputError(
-            [Fault("offers", message, "check the segments for too little data", code="not_converged")]
-        )
-    mean = np.asarray(found.fittedvalues, dtype=np.float64)
+        found = model.fit(**search(float(y.sum()) if family == "Poisson" else len(y)))
+        mean = np.asarray(found.fittedvalues, dtype=np.float64)
     weight = mean * (1.0 - mean) if family == "Binomial" else mean
     information = x.T @ (x * weight[:, None])
+    loose = looseness(x, information) if family == "Binomial" else np.zeros(len(names))
+    if (loose > LOOSE).any() or not found.converged or np.abs(x @ found.params).max() > RUNAWAY:
+        reach = np.abs(found.params) * x.std(axis=0) * (loose > LOOSE)
+        told = ", ".join(names[k] for k in np.argsort(-reach, kind="stable")[:MOST_NAMED] if reach[k] > 0.0)
+        message = "the curve could not be fitted: the search did not settle" + (
+            f", for who accepts hardly bounds {told}" if told else ""
+        )
+        remedy = (
+            "leave out what tells perfectly who accepts" if told else "check the segments for too little data"
+        )
+        raise InputError([Fault("offers", message, remedy, code="not_converged")])
     scores = x * (y - mean)[:, None]
     influence = np.asarray(np.linalg.solve(information, scores.T).T, dtype=np.float64)
     return np.asarray(found.params, dtype=np.float64), influence

@@ -9,14 +9,18 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from cpm_opt.estimates.estimate_lint import lint_demand
 from cpm_opt.estimates.response.lever_rows import (
     LeverRows,
     options_of,
     plan_segments,
+    price_steps_of,
     refused,
     rows_of_lever,
     without_data,
+    without_revenue,
 )
 from cpm_opt.estimates.response.lever_rules import LeverRules
 from cpm_opt.estimates.response.price_points import POINTS, TABLE, DemandFit, fit_demand, shrink_demand
@@ -28,11 +32,13 @@ from cpm_opt.estimates.response.price_response import (
     price_steps,
     volume_error,
 )
-from cpm_opt.faults import Fault, InputError
+from cpm_opt.faults import Fault, InputError, did_you_mean
 from cpm_opt.tables import Tables
 
 if TYPE_CHECKING:
     import pandas as pd
+
+Numbers = NDArray[np.float64]
 
 VOLUME = "volume"  # filled where the instance declares a measure of that name
 
@@ -40,8 +46,8 @@ VOLUME = "volume"  # filled where the instance declares a measure of that name
 def price_point_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> LeverRows:
     """Effects of each option of the lever on each segment with revenue, by the (shrunken) curve.
 
-        v       = volume(price) / volume(base_price)              price = base_price (1 + price_change)
-        revenue = R ((1 + p) v - 1)              p = price_change, R revenue_share x revenue of the segment
+        v       = volume(price) / volume(base_price)              price = base_price (1 + p)
+        revenue = R ((1 + p) v - 1)              p the step from the base's price, R revenue_share x revenue
         margin  = R ((g + p) v - g)              g gross_margin, else margin / revenue of the segment
         volume  = V (v - 1)                      where `volume` is a measure, V its level
 
@@ -51,12 +57,11 @@ def price_point_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: 
     segments = plan_segments(frames, rules, TABLE)
     if rules.base_price is None:
         raise refused(rules, "base_price", "is missing", "write the price of the lever's base")
-    fit = fit_demand(rows_of_lever(frames[TABLE], rules.lever, TABLE), rules)
-    fit = shrink_demand(fit) if rules.shrink else fit
-    steps = own["price_change"].to_numpy(dtype=np.float64)
-    ratio, spread = _ratios(fit, steps, rules)
+    steps = price_steps_of(own, rules)
+    whole = fit_demand(rows_of_lever(frames[TABLE], rules.lever, TABLE), rules)
+    fit = shrink_demand(whole) if rules.shrink else whole
     place = {name: s for s, name in enumerate(fit.segments)}
-    rows, missing, free = [], [], []
+    told, missing, free = [], [], []
     for segment in segments.to_dict("records"):
         name = str(segment["segment"])
         s = place.get(name, place.get(""))
@@ -65,17 +70,17 @@ def price_point_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: 
         elif segment["revenue"] <= 0:
             free.append(name)
         else:
-            rows += _rows(segment, own, steps, ratio[s], spread[s], rules, VOLUME in tables.info.measures)
-    notes = [*without_data(rules, missing, TABLE)]
-    if free:
-        notes.append(
-            f"lever {rules.lever}: segments without revenue have no effect of a price: {', '.join(free)}"
-        )
-    if not rows:
+            told.append((segment, s))
+    if not told:
         message = f"says how lever {rules.lever} moves volume, but no segment of the plan has revenue and rows there"
         remedy = "fill in column revenue of table segments, and name segments alike"
         raise InputError([Fault(TABLE, message, remedy, code="no_effects")])
-    return LeverRows(effects=tuple(rows), notes=tuple(notes))
+    ratio, spread = _ratios(fit, sorted({s for _, s in told}), steps, rules)
+    rows = []
+    for segment, s in told:
+        rows += _rows(segment, own, steps, ratio[s], spread[s], rules, VOLUME in tables.info.measures)
+    notes = (*without_data(rules, missing, TABLE), *without_revenue(rules, free))
+    return LeverRows(effects=tuple(rows), notes=notes, doubts=lint_demand(whole))
 
 
 def stated_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> LeverRows:
@@ -89,13 +94,17 @@ def stated_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: Lever
         raise refused(
             rules, "elasticity", "is missing", "write the elasticity at today's price, such as -1.5"
         )
-    steps = own["price_change"].to_numpy(dtype=np.float64)
-    rows, missing = [], []
+    _refuse_unknown(rules, [str(name) for name in segments["segment"]])
+    steps = price_steps_of(own, rules)
+    rows, missing, free = [], [], []
     for segment in segments.to_dict("records"):
         name, value = str(segment["segment"]), rules.elasticity
         known = value.get(name) if isinstance(value, dict) else value
-        if known is None or segment["revenue"] <= 0:
+        if known is None:
             missing.append(name)
+            continue
+        if segment["revenue"] <= 0:
+            free.append(name)
             continue
         curve = _stated_curve(rules, known)
         moved = price_steps(curve, Product(revenue=1.0, gross_margin=0.0), steps.tolist())
@@ -106,7 +115,23 @@ def stated_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: Lever
         spread = np.array([np.nan if sure else volume_error(curve, float(step)) for step in steps])
         made = _rows(segment, own, steps, ratio, spread, rules, VOLUME in tables.info.measures)
         rows += [{**row, "source": "stated"} for row in made]
-    return LeverRows(effects=tuple(rows), notes=without_data(rules, missing, "the stated elasticity"))
+    notes = (*without_data(rules, missing, "the stated elasticity"), *without_revenue(rules, free))
+    return LeverRows(effects=tuple(rows), notes=notes)
+
+
+def _refuse_unknown(rules: LeverRules, segments: list[str]) -> None:
+    """Raises InputError for elasticities of segments that the plan has not."""
+    named = rules.elasticity if isinstance(rules.elasticity, dict) else {}
+    faults = [
+        fault
+        for name in named
+        if name not in segments
+        for fault in refused(
+            rules, "elasticity", "names no segment of the plan", did_you_mean(name, segments), name
+        ).faults
+    ]
+    if faults:
+        raise InputError(faults)
 
 
 def _stated_curve(rules: LeverRules, elasticity: float) -> ConstantElasticity | LinearDemand | LogitDemand:
@@ -128,28 +153,37 @@ def _stated_curve(rules: LeverRules, elasticity: float) -> ConstantElasticity | 
     )
 
 
-def _ratios(
-    fit: DemandFit, steps: np.ndarray[Any, np.dtype[np.float64]], rules: LeverRules
-) -> tuple[np.ndarray[Any, np.dtype[np.float64]], np.ndarray[Any, np.dtype[np.float64]]]:
-    """Volume over that at the base price, and its standard error (nan where the curve is stated): `[S, options]`."""
+def _ratios(fit: DemandFit, needed: list[int], steps: Numbers, rules: LeverRules) -> tuple[Numbers, Numbers]:
+    """Volume over that at the base price, and its standard error (nan where the curve is stated): `[S, options]`.
+
+    Raises InputError for each segment that is `needed` and has no volume at a price; of the others no figure counts.
+    """
     base = float(rules.base_price or 0.0)
     prices = base * (1.0 + steps)
-    if (prices <= 0.0).any():
-        raise refused(
-            rules, "base_price", "leaves an option without a price above 0", "correct price_change of it"
-        )
-    try:
-        ratio = fit.ratio(prices, base)
-    except ValueError as error:
-        message = f"of lever {rules.lever}: {error}"
-        remedy = "state the volume at that price too, or let a curve be fitted"
-        raise InputError([Fault(TABLE, message, remedy, column="price", code="outside_points")]) from None
-    if not np.isfinite(ratio).all():
-        message = f"the curve of lever {rules.lever} has no volume at the base price {base:g}"
-        raise InputError([Fault(TABLE, message, "check base_price, or take another curve", code="no_volume")])
+    faults = []
+    volume = fit.volume(np.append(prices, base))
+    for s in needed:
+        who = f"segment {fit.segments[s]}" if fit.segments[s] else "the curve"
+        outside = [f"{price:g}" for price in prices[np.isnan(volume[s, :-1])]]
+        if outside or np.isnan(volume[s, -1]):
+            low, high = fit.seen[s]
+            at = ", ".join(outside) or f"{base:g} of the base"
+            message = (
+                f"of lever {rules.lever}: {who} has stated points from {low:g} to {high:g}, not at price {at}"
+            )
+            remedy = "state the volume at that price too, or let a curve be fitted"
+            faults.append(Fault(TABLE, message, remedy, column="price", code="outside_points"))
+        elif volume[s, -1] <= 0.0:
+            message = f"of lever {rules.lever}: {who} has no volume at the base price {base:g}"
+            remedy = "check base_price, or take another curve"
+            faults.append(Fault(TABLE, message, remedy, code="no_volume"))
+    if faults:
+        raise InputError(faults)
+    ratio = fit.ratio(prices, base)
     if fit.form == POINTS:
         return ratio, np.full(ratio.shape, np.nan)
-    return ratio, fit.spread(lambda values: fit.ratio(prices, base, values))
+    with np.errstate(invalid="ignore"):  # of segments that are not needed
+        return ratio, fit.spread(lambda values: fit.ratio(prices, base, values))
 
 
 def _rows(

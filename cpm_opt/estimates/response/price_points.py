@@ -7,6 +7,7 @@ docs/response.md has the formulas.
 from __future__ import annotations
 
 import warnings
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Literal
@@ -14,8 +15,11 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cpm_opt.estimates.response.curve_data import CurveData
 from cpm_opt.estimates.response.explanatory import (
     Terms,
+    clusters_by_segment,
+    names_of_curve,
     profiles,
     refuse_collinear,
     refuse_few_clusters,
@@ -23,7 +27,8 @@ from cpm_opt.estimates.response.explanatory import (
     terms,
 )
 from cpm_opt.estimates.response.lever_rules import LeverRules
-from cpm_opt.estimates.response.shrinkage import Shrunken, shrink_slopes_of
+from cpm_opt.estimates.response.separation import LOOSE, looseness, refuse_alike, search
+from cpm_opt.estimates.response.shrinkage import Shrunken, following, shrink_slopes_of
 from cpm_opt.faults import Fault, InputError
 
 if TYPE_CHECKING:
@@ -53,8 +58,11 @@ class DemandFit:
     their `covariance[K, K]`; both empty for points. `profiles[M, V]` are the different z, of segment `profile_of[M]`,
     with `share[M]` of its observations. `seen[S, 2]` lowest and highest price, `counts[S]` observations, `n` of all,
     `df` degrees of freedom (clusters less 1, else observations less parameters), `least_squares` whether that is what
-    was fitted, `clusters` (0: none), `observed` the rows that were used (segment as a number, price, volume,
-    potential). `log_likelihood` is there where the fit has one. `shrunken` is None before `shrink_demand`.
+    was fitted, `clusters` (0: none) and `clusters_in[S]` those of each segment, `observed` the rows that were used
+    (segment as a number, price, volume, potential). `free[S]` is what a segment's observations leave beyond the
+    parameters, its observations less their leverages (whose sum over all is the number of parameters).
+    `log_likelihood` is there where the fit has one, and `data` is what it was fitted to. `shrunken` is None before
+    `shrink_demand`.
     """
 
     form: str
@@ -75,6 +83,9 @@ class DemandFit:
     left_out: int = 0
     least_squares: bool = False
     clusters: int = 0
+    clusters_in: tuple[int, ...] = ()
+    free: tuple[float, ...] = ()
+    data: CurveData | None = field(default=None, repr=False)
     shrunken: Shrunken | None = None
 
     @property
@@ -98,7 +109,7 @@ class DemandFit:
         """Volume of an observation of each segment at `prices[P]`, `[S, P]`, the mean over its strata and covariates.
 
         Of a constant elasticity by least squares of logarithms it is the typical (median) volume; of a logit the share
-        of the potential. With `values[N, K]` `[N, S, P]`. Raises ValueError for a price outside stated points.
+        of the potential. With `values[N, K]` `[N, S, P]`. nan for a price outside a segment's stated points.
         """
         if self.form == POINTS:
             return np.stack([_between(self.observed, s, prices) for s in range(len(self.segments))])
@@ -181,8 +192,8 @@ def fit_demand(points: pd.DataFrame, rules: LeverRules) -> DemandFit:
 
 
 def shrink_demand(fit: DemandFit) -> DemandFit:
-    """The fit with its slopes shrunk to their mean. A single segment, a shared slope, lines (whose slopes are in each
-    segment's own units) and stated points stay as they are."""
+    """The fit with its slopes shrunk to their mean, and the others fitted again with these held. A single segment, a
+    shared slope, lines (whose slopes are in each segment's own units) and stated points stay as they are."""
     if len(fit.segments) < 2 or not fit.by_segment or fit.form not in COMPARABLE:
         return fit
     slopes = np.arange(len(fit.values))[fit.slopes]
@@ -190,8 +201,10 @@ def shrink_demand(fit: DemandFit) -> DemandFit:
         np.diag(fit.covariance)[slopes] <= 0.0
     ).any():  # without errors nothing is in doubt, and nothing to shrink
         return fit
-    moved = shrink_slopes_of(fit.values, fit.covariance, slopes, slopes - len(slopes))
-    return replace(fit, values=moved[0], covariance=moved[1], shrunken=moved[2])
+    follow = None if fit.data is None else following(fit.data.information(fit.values), slopes)
+    values, covariance, told = shrink_slopes_of(fit.values, fit.covariance, slopes, follow)
+    values = values if fit.data is None else fit.data.held(values, slopes)
+    return replace(fit, values=values, covariance=covariance, shrunken=told)
 
 
 def _fitted(held: DemandFit, found: Terms, used: pd.DataFrame, rules: LeverRules) -> DemandFit:
@@ -199,41 +212,32 @@ def _fitted(held: DemandFit, found: Terms, used: pd.DataFrame, rules: LeverRules
     import statsmodels.api as sm  # type: ignore[import-untyped]
 
     of_row: Indices = held.observed[:, 0].astype(np.int64)
-    price, volume, potential = held.observed[:, 1:].T
+    volume, potential = held.observed[:, 2:].T
     size = len(held.segments)
-    x = np.zeros((len(price), size + (size if rules.by_segment else 1) + len(found.names)))
-    rows = np.arange(len(price))
-    x[rows, of_row] = 1.0
-    x[rows, size + (of_row if rules.by_segment else 0)] = np.log(price) if held.form == ELASTICITY else price
-    x[:, x.shape[1] - len(found.names) :] = found.columns
+    x = _design(held, found, rules.by_segment)
     if len(x) <= x.shape[1]:
         message = f"{len(x)} observations are too few for {x.shape[1]} parameters"
         remedy = "leave covariates or strata out, or write by_segment = false"
         raise InputError([Fault(TABLE, message, remedy, code="too_few")])
-    refuse_collinear(x, TABLE)
+    refuse_collinear(x, TABLE, names_of_curve(held.segments, rules.by_segment, found.names))
     if held.form == LOGIT:
+        data = CurveData("Binomial", x, volume, potential)
         model = sm.GLM(np.column_stack([volume, potential - volume]), x, family=sm.families.Binomial())
     elif held.form == ELASTICITY and rules.fit == "poisson":
+        data = CurveData("Poisson", x, volume)
         model = sm.GLM(volume, x, family=sm.families.Poisson())
     else:
-        model = sm.OLS(np.log(volume) if held.form == ELASTICITY else volume, x)
+        data = CurveData("Gaussian", x, np.log(volume) if held.form == ELASTICITY else volume)
+        model = sm.OLS(data.y, x)
     least_squares = isinstance(model, sm.OLS)
     options, df = _errors(
         used, rules, least_squares, of_row if rules.by_segment else np.zeros_like(of_row), held.segments
     )
-    fit = None
-    # What statsmodels would say is looked at below, and told as a fault.
-    with warnings.catch_warnings(), suppress(ValueError, np.linalg.LinAlgError):
-        warnings.simplefilter("ignore")
-        fit = model.fit(**options)
-    values = np.zeros(0) if fit is None else np.asarray(fit.params, dtype=np.float64)
-    settled = fit is not None and (least_squares or (fit.converged and np.abs(x @ values).max() <= RUNAWAY))
-    if fit is None or not settled:
-        message, remedy = (
-            "the curve could not be fitted: the search did not settle",
-            "check prices and volumes",
-        )
-        raise InputError([Fault(TABLE, message, remedy, code="not_converged")])
+    if not least_squares:
+        words = ("nothing was sold", "everybody bought", "observations")
+        most = np.full(len(x), np.inf) if data.trials is None else data.trials
+        refuse_alike(found, volume, most, TABLE, words)
+    fit = _settled(model, options, data)
     spread = shared_slopes(size, len(found.names), rules.by_segment)
     # Rows weigh alike, but those of a logit by how many could have bought.
     weight = potential if held.form == LOGIT else np.ones(len(x))
@@ -241,7 +245,7 @@ def _fitted(held: DemandFit, found: Terms, used: pd.DataFrame, rules: LeverRules
     return replace(
         held,
         terms=found.names,
-        values=spread @ values,
+        values=spread @ np.asarray(fit.params, dtype=np.float64),
         covariance=np.asarray(spread @ np.asarray(fit.cov_params()) @ spread.T, dtype=np.float64),
         profiles=different,
         profile_of=profile_of,
@@ -249,15 +253,63 @@ def _fitted(held: DemandFit, found: Terms, used: pd.DataFrame, rules: LeverRules
         df=len(x) - x.shape[1] if df is None else df,
         least_squares=least_squares,
         clusters=0 if df is None else df + 1,
+        clusters_in=() if df is None else clusters_by_segment(of_row, used["cluster"]),
+        free=_free(x, of_row),
+        data=data,
         log_likelihood=float("nan") if rules.fit == "poisson" and not least_squares else float(fit.llf),
     )
+
+
+def _design(held: DemandFit, found: Terms, by_segment: bool) -> Numbers:
+    """The columns that are fitted: levels, price (its logarithm for an elasticity) by segment or once, `found`."""
+    of_row: Indices = held.observed[:, 0].astype(np.int64)
+    price, size = held.observed[:, 1], len(held.segments)
+    x = np.zeros((len(price), size + (size if by_segment else 1) + len(found.names)))
+    rows = np.arange(len(price))
+    x[rows, of_row] = 1.0
+    x[rows, size + (of_row if by_segment else 0)] = np.log(price) if held.form == ELASTICITY else price
+    x[:, x.shape[1] - len(found.names) :] = found.columns
+    return x
+
+
+def _settled(model: Any, options: Mapping[str, Any], data: CurveData) -> Any:
+    """The results of statsmodels. Raises InputError where the search for them came to no end."""
+    fit = None
+    # What statsmodels would say is looked at below, and told as a fault.
+    with warnings.catch_warnings(), suppress(ValueError, np.linalg.LinAlgError):
+        warnings.simplefilter("ignore")
+        fit = model.fit(**options)
+    if fit is None or (
+        data.family != "Gaussian" and not (fit.converged and _bounded(data, np.asarray(fit.params)))
+    ):
+        message, remedy = (
+            "the curve could not be fitted: the search did not settle",
+            "check prices and volumes",
+        )
+        raise InputError([Fault(TABLE, message, remedy, code="not_converged")])
+    return fit
+
+
+def _bounded(data: CurveData, values: Numbers) -> bool:
+    """Whether the search for a likelihood's maximum ended at one, and not on the way to nowhere."""
+    if np.abs(data.x @ values).max() > RUNAWAY:
+        return False
+    each = float(np.mean(data.y if data.trials is None else data.trials))
+    return bool((looseness(data.x, data.information(values) / each) <= LOOSE).all())
+
+
+def _free(x: Numbers, of_row: Indices) -> tuple[float, ...]:
+    """By segment, its observations less their leverages, the diagonal of x (x'x)^-1 x'."""
+    leverage = (np.linalg.qr(x)[0] ** 2).sum(axis=1)
+    return tuple(float(own) for own in np.bincount(of_row, weights=1.0 - leverage))
 
 
 def _errors(
     used: pd.DataFrame, rules: LeverRules, least_squares: bool, slope_of: Indices, segments: tuple[str, ...]
 ) -> tuple[dict[str, Any], int | None]:
     """How statsmodels is to fit, and clusters less 1 where errors are summed within clusters."""
-    options: dict[str, Any] = {} if least_squares else {"maxiter": 100, "tol": 1e-12}
+    total = used["potential" if rules.curve == LOGIT else "volume"].sum()
+    options: dict[str, Any] = {} if least_squares else {**search(float(total))}
     if rules.errors == "classical":
         return options, None
     if (used["cluster"] == "").any():
@@ -308,12 +360,9 @@ def _refuse(form: str, rules: LeverRules, segments: tuple[str, ...], observed: N
 
 
 def _between(observed: Numbers, segment: int, prices: Numbers) -> Numbers:
-    """Straight between the stated points of a segment."""
+    """Straight between the stated points of a segment; nan beyond them (but for rounding)."""
     own = observed[observed[:, 0] == segment]
     own = own[np.argsort(own[:, 1])]
-    low, high = own[0, 1], own[-1, 1]
-    slack = 1e-9 * high
-    outside = prices[(prices < low - slack) | (prices > high + slack)]
-    if len(outside):
-        raise ValueError(f"price {outside[0]:g} is outside the stated points, {low:g} to {high:g}")
-    return np.asarray(np.interp(prices, own[:, 1], own[:, 2]), dtype=np.float64)
+    slack = 1e-9 * own[-1, 1]
+    inside = (prices >= own[0, 1] - slack) & (prices <= own[-1, 1] + slack)
+    return np.where(inside, np.interp(prices, own[:, 1], own[:, 2]), np.nan)

@@ -172,6 +172,14 @@ def price_steps(curve: Curve, product: Product, steps: Sequence[float]) -> tuple
     return tuple(_one(curve, product, step) for step in steps)
 
 
+def step_from_base(change: float, base: float) -> float:
+    """A price as a fraction of the one of the lever's base, less 1, where `change` and `base` are their price_change.
+
+    (1 + change) / (1 + base) - 1; nan where the base costs nothing, so that no other price is a fraction of it.
+    """
+    return (change - base) / (1.0 + base) if base > -1.0 else math.nan
+
+
 def break_even_volume(step: float, gross_margin: float) -> float:
     """By how much volume may change, as a fraction, before a price step loses money: -p / (p + g).
 

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from cpm_opt.estimates.doubts import with_known_rows
 from cpm_opt.estimates.estimate_lint import lint_arms, lint_model, lint_panel
 from cpm_opt.estimates.moves.answers import (
     CHOICES,
@@ -26,10 +27,11 @@ from cpm_opt.estimates.moves.attraction import Attraction, fit_attraction
 from cpm_opt.estimates.moves.hazard import Hazard, fit_hazard
 from cpm_opt.estimates.moves.moves import Moves, count_moves
 from cpm_opt.estimates.moves.panel_design import seen, usable
-from cpm_opt.estimates.planning_lint import lint_stated, lint_tables
+from cpm_opt.estimates.planning_lint import lint_gross_margins, lint_stated, lint_tables, lint_unasked
 from cpm_opt.estimates.response.break_even import PriceEffect, price_effects
 from cpm_opt.estimates.response.choices import ShareElasticity
 from cpm_opt.estimates.response.fitted_curves import FittedCurve, churn_curves
+from cpm_opt.estimates.response.offer_effects import accepted_steps
 from cpm_opt.estimates.response.offers import OfferFit
 from cpm_opt.estimates.response.trials import ArmEffect, arm_effects
 from cpm_opt.estimates.settings import ResponseRules, read_rules
@@ -77,8 +79,10 @@ def respond(tables: Tables, planning: Mapping[str, pd.DataFrame]) -> Response:
     frames = tables.frames
     rules = read_rules(tables.info.estimates)[0]
     own = ResponseRules() if rules is None or rules.response is None else rules.response
-    found = Response(lint=(*lint_tables(planning, tables.info), *lint_stated(own)))
-    found = replace(found, price_effects=price_effects(planning, own))
+    of_tables = (*lint_tables(planning, tables.info), *lint_gross_margins(planning, own))
+    doubts = with_known_rows((*of_tables, *lint_unasked(frames, planning, own)), frames)
+    found = Response(lint=(*doubts, *lint_stated(own)))
+    found = replace(found, price_effects=price_effects(planning, own, _accepted(tables, planning, own)))
     if OFFERS in frames and len(frames[OFFERS]):
         answer, fit, shrunken = answer_offers(frames[OFFERS], offer_rules(own), planning)
         found = replace(_with(found, answer), offers=fit, shrunken=shrunken)
@@ -88,7 +92,7 @@ def respond(tables: Tables, planning: Mapping[str, pd.DataFrame]) -> Response:
         answer = answer_choices(frames[CHOICES], own, planning)
         found = replace(_with(found, answer), elasticities=answer.elasticities)
     if EFFORTS in frames and len(frames[EFFORTS]):
-        found = _with(found, answer_efforts(frames[EFFORTS], own))
+        found = _with(found, answer_efforts(frames[EFFORTS], own, planning))
     if PANEL in frames and len(frames[PANEL]):
         found = _panel(found, frames[PANEL], own.smoothing)
     if TRIALS in frames and len(frames[TRIALS]):
@@ -101,6 +105,18 @@ def respond(tables: Tables, planning: Mapping[str, pd.DataFrame]) -> Response:
             found, models=(*found.models, *models), lint=(*found.lint, *lint), attraction=attraction
         )
     return found
+
+
+def _accepted(
+    tables: Tables, planning: Mapping[str, pd.DataFrame], rules: ResponseRules
+) -> dict[str, dict[tuple[str, str], tuple[float, float]]]:
+    """`accepted_steps` of each lever whose effects the offers made; they say nothing of one that is stated."""
+    effects, stated = planning.get("effects"), tables.frames.get("effects")
+    if OFFERS not in planning or effects is None:
+        return {}
+    here = set() if stated is None else set(stated["lever"])
+    made = set(effects.loc[effects["source"] == "estimated", "lever"]) - here
+    return {own.lever: accepted_steps(planning, own) for own in rules.of(OFFERS) if own.lever in made}
 
 
 def _with(found: Response, answer: Answer) -> Response:

@@ -21,13 +21,15 @@ KEYS = ("target", "segment", "lever", "option", "resource")
 class Draws:
     """`keys[R]` of table scenarios and `factors[N, R]` of N draws. `money[N, M]`: what a draw makes of the plan's
     figures, in money a period, by which draws are compared. `lost` names what no factor can reach, because its
-    estimate is 0; `missed` is what factors cannot make of the draws, root mean square, in the unit of the table."""
+    estimate is 0; `missed` is what factors cannot make of the draws, root mean square, in the unit of the table;
+    `uneven` tells of segments whose moves one factor cannot serve alike."""
 
     keys: tuple[Mapping[str, str], ...]
     factors: Numbers
     money: Numbers
     lost: tuple[str, ...] = ()
     missed: float = 0.0
+    uneven: tuple[str, ...] = ()
 
     def only(self, which: NDArray[np.bool_]) -> Draws:
         """Those of the draws."""
@@ -71,4 +73,5 @@ def joined(parts: tuple[Draws, ...]) -> Draws:
         money=np.hstack([part.money for part in parts]),
         lost=tuple(name for part in parts for name in part.lost),
         missed=max((part.missed for part in parts), default=0.0),
+        uneven=tuple(text for part in parts for text in part.uneven),
     )

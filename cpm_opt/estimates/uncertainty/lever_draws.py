@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from cpm_opt.estimates.response.choice_effects import choice_figures, choice_fit
 from cpm_opt.estimates.response.effort_effects import effort_fits
-from cpm_opt.estimates.response.lever_rows import RETENTION, rows_of_lever
+from cpm_opt.estimates.response.lever_rows import RETENTION, price_steps_of, rows_of_lever
 from cpm_opt.estimates.response.lever_rules import LeverRules
 from cpm_opt.estimates.response.price_effects import VOLUME
 from cpm_opt.estimates.response.price_points import POINTS, fit_demand, shrink_demand
-from cpm_opt.estimates.response.trials import CONTROL
+from cpm_opt.estimates.response.trial_effects import arm_of_base
 from cpm_opt.estimates.uncertainty.draws import NOTHING, Draws, key, normal_draws
 from cpm_opt.faults import Fault, InputError
 
@@ -96,7 +96,7 @@ def _price_figures(
     fit = shrink_demand(fit) if lever.shrink else fit
     own = frames["options"][frames["options"]["lever"] == lever.lever]
     base = float(lever.base_price or 0.0)
-    steps = own["price_change"].to_numpy(dtype=np.float64)
+    steps = price_steps_of(own, lever)
     drawn = normal_draws(fit.values, fit.covariance, count, seed)
     ratio = fit.ratio(base * (1.0 + steps), base, drawn)
     place = {name: s for s, name in enumerate(fit.segments)}
@@ -173,25 +173,27 @@ def _shapes(fit: EffortFit, count: int, seed: Seed) -> Numbers:
 def _trial_figures(
     frames: Frames, lever: LeverRules, count: int, seed: Seed
 ) -> dict[tuple[str, str, str], Numbers]:
-    """Effects of arms: normal, those of one segment correlated because they share the control.
+    """Effects of arms: normal, those of one segment correlated because they stand against the same arm (the control, or
+    that of the base).
 
-    cov(i, j) = sqrt(c_i c_j) se_i se_j,    c_i the control's part of the variance of arm i's effect
+    cov(i, j) = sqrt(c_i c_j) se_i se_j,    c_i that arm's part of the variance of arm i's effect
     """
     trials = frames["trials"]
     programme = lever.programme or str(trials["programme"].iloc[0])
     trials = trials[trials["programme"] == programme]
+    against = arm_of_base(frames["options"][frames["options"]["lever"] == lever.lever], trials, lever)
     planned = _trial_rows(frames, lever)
     found: dict[tuple[str, str, str], Numbers] = {}
     for place, segment in enumerate(sorted(set(trials["segment"]))):
         group = trials[trials["segment"] == segment]
         spread = {arm: float(own["outcome"].var() / len(own)) for arm, own in group.groupby("arm")}
-        arms = [arm for arm in sorted(spread) if arm != CONTROL and np.isfinite(spread[arm])]
+        arms = [arm for arm in sorted(spread) if arm != against and np.isfinite(spread[arm])]
         own_rows = [row for row in planned if (row["trial_segment"] == segment) and row["arm"] in arms]
         if not own_rows:
             continue
         error = {row["arm"]: row["se"] for row in own_rows}
         used = sorted(error)
-        part = np.array([spread[CONTROL] / max(spread[CONTROL] + spread[arm], 1e-300) for arm in used])
+        part = np.array([spread[against] / max(spread[against] + spread[arm], 1e-300) for arm in used])
         se = np.array([error[arm] for arm in used])
         covariance = np.sqrt(np.outer(part, part)) * np.outer(se, se)
         np.fill_diagonal(covariance, se**2)

@@ -103,8 +103,11 @@ def _parts(
     if moved is not None and moved.effects is not None:
         with_base = "migration" in moved.frames
         if with_base or moved.effects.entries:
-            own = move_draws(moved.effects, frames["segments"], rules.draws, (rules.seed, 1), with_base)
-            parts.append(own)
+            parts.append(
+                move_draws(
+                    moved.effects, frames["segments"], rules.draws, (rules.seed, 1), with_base, moved.counted
+                )
+            )
     for place, lever in enumerate(response.of("offers")):
         if "offers" in frames and _estimated(tables, lever):
             parts.append(_of_offers(tables, frames, lever, rules, place))
@@ -210,5 +213,10 @@ def _notes(draws: Draws, reduced: Reduced, rules: ScenarioRules) -> tuple[str, .
         notes.append(
             "scenarios: one factor stands for all moves of a segment under an option; it misses a draw's rate by "
             f"{draws.missed:.2g} (root mean square)"
+        )
+    if draws.uneven:
+        notes.append(
+            "scenarios: one factor stands for all moves from a segment and varies as staying with the firm does, so "
+            f"that where stayers go is taken as certain; rates vary {'; '.join(draws.uneven)}"
         )
     return tuple(notes)

@@ -14,21 +14,15 @@ NORMAL_95 = 1.959963984540054
 
 @dataclass(frozen=True)
 class Lint:
-    """One doubt about data or an estimate, with a stable `code`; `table` and `column` say where it comes from."""
+    """One doubt about data or an estimate, with a stable `code`; `table` and `column` say where it comes from, and
+    where it is one cell, `row` (its line) and `value`. The remedy goes with the code; see `doubts.as_warning`."""
 
     code: str
     table: str
     column: str
     message: str
-
-    def as_dict(self) -> dict[str, object]:
-        """JSON-ready fields: code, table, column, message."""
-        return {
-            "code": self.code,
-            "table": self.table,
-            "column": self.column,
-            "message": self.message,
-        }
+    row: int | None = None
+    value: str | None = None
 
 
 @dataclass(frozen=True)

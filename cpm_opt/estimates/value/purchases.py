@@ -193,7 +193,7 @@ def _independence(histories: Histories) -> tuple[Lint, ...]:
 
 def _tried(holdout: Holdout | None) -> tuple[Lint, ...]:
     if holdout is None:
-        message = "the models were not tried out of sample; state calibration_end under [estimates]"
+        message = "the models were not tried out of sample"
         return (Lint("not-tried", SALES, "date", message),)
     return tuple(
         Lint(

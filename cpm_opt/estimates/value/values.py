@@ -214,7 +214,10 @@ def _past(
         service = cost_of_service(statement, past["first"], end, period, value.half_life)
     margin = GROSS_PROFIT if service is None else value.margin
     counted = f"historical value is that of {_counted(profit, end)}"
-    notes: tuple[str, ...] = (f"values are gross profit, before the cost to serve{_asked(value)}", counted)
+    gross = f"values are gross profit, before the cost to serve{_asked(value)}"
+    if any(placed.service.values()):
+        gross += "; only current and those by migration are net of base service (tables usage and resources)"
+    notes: tuple[str, ...] = (gross, counted)
     if service is not None:
         notes = (
             f"values are contribution: the cost to serve of {service.days} is taken off what customers earned, and "

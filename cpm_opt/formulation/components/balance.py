@@ -97,9 +97,19 @@ def _audited(facts: Facts, rule: BalanceRule, t: int) -> RuleRow:
         amounts, unit = facts.flows[rule.measure][:, t], p.measure_units.get(rule.measure, p.currency)
     members = float(amounts[rule.members].sum())
     if rule.basis == "amount":
-        limit = rule.value
-    elif rule.basis == "share":
-        limit = rule.value * float(amounts[p.active].sum())
-    else:
-        limit = rule.value * float(facts.customers[rule.members, t].sum())
-    return RuleRow(rule.name, "", t + 1, members, rule.sense, limit, unit, rule.penalty)
+        return RuleRow(rule.name, "", t + 1, members, rule.sense, rule.value, unit, rule.penalty)
+    whole = amounts[p.active] if rule.basis == "share" else facts.customers[rule.members, t]
+    of = float(whole.sum())
+    return RuleRow(
+        rule.name,
+        "",
+        t + 1,
+        members,
+        rule.sense,
+        rule.value * of,
+        unit,
+        rule.penalty,
+        basis=rule.basis,
+        stated=rule.value,
+        of=of,
+    )

@@ -8,12 +8,12 @@ from typing import Annotated, ClassVar
 import numpy as np
 from pydantic import Field
 
-from cpm_opt.faults import Fault, did_you_mean
+from cpm_opt.faults import Fault
 from cpm_opt.formulation.audit import Audit, Facts, RuleRow
 from cpm_opt.formulation.core import periods_of
 from cpm_opt.formulation.draft import Draft
 from cpm_opt.formulation.terms import Terms
-from cpm_opt.portfolio.members import groups_of, members_of
+from cpm_opt.portfolio.members import members_of, members_remedy
 from cpm_opt.portfolio.portfolio import Flags, Portfolio
 
 CREDIT, GROWTH = "credit", "growth"
@@ -48,8 +48,7 @@ class Cash:
         for key, text in (("grow", self.grow), ("fund", self.fund)):
             problem = members_of(portfolio, text)[1] if text else ""
             if problem:
-                known = ("all", *portfolio.segments, *groups_of(portfolio.groupings))
-                remedy = did_you_mean(text, known)
+                remedy = members_remedy(portfolio, text, problem)
                 faults.append(Fault(f"components.cash.{key}", problem, remedy, value=text, code="members"))
         return tuple(faults)
 

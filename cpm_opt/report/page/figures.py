@@ -24,7 +24,8 @@ from cpm_opt.report.page.figure import (
     View,
     fewest,
 )
-from cpm_opt.report.words import Range, Units, amount, percent
+from cpm_opt.report.run_facts import choiceless
+from cpm_opt.report.words import Range, Units, amount, names, percent
 from cpm_opt.runs.record import RunRecord
 
 MOST_COLOURS = 9
@@ -174,12 +175,16 @@ def _scenarios(run: RunRecord, units: Units) -> Iterator[Figure]:
 
 
 def _options(run: RunRecord, units: Units) -> Iterator[Figure]:
-    """For each lever the shares of the customers on its options: today, then period by period."""
+    """For each lever the shares of the customers on its options: today, then period by period; without the segments for
+    which all options of the lever do the same, such as most customers who were lost."""
     served: dict[str, dict[str, dict[int, float]]] = defaultdict(
         lambda: defaultdict(lambda: defaultdict(float))
     )
     first: dict[str, dict[str, float]] = defaultdict(lambda: defaultdict(float))
+    without = choiceless(run)
     for row in run.table("plan"):
+        if row["segment"] in without[row["lever"]]:
+            continue
         period, customers = _period(run, "plan", row), number(run, "plan", row, "customers")
         served[row["lever"]][row["option"]][period] += customers
         if period == 1:
@@ -204,10 +209,12 @@ def _options(run: RunRecord, units: Units) -> Iterator[Figure]:
         drawn.append((_moved(series), lever["name"], series))
     for moved, name, series in sorted(drawn, key=lambda each: -each[0])[:MOST_LEVERS]:
         share = f"{percent(moved)} of the customers get another option of {name} than today, on average."
+        left_out = sorted(without[name] & set(run.facts["portfolio"]["segments"]))
+        note = f" Not counted: {names(left_out)}, where all options do the same." if left_out else ""
         yield Figure(
             f"options-{name}", ACTIONS, STACK, f"Who gets what: {name}", units.period, "share of the customers",
             ("today", *map(str, range(1, units.periods + 1))), (View("", fewest(series, MOST_COLOURS)),),
-            share if moved > TOLERANCE else f"The shares on the options of {name} stay as today.", SHARE,
+            (share if moved > TOLERANCE else f"The shares on the options of {name} stay as today.") + note, SHARE,
         )  # fmt: skip
 
 

@@ -14,18 +14,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from cpm_opt.faults import DefectError
 from cpm_opt.report.explain import explain
 from cpm_opt.report.explanation import NUMBER, SHARE, Explanation, Section, Table
 from cpm_opt.report.page.figure import Figure
 from cpm_opt.report.page.figures import CUSTOMERS, figures
-from cpm_opt.report.run_facts import EXACT, origin
+from cpm_opt.report.run_facts import EXACT, attribution, origin
 from cpm_opt.report.run_tables import TITLES, RunTable, run_tables
 from cpm_opt.report.terminal import clean
-from cpm_opt.report.words import Units, amount, counted, percent
+from cpm_opt.report.words import Units, amount, counted, parted_commands, percent
 from cpm_opt.runs.record import RUN_FILE, RunRecord
+
+if TYPE_CHECKING:
+    from markupsafe import Markup
 
 FOLDER = Path(__file__).parent
 MOST_BYTES = 2_900_000
@@ -109,6 +112,7 @@ def _fitted(run: RunRecord, units: Units, told: Explanation) -> str:
             tables=[_whole(table, most) for table in tables if table.count],
             money=clean(units.money),
             origin=source,
+            attribution=attribution(run),
             drawn=drawn,
         )
         if len(text.encode("utf-8", errors="replace")) <= MOST_BYTES:
@@ -123,6 +127,7 @@ def _rendered(drawn: Sequence[Figure], **context: object) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
+    environment.filters["prose"] = _prose
     scripts = [_asset("echarts/echarts.common.min.js"), _asset("plots.js")] if drawn else []
     allowed = " ".join(f"'sha256-{_digest(script)}'" for script in scripts) or "'none'"
     policy = (
@@ -135,6 +140,16 @@ def _rendered(drawn: Sequence[Figure], **context: object) -> str:
         scripts=[Markup(script) for script in scripts],
         data=Markup(_script_json({"figures": [figure.as_dict() for figure in drawn]})),
         **context,
+    )
+
+
+def _prose(sentence: str) -> Markup:
+    """A sentence as HTML, its commands as such."""
+    from markupsafe import Markup, escape
+
+    parts = map(escape, parted_commands(sentence))
+    return Markup("").join(
+        Markup("<code>{}</code>").format(part) if at % 2 else part for at, part in enumerate(parts)
     )
 
 

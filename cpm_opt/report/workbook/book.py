@@ -53,6 +53,7 @@ class Sheet:
     book: Book
     inner: Any
     name: str
+    lines: dict[int, int] = field(default_factory=dict)  # of the rows that are higher than one line
 
     def text(self, row: int, column: int, text: str, **style: object) -> None:
         """Writes text, whatever it begins with, as text."""
@@ -97,8 +98,9 @@ class Sheet:
                 self.book.of_cells[key] = self.book.style(num_format="@", text_wrap=True, **common, **marked)
         return self.book.of_cells[key]
 
-    def heads(self, row: int, columns: Sequence[Column], first: int = 0) -> None:
-        """Writes the headings of columns, with their units."""
+    def heads(self, row: int, columns: Sequence[Column], first: int = 0, wide: Sequence[float] = ()) -> None:
+        """Writes the headings of columns, with their units; the row as high as they are in columns so `wide`."""
+        self.high(row, [(column.title, int(each) - 2) for column, each in zip(columns, wide, strict=False)])
         for at, column in enumerate(columns, start=first):
             align = "right" if column.form in (NUMBER, SHARE) else "left"
             self.text(row, at, column.title, align=align, **HEAD)
@@ -109,16 +111,19 @@ class Sheet:
         Excel does so by itself; other programs show one line of what is wrapped.
         """
         lines = max((len(textwrap.wrap(text, wide + 2)) for text, wide in texts), default=1)
-        if lines > 1:
+        if lines > self.lines.get(row, 1):
+            self.lines[row] = lines
             self.inner.set_row(row, LINE_HEIGHT * lines)
 
-    def widths(self, columns: Iterable[Iterable[str]]) -> None:
-        """Sets the width of each column from texts in it, the heading first."""
+    def widths(self, columns: Iterable[Iterable[str]]) -> list[int]:
+        """Sets the width of each column from texts in it, the heading first, and tells them."""
+        found = []
         for at, texts in enumerate(columns):
             head, *rest = texts
             longest = max(map(len, rest), default=0)
-            wide = max(longest + 2, min(len(head) + 2, 16), NARROWEST)
-            self.inner.set_column(at, at, min(wide, WIDEST))
+            found.append(min(max(longest + 2, min(len(head) + 2, 16), NARROWEST), WIDEST))
+            self.inner.set_column(at, at, found[-1])
+        return found
 
 
 def cell_text(text: str) -> str:

@@ -7,25 +7,31 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cpm_opt.report.explanation import NUMBER, PERIODS, SHARE, Column, Explanation
-from cpm_opt.report.run_facts import Origin
-from cpm_opt.report.words import Units
+from cpm_opt.report.run_facts import Origin, Pairs, penalties_today
+from cpm_opt.report.words import Units, parted_commands
 from cpm_opt.report.workbook.book import AMOUNT, PERCENT, WHOLE, Sheet, place
 from cpm_opt.report.workbook.tables import Total, Written, added
 
 ACTIVE = "active"
 EXPLAINED = (44, 24)  # widths of the explanation's first column and of the others
+FIGURE, LEAST_COLUMNS = (
+    17,
+    12,
+)  # the width of columns of figures on the first sheet, and how many have it at least
 FLOWS = ("margin", "cash", "revenue")
 
 
-def write_head(sheet: Sheet, told: Explanation, units: Units) -> int:
-    """Writes the headline; the next free row."""
+def write_head(sheet: Sheet, told: Explanation, units: Units, attribution: Pairs) -> int:
+    """Writes the headline, and whose data it is; the next free row."""
     sheet.text(0, 0, told.title, bold=True, font_size=14)
     first = told.sections[0].sentences[:1] if told.sections else ()
-    for row, sentence in enumerate((*first, f"Money is in {units.money}. Run {told.run}."), start=1):
+    data = [f"{name.capitalize()} of the data: {value}" for name, value in attribution]
+    lines = (*map(_quoted, first), f"Money is in {units.money}. Run {told.run}.", *data)
+    for row, sentence in enumerate(lines, start=1):
         sheet.text(row, 0, sentence)
-    sheet.inner.set_column(0, 0, 44)
-    sheet.inner.set_column(1, 12, 17)
-    return 2 + len(first)
+    sheet.inner.set_column(0, 0, EXPLAINED[0])
+    sheet.inner.set_column(1, LEAST_COLUMNS, FIGURE)
+    return 1 + len(lines)
 
 
 def write_figures(
@@ -42,7 +48,7 @@ def write_figures(
         Column("difference", "difference", NUMBER, units.money),
         Column("share", "difference, of today", SHARE),
     )
-    sheet.heads(row, columns)
+    sheet.heads(row, columns, wide=[EXPLAINED[0], *[FIGURE] * (len(columns) - 1)])
     today = facts["today"]
     sheet.text(row + 1, 0, "profit")
     before, after = (today["profit"], facts["profit"])
@@ -60,8 +66,8 @@ def write_figures(
             today["end_value"],
             facts["end_value"],
         ),
-        ("penalties for missed rules", 0.0, -facts["penalties"]),
-        ("reserve for effects that fall short", -_deductions(today), -_deductions(facts)),
+        ("penalties for missed rules", 0.0 - penalties_today(facts), 0.0 - facts["penalties"]),
+        ("reserve for effects that fall short", 0.0 - _deductions(today), 0.0 - _deductions(facts)),
     )
     for at, (name, old, new) in enumerate(lines, start=row + 2):
         sheet.text(at, 0, name)
@@ -70,7 +76,7 @@ def write_figures(
         _difference(sheet, at, old, new)
     last = row + 2 + len(lines)
     sheet.text(last, 0, "all that counts, as the model weighs it", bold=True)
-    _objective(sheet, row + 1, last, facts, after)
+    _objective(sheet, row + 1, last, facts, (before, after))
     return last + 2
 
 
@@ -85,22 +91,28 @@ def _difference(sheet: Sheet, row: int, before: float, after: float) -> None:
     sheet.formula(row, 4, f'=IF({b}>0,({a}-{b})/{b},"")', share, PERCENT)
 
 
-def _objective(sheet: Sheet, first: int, row: int, facts: Mapping[str, Any], profit: float) -> None:
-    """The objective, from the lines above it where it is a sum of them; under risk it is not, and stands as it is."""
+def _objective(
+    sheet: Sheet, first: int, row: int, facts: Mapping[str, Any], profits: tuple[float, float]
+) -> None:
+    """The objectives, from the lines above where they are sums of them; under risk they are not, and stand as they are.
+
+    `profits` are today's and the plan's as the lines above have them, rounded.
+    """
     weights = facts["model"]["objective"]
     of_profit, of_end = float(weights["profit"]), float(weights["end_value"])
-    rest = -facts["penalties"] - _deductions(facts)
-    exact = of_profit * (facts["profit"] + rest) + of_end * facts["end_value"]
-    # Penalties of today are not in the run, so its total is not reckoned.
-    before, after = facts["today"]["objective"], facts["objective"]
-    sheet.number(row, 1, before, bold=True)
-    if not facts["scenarios"] and math.isclose(exact, after, rel_tol=1e-9, abs_tol=1e-6):
-        p, e, m, d = (place(first + at, 2, fixed=False) for at in range(4))
-        after = of_profit * (profit + rest) + of_end * facts["end_value"]
-        sheet.formula(row, 2, f"={of_profit!r}*({p}+{m}+{d})+{of_end!r}*{e}", after, bold=True)
-    else:
-        sheet.number(row, 2, after, bold=True)
-    _difference(sheet, row, before, after)
+    shown = []
+    sides = ((facts["today"], penalties_today(facts)), (facts, facts["penalties"]))
+    for column, ((of, penalties), profit) in enumerate(zip(sides, profits, strict=True), start=1):
+        rest, value = -penalties - _deductions(of), of["objective"]
+        exact = of_profit * (of["profit"] + rest) + of_end * of["end_value"]
+        if not facts["scenarios"] and math.isclose(exact, value, rel_tol=1e-9, abs_tol=1e-6):
+            p, e, m, d = (place(first + at, column, fixed=False) for at in range(4))
+            value = of_profit * (profit + rest) + of_end * of["end_value"]
+            sheet.formula(row, column, f"={of_profit!r}*({p}+{m}+{d})+{of_end!r}*{e}", value, bold=True)
+        else:
+            sheet.number(row, column, value, bold=True)
+        shown.append(value)
+    _difference(sheet, row, *shown)
 
 
 def write_periods(sheet: Sheet, row: int, segments: Written, units: Units) -> int:
@@ -115,7 +127,8 @@ def write_periods(sheet: Sheet, row: int, segments: Written, units: Units) -> in
         Column("customers", "active customers at the start", NUMBER),
         *(Column(key, f"{column.heading} of all segments", NUMBER, column.unit) for key, column in flows),
     ]
-    sheet.heads(row, heads)
+    sheet.heads(row, heads, wide=[EXPLAINED[0], *[FIGURE] * (len(heads) - 1)])
+    sheet.inner.set_column(1, max(LEAST_COLUMNS, len(heads) - 1), FIGURE)
     kinds, periods = segments.values("group:kind"), segments.values("period")
     numbers = range(1, units.periods + 2)
     for at, number in enumerate(numbers, start=row + 1):
@@ -150,7 +163,7 @@ def write_resources(sheet: Sheet, row: int, resources: Written) -> int:
         Column("extra", "extra bought", NUMBER),
         Column("used", "most in use", SHARE),
     )
-    sheet.heads(row, heads)
+    sheet.heads(row, heads, wide=[EXPLAINED[0], *[FIGURE] * (len(heads) - 1)])
     use, limit, extra = (resources.values(key) for key in ("use", "limit", "extra"))
     at = row
     for name, unit, rows in _blocks(resources):
@@ -196,11 +209,11 @@ def write_explanation(sheet: Sheet, told: Explanation) -> None:
         sheet.text(row, 0, section.title, bold=True, font_size=12)
         row += 1
         for sentence in section.sentences:
-            sheet.text(row, 0, sentence)
+            sheet.text(row, 0, _quoted(sentence))
             row += 1
         for table in (whole.without_blanks() for whole in section.tables):
             row += 1
-            sheet.heads(row, table.columns)
+            sheet.heads(row, table.columns, wide=[EXPLAINED[at > 0] for at in range(len(table.columns))])
             for cells in table.rows:
                 row += 1
                 told_cells = enumerate(zip(table.columns, cells, strict=True))
@@ -211,6 +224,13 @@ def write_explanation(sheet: Sheet, told: Explanation) -> None:
         row += 1
     sheet.inner.set_column(0, 0, EXPLAINED[0])
     sheet.inner.set_column(1, 15, EXPLAINED[1])
+
+
+def _quoted(sentence: str) -> str:
+    """A sentence with its commands in quotation marks."""
+    return "".join(
+        f"\u201c{part}\u201d" if at % 2 else part for at, part in enumerate(parted_commands(sentence))
+    )
 
 
 def write_origin(sheet: Sheet, origin: Origin) -> None:

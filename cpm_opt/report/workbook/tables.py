@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from cpm_opt.report.explanation import NUMBER, SHARE, Column, Table
-from cpm_opt.report.run_tables import TITLES
+from cpm_opt.report.run_tables import CHOICE, NO, TITLES, YES
 from cpm_opt.report.workbook.book import AMOUNT, FINE, PERCENT, Sheet, place, span
 
 TITLE_ROW, TOTAL_ROW, HEAD_ROW, FIRST_ROW = 0, 1, 2, 3
@@ -23,6 +23,7 @@ FILTERED = {
     "segments": " (filter a period)",
     "resources": " (filter a resource)",
 }
+SPARE = 14  # the width of the columns beside those of resources
 SHOWN_ROWS = 400  # rows that decide on the width of columns
 
 
@@ -48,7 +49,8 @@ class Written:
 def write_table(sheet: Sheet, table: Table) -> Written:
     """Writes a table with headings, filter and frozen headings, and the totals of what a filter leaves."""
     sheet.text(TITLE_ROW, 0, TITLES.get(table.name, table.name), bold=True, font_size=14)
-    sheet.heads(HEAD_ROW, table.columns)
+    wide = sheet.widths(_texts(column, at, table) for at, column in enumerate(table.columns))
+    sheet.heads(HEAD_ROW, table.columns, wide=wide)
     for at, row in enumerate(table.rows, start=FIRST_ROW):
         for column, cell in enumerate(row):
             sheet.cell(at, column, cell, table.columns[column])
@@ -60,7 +62,6 @@ def write_table(sheet: Sheet, table: Table) -> Written:
         sheet.inner.autofilter(HEAD_ROW, 0, last, len(table.columns) - 1)
     sheet.inner.freeze_panes(FIRST_ROW, 1)
     sheet.inner.repeat_rows(HEAD_ROW)
-    sheet.widths(_texts(column, at, table) for at, column in enumerate(table.columns))
     if table.name == "resources" and table.rows:
         _spare(sheet, written)
     return written
@@ -110,7 +111,7 @@ def _spare(sheet: Sheet, written: Written) -> None:
     """Of resources: the share in use and what is left, reckoned from the cells beside them."""
     first = len(written.table.columns)
     heads = (Column("used", "in use of what is usable", SHARE), Column("left", "left", NUMBER))
-    sheet.heads(HEAD_ROW, heads, first)
+    sheet.heads(HEAD_ROW, heads, first, (SPARE, SPARE))
     use, limit = written.columns["use"], written.columns["limit"]
     for row, (used, most) in enumerate(
         zip(written.values("use"), written.values("limit"), strict=True), start=written.first
@@ -119,7 +120,7 @@ def _spare(sheet: Sheet, written: Written) -> None:
             u, m = place(row, use, fixed=False), place(row, limit, fixed=False)
             sheet.formula(row, first, f'=IF({m}>0,{u}/{m},"")', used / most, PERCENT)
             sheet.formula(row, first + 1, f"={m}-{u}", most - used, AMOUNT)
-    sheet.inner.set_column(first, first + 1, 14)
+    sheet.inner.set_column(first, first + 1, SPARE)
     sheet.inner.autofilter(HEAD_ROW, 0, written.last, first + 1)
 
 
@@ -178,20 +179,29 @@ def write_waterfall(
 
 
 def write_options(sheet: Sheet, plan: Written, period: str) -> None:
-    """Writes how many customers each option has in each period, reckoned from the sheet of the plan.
+    """Writes how many customers each option has in each period, reckoned from the sheet of the plan: of those for whom
+    there is anything to choose.
 
     Names are compared letter by letter (EXACT): as a criterion of SUMIFS, a name such as `>5` or `*` would be an order.
     """
     levers, options, periods = (plan.values(key) for key in ("lever", "option", "period"))
-    customers = plan.values("customers")
+    customers, choice = plan.values("customers"), plan.values(CHOICE)
     numbers = sorted({int(_number(each)) for each in periods})
     sums: dict[tuple[str, str], dict[int, list[object]]] = {}
-    for lever, option, at, count in zip(levers, options, periods, customers, strict=True):
+    for lever, option, at, count, told in zip(levers, options, periods, customers, choice, strict=True):
+        if told == NO:
+            continue
         by_period = sums.setdefault((str(lever), str(option)), {})
         by_period.setdefault(int(_number(at)), []).append(count)
     columns = [Column("lever", "decision"), Column("option", "option")]
     columns += [Column(str(number), f"customers, {period} {number}", NUMBER) for number in numbers]
-    sheet.text(TITLE_ROW, 0, "Customers on each option", bold=True, font_size=14)
+    sheet.text(
+        TITLE_ROW,
+        0,
+        f"Customers on each option, where there is anything to choose (sheet {plan.table.name})",
+        bold=True,
+        font_size=14,
+    )
     sheet.text(TOTAL_ROW, 0, period, italic=True)
     sheet.heads(HEAD_ROW, columns)
     for at, number in enumerate(numbers, start=2):
@@ -204,6 +214,7 @@ def write_options(sheet: Sheet, plan: Written, period: str) -> None:
                 f"EXACT({plan.cells('lever')},{place(row, 0)})",
                 f"EXACT({plan.cells('option')},{place(row, 1)})",
                 f"({plan.cells('period')}={place(TOTAL_ROW, at)})",
+                f'({plan.cells(CHOICE)}="{YES}")',
             ]
             formula = f"=SUMPRODUCT({'*'.join(same)},{plan.cells('customers')})"
             sheet.formula(row, at, formula, added(by_period.get(number, ())))

@@ -7,7 +7,7 @@ from datetime import datetime
 
 from cpm_opt.report.explain import explain
 from cpm_opt.report.explanation import Explanation, Table
-from cpm_opt.report.run_facts import Origin, origin
+from cpm_opt.report.run_facts import Origin, attribution, origin
 from cpm_opt.report.run_tables import run_tables
 from cpm_opt.report.words import Units
 from cpm_opt.report.workbook.book import Book
@@ -73,7 +73,7 @@ def _written(
         inner.set_properties({"title": told.title[:250], "created": _created(run)})
         book = Book(inner)
         summary, explanation = book.sheet("summary"), book.sheet("explanation")
-        row = write_head(summary, told, units)
+        row = write_head(summary, told, units, attribution(run))
         write_explanation(explanation, told)
         written: dict[str, Written] = {}
         totals: tuple[Total, Total] | None = None
@@ -106,7 +106,7 @@ def _written(
 def _looks(plan: Table, units: Units) -> int:
     """How many cells the formulas of the sheet of options look at."""
     options = {(row[2], row[3]) for row in plan.rows}
-    return len(options) * units.periods * len(plan.rows) * 4
+    return len(options) * units.periods * len(plan.rows) * 5
 
 
 def _created(run: RunRecord) -> datetime:

@@ -13,6 +13,8 @@ import numpy as np
 
 from cpm_opt.formulation.audit import Facts, RuleRow
 from cpm_opt.portfolio.portfolio import Numbers
+from cpm_opt.runs.money import unit_words
+from cpm_opt.solve.certificate import TOLERANCE
 from cpm_opt.study.monitor.plan import PlannedRun
 from cpm_opt.study.monitor.settled import PRESENT, SettledPeriod
 from cpm_opt.study.monitor.standards import flow_of, use_of
@@ -85,8 +87,12 @@ class ResourceNow:
 
     @property
     def headroom(self) -> float | None:
-        """What is left of what may be used; negative where it was overdrawn."""
-        return None if self.limit is None else self.limit - self.used
+        """What is left of what may be used; negative where it was overdrawn, and 0 within the certificate's tolerance:
+        a plan in its files has 9 decimals."""
+        if self.limit is None:
+            return None
+        left = self.limit - self.used
+        return left if abs(left) > TOLERANCE * max(1.0, abs(self.limit)) else 0.0
 
 
 @dataclass(frozen=True)
@@ -167,7 +173,7 @@ def _rules(plan: PlannedRun, settled: SettledPeriod, facts: Facts) -> tuple[Rule
         for row in rows:
             if row.period == settled.number and row.key in planned:
                 measure = measures[row.rule] if name == "balance" else component.measure
-                sides = (planned[row.key].value, row.value, row.limit, row.unit)
+                sides = (planned[row.key].value, row.value, row.limit, unit_words(plan.portfolio, row.unit))
                 told = _delivered(plan, settled, measure)
                 found.append(RuleStatus(row.rule, row.subject, row.sense, *sides, told))
     return tuple(sorted(found, key=lambda row: (row.rule, row.subject)))

@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
+from cpm_opt.runs.money import unit_words
 from cpm_opt.study.monitor.counts import Counts, beta_binomial, binomial, poisson
 from cpm_opt.study.monitor.plan import PlannedRun
 from cpm_opt.study.monitor.settled import PRESENT, SettledPeriod
@@ -204,7 +205,7 @@ def _margins(plan: PlannedRun, periods: Sequence[SettledPeriod]) -> list[Forecas
             figures += (usual, should, each.actual.results[MARGIN][s], each.start[s])
             on += each.on[s]
         planned, should, actual, base = (float(figure) for figure in figures)
-        row = Forecast(MARGIN, name, "", p.currency, planned, should, actual, base)
+        row = Forecast(MARGIN, name, "", unit_words(p, p.currency), planned, should, actual, base)
         spread = float(np.sqrt(((p.margin_se[s] * on) ** 2).sum()))
         if spread > PRESENT:
             p_value = float(min(1.0, 2.0 * norm.sf(abs(row.error) / spread)))

@@ -8,15 +8,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from cpm_opt.faults import Fault, InputError
 from cpm_opt.formulation.audit import Decisions, Facts
 from cpm_opt.formulation.draft import Weights
 from cpm_opt.formulation.spec import ModelSpec
-from cpm_opt.places import find_instance
 from cpm_opt.portfolio.portfolio import Portfolio
 from cpm_opt.portfolio.scenarios import Scenario
 from cpm_opt.runs import RunRecord
@@ -53,19 +51,6 @@ class PlannedRun:
         return component in self.spec.components
 
 
-@dataclass(frozen=True)
-class _Moved(RunRecord):
-    """A run whose instance lies elsewhere now."""
-
-    folder: str
-
-    @cached_property
-    def facts(self) -> Mapping[str, Any]:
-        """The run's own, with the new place of the instance."""
-        facts = RunRecord(self.path).facts
-        return {**facts, "instance": {**facts["instance"], "folder": self.folder}}
-
-
 def read_plan(record: RunRecord, instance: Path | str | None = None) -> PlannedRun:
     """The plan of a run; `instance` is where its tables are now, if no longer where the run says.
 
@@ -74,8 +59,7 @@ def read_plan(record: RunRecord, instance: Path | str | None = None) -> PlannedR
     if not record.shown:
         message = "holds no plan, so nothing can be held against it"
         raise InputError([Fault("RUN", message, "take a run with a plan", value=record.id, code="no_plan")])
-    record = _Moved(record.path, str(_folder(record, instance)))
-    problem = problem_of(record)
+    problem = problem_of(record, instance)
     spec, scenarios = problem.spec, problem.scenarios
     portfolio = scenarios[0].portfolio if scenarios else problem.portfolio
     decisions = decisions_of(record, portfolio)
@@ -97,18 +81,3 @@ def read_plan(record: RunRecord, instance: Path | str | None = None) -> PlannedR
         facts=facts,
         recount=counted,
     )
-
-
-def _folder(record: RunRecord, instance: Path | str | None) -> Path:
-    """Where the instance is: as told, else as the run says, else under its name."""
-    if instance is not None:
-        return find_instance(instance)
-    said = record.facts["instance"]
-    for place in (said["folder"], said["name"]):
-        try:
-            return find_instance(place)
-        except InputError:
-            continue
-    message = f"its instance is not where it was ({said['folder']})"
-    remedy = "name its folder with --instance"
-    raise InputError([Fault("RUN", message, remedy, value=record.id, code="place")])
