@@ -36,6 +36,7 @@ REMEDIES: Mapping[str, str] = {
     "no-spend": "check their refunds, or leave them as they are if they are right",
     "no-values": "add them to value customers, or go on without",
     "not-converged": "join levels or segments, or leave the term out",
+    "not-in-plan": "name segments as table segments does, or leave such rows out",
     "not-tried": "write calibration_end under [estimates]",
     "outside-range": "leave the step out, or test it before the plan relies on it",
     "percent-not-fraction": "write a fraction (0.05 for 5 percent), or leave it if it is meant so",

@@ -265,9 +265,10 @@ def _fault(problem: Any, raw: Mapping[str, Any]) -> Fault:
     if problem["type"] == "extra_forbidden":
         known = _fields_at(path[:-1])
         return rule_fault(key, "is no key that is known here", did_you_mean(path[-1], known))
-    plain = ".".join(part for part in path if not part.isdigit())
-    table_of_key = next((k for k in (key, plain, ".".join(path[:2]), path[0])
-                         if k in _REMEDIES), "states")  # fmt: skip
+    plain = [part for part in path if not part.isdigit()]
+    # The remedy of the key itself, else of the nearest table that it is in.
+    nearest = (".".join(plain[:size]) for size in range(len(plain), 0, -1))
+    table_of_key = next((k for k in (key, *nearest) if k in _REMEDIES), "states")
     if problem["type"] == "missing":
         return rule_fault(key, "is missing", _REMEDIES[table_of_key])
     message = problem["msg"].removeprefix("Value error, ")

@@ -74,6 +74,7 @@ def test_effects_of_a_price_hold_what_other_own_brands_win_of_it(tmp_path: Path)
             figures = 0.6 * revenue * (0.5 + step) * ratio[:, 0] + 0.2 * revenue * ratio[:, 1]
             assert row["margin_se"] == pytest.approx(figures.std(), rel=0.06)
     assert (found.frames["effects"]["source"] == "estimated").all()
+    assert {row.model for row in found.response.elasticities} == {"choice_shrunken"}  # type: ignore[union-attr]
     assert {model.name for model in found.response.models} == {"choice", "choice_shrunken"}  # type: ignore[union-attr]
 
 
@@ -92,6 +93,17 @@ def test_without_a_base_price_every_price_moves_from_where_it_stood(tmp_path: Pa
         chance.append(part[gold].sum())
     row = found.frames["effects"].set_index(["segment", "option"]).loc["a", "up"]
     assert row["margin"] == pytest.approx(60 * (0.6 * chance[1] / chance[0] - 0.5))
+
+
+def test_rows_that_reach_no_effect_or_look_like_a_slip_are_doubted(tmp_path: Path) -> None:
+    rows = made(400)
+    rows.loc[rows["choice"] < "k00100", "segment"] = "ghost"
+    rows.loc[rows["choice"] == "k00007", "chosen"] = 1.0
+    _, found = estimate_instance(instance(tmp_path / "i", rows))
+    told = {fault.code: fault for fault in found.faults if fault.warning}
+    assert "of segment ghost, which the plan has not" in told["not-in-plan"].message
+    assert "1 choices have several" in told["several-chosen"].message
+    assert told["several-chosen"].row is not None
 
 
 def test_written_tables_and_scenarios_solve_as_the_raw_table_does(tmp_path: Path) -> None:
@@ -132,6 +144,14 @@ def test_rows_that_are_no_choice_are_told_with_their_line(tmp_path: Path, change
     [
         (FEE.replace('alternative = "gold"\n', ""), "alternative: of lever fee is missing"),
         (FEE.replace("plain = 0.4", "plain = 0.6"), "add to 1.2"),
+        (
+            FEE.replace("plain = 0.4", "plain = 1.4"),
+            "plain.*write the part of a segment's revenue earned at each",
+        ),
+        (
+            FEE.replace('"gold"', '"nothing"').replace("base_price = 6\n", ""),
+            "nothing was free in every choice",
+        ),
         (FEE.replace("plain = 0.4", "gold = 0.4"), "own_alternatives with gold"),
         (FEE + 'curve = "logit"\n', "curve, which says nothing"),
     ],

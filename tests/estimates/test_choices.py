@@ -132,15 +132,33 @@ def test_buying_or_not_is_the_logit_with_its_robust_errors() -> None:
     np.testing.assert_allclose(errors(fit), clustered.bse * np.sqrt(50 / 49), rtol=1e-5)
 
 
-def test_counts_of_who_chose_are_as_many_choices() -> None:
-    few = made(40)
+@pytest.mark.parametrize("kind", ["classical", "robust", "clustered"])
+def test_counts_of_who_chose_are_as_many_choices(kind: str) -> None:
+    few = made(40) if kind == "clustered" else made(40).assign(cluster="")
     many = pd.concat([few.assign(choice=few["choice"] + f"-{copy}") for copy in range(3)])
     counted = few.assign(chosen=few["chosen"] * 3)
-    asked = rules(by_segment=False, constants="common", errors="classical")
+    asked = rules(
+        by_segment=False, constants="common", errors="classical" if kind == "classical" else "robust"
+    )
     one, other = fit_choices(many, asked), fit_choices(counted, asked)
     np.testing.assert_allclose(one.values, other.values, rtol=1e-8)
     np.testing.assert_allclose(errors(one), errors(other), rtol=1e-8)
     assert one.n == other.n == 120
+
+
+def test_neither_origin_nor_unit_of_a_column_matters() -> None:
+    rows = made(600)
+    rows["year"] = 2005.0 + rows["choice"].str[1:].astype(int) % 7
+    asked = rules(covariates=["shelf", "year:alternative"], constants="common", reference="nothing")
+    fit, moved = (
+        fit_choices(rows.assign(year=(rows["year"] - at) * size), asked)
+        for at, size in ((0, 1), (2008, 1e-4))
+    )
+    assert fit.log_likelihood == pytest.approx(moved.log_likelihood)
+    k, v = fit.names.index("price[a]"), fit.names.index("year[gold]")
+    assert fit.values[k] == pytest.approx(moved.values[k])
+    assert errors(fit)[k] == pytest.approx(errors(moved)[k])
+    assert errors(fit)[v] == pytest.approx(errors(moved)[v] * 1e-4, rel=1e-6)
 
 
 def test_shares_of_choosers_who_are_alike_are_the_closed_form() -> None:
@@ -256,6 +274,14 @@ def test_a_near_double_is_doubted_and_brands_by_themselves_are_not() -> None:
     assert told
     assert {pair.alternatives for pair in told} <= {("gold", "plain"), ("nothing", "rival")}
     assert f"{' and '.join(told[0].alternatives)} are chosen as if" in lint_doubles(told)[0].message
+    still = pd.DataFrame(
+        [(when, name, price, count) for when, dear in (("a", 9.0), ("b", 10.0), ("c", 11.0))
+         for name, price, count in (("gold", dear, 40 - 4 * dear + 30), ("rival", 9.0, 30), ("nothing", 0.0, 25))],
+        columns=["choice", "alternative", "price", "chosen"],
+    ).assign(segment="", cluster="")  # fmt: skip
+    assert (
+        doubles(fit_choices(still, rules())) == ()
+    )  # prices of two that never move tell nothing of a nest of them
     asked = rules(covariates=["shelf"], constants="common")
     clean = [doubles(fit_choices(made(600, seed), asked)) for seed in range(50)]
     assert sum(bool(found) for found in clean) <= 2

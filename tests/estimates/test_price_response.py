@@ -170,8 +170,18 @@ def test_errors_of_shrinkage_are_those_of_the_whole_posterior() -> None:
         square = (likelihood * (variance + (centre - found.values[s]) ** 2)).sum()
         assert found.errors[s] == pytest.approx(math.sqrt(square), rel=0.02)
     assert likelihood[np.abs(mean - found.mean) <= 1.96 * found.mean_se].sum() == pytest.approx(
-        0.95, abs=0.005
+        0.95, abs=0.01
     )
+
+
+def test_the_thin_one_of_two_segments_has_an_honest_error() -> None:
+    """The sure one says nothing on how far segments lie apart, and must not make the thin one look sure."""
+    rng, held = np.random.default_rng(5), []
+    for _ in range(400):
+        true, error = rng.normal(0, 1, 2), np.array([0.05, 1.0])
+        found = shrink(true + rng.normal(0, error), error)
+        held.append(abs(found.values[1] - true[1]) <= 1.96 * found.errors[1])
+    assert np.mean(held) > 0.9
 
 
 @pytest.mark.parametrize("spread", [0.0, 1.0, 3.0])

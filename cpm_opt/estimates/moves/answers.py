@@ -267,7 +267,8 @@ def _choice_answer(fit: ChoiceFit, moved: ChoiceFit, called: str) -> Answer:
     models = [_demand_model(fit, CHOICE + called)]
     if moved.shrunken is not None:
         models.append(_demand_slopes(moved, f"{CHOICE}_shrunken{called}"))
-    return Answer(tuple(models), notes=tuple(notes), elasticities=share_elasticities(moved, CHOICE + called))
+    # Elasticities are of the curves that the plan uses.
+    return Answer(tuple(models), notes=tuple(notes), elasticities=share_elasticities(moved, models[-1].name))
 
 
 def _demand_model(fit: DemandFit | ChoiceFit, name: str) -> ModelEstimate:

@@ -59,6 +59,16 @@ class ChoiceDesign:
         """Where the price of a segment stands among the parameters."""
         return int(self.prices.start) + (segment if self.prices.stop - self.prices.start > 1 else 0)
 
+    def summed(self, of_row: Numbers) -> Numbers:
+        """Figures of everybody who chose, from those of rows `of_row[R, ...]`: by row, times the root of how many alike
+        chose it, or added up within clusters, times the root of G / (G - 1). Their squares add to a sandwich."""
+        if not len(self.cluster):
+            return np.asarray((of_row.T * np.sqrt(self.chosen)).T, dtype=np.float64)
+        size = int(self.cluster.max()) + 1
+        found = np.zeros((size, *of_row.shape[1:]))
+        np.add.at(found, self.cluster[self.of_choice], (of_row.T * self.chosen).T)
+        return np.asarray(found * np.sqrt(size / (size - 1)), dtype=np.float64)
+
     def seen(self, alternative: str) -> dict[str, tuple[float, float, float]]:
         """Lowest, mean and highest price of an alternative by segment; without those in which it was never there."""
         own = self.alternative == self.alternatives.index(alternative)

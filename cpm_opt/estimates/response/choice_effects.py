@@ -16,11 +16,13 @@ from cpm_opt.estimates.response.choice_design import TABLE
 from cpm_opt.estimates.response.choices import ChoiceFit, fit_choices, shrink_choices, slopes_of, spread_of
 from cpm_opt.estimates.response.lever_rows import (
     LeverRows,
+    not_in_plan,
     options_of,
     plan_segments,
     price_steps_of,
     refused,
     without_data,
+    without_revenue,
 )
 from cpm_opt.estimates.response.lever_rules import LeverRules
 from cpm_opt.estimates.response.price_effects import VOLUME
@@ -50,6 +52,7 @@ def choice_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: Lever
     whole = fit_choices(frames[TABLE], rules)
     fit = shrink_choices(whole) if rules.shrink else whole
     _refuse(rules, own)
+    _refuse_free(fit, rules)
     measured = VOLUME in tables.info.measures
     now = choice_figures(fit, segments, own, rules, measured, fit.values[None])
     values, size = fit.nudged()
@@ -69,17 +72,13 @@ def choice_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: Lever
     told = {segment for segment, _ in now}
     free = [str(name) for name in segments.loc[segments["revenue"] <= 0, "segment"]]
     missing = [str(name) for name in segments["segment"] if name not in told and name not in free]
-    notes = [*without_data(rules, missing, TABLE)] if now else []
-    if free:
-        notes.append(
-            f"lever {rules.lever}: segments without revenue have no effect of a price: {', '.join(free)}"
-        )
     if not rows:
         message = f"says how lever {rules.lever} moves shares, but no segment of the plan has revenue and rows there"
         remedy = "fill in column revenue of table segments, and name segments alike"
         raise InputError([Fault(TABLE, message, remedy, code="no_effects")])
-    doubts = lint_choices(whole, rules.alternative)
-    return LeverRows(effects=tuple(rows), notes=tuple(notes), doubts=doubts)
+    notes = (*without_data(rules, missing, TABLE), *without_revenue(rules, free))
+    doubts = (*lint_choices(whole, rules.alternative), *not_in_plan(frames[TABLE], segments, TABLE))
+    return LeverRows(effects=tuple(rows), notes=notes, doubts=doubts)
 
 
 def choice_fit(frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> ChoiceFit:
@@ -129,6 +128,14 @@ def choice_figures(
                 figures[VOLUME] = float(segment[VOLUME]) * (v - 1.0)
             found[name, str(option)] = figures
     return found
+
+
+def _refuse_free(fit: ChoiceFit, rules: LeverRules) -> None:
+    """Raises InputError where steps are parts of observed prices, and those are all 0."""
+    low_mean_high = fit.design.seen(str(rules.alternative)).values()
+    if rules.base_price is None and all(high == 0.0 for _, _, high in low_mean_high):
+        message = f"is missing, and {rules.alternative} was free in every choice, so no step moves its price"
+        raise refused(rules, "base_price", message, "write the price of the lever's base")
 
 
 def _refuse(rules: LeverRules, options: pd.DataFrame) -> None:

@@ -28,6 +28,7 @@ MOST_STEPS = 100
 SETTLED = 1e-10  # of the log-likelihood: what another step of the search could still gain
 LEAST_STEP = 1e-9
 LOOSE = 5.0  # error of a parameter, of a column of size 1, that data with an answer never leave
+MOSTLY = 0.2  # of the largest part in a direction, from which a parameter is named
 FARTHEST = 600.0  # of a utility against the best one's, so that its exponential is a number
 
 
@@ -120,10 +121,10 @@ class ChoiceFit:
         )
 
     def influence(self) -> Numbers:
-        """What each choice adds to the error of the parameters, `[C, K]`: its scores times the inverse of the Hessian,
-        whose products add to the sandwich."""
-        scores, hessian = _derivatives(self.design, self.values)
-        return np.asarray(scores @ np.linalg.inv(hessian), dtype=np.float64)
+        """What everybody who chose (or every cluster) adds to the error of the parameters, `[rows or clusters, K]`,
+        whose products add to the sandwich; in the order of `design.summed`."""
+        hessian = _derivatives(self.design, self.values)[1]
+        return np.asarray(_each(self.design, self.values) @ np.linalg.inv(hessian), dtype=np.float64)
 
     def _shares(self, alternative: str, changes: Numbers, of: tuple[str, ...], values: Numbers) -> Numbers:
         """`shares` with the price of each row of the alternative changed by `changes[P, rows of it]`."""
@@ -224,52 +225,48 @@ def fit_choices(choices: pd.DataFrame, rules: LeverRules) -> ChoiceFit:
     """Maximum likelihood of McFadden's conditional logit ("Conditional logit analysis of qualitative choice behavior",
     in Zarembka (ed.), Frontiers in Econometrics, 1974), by Newton's method: the log-likelihood is concave.
 
-    Errors: the sandwich of each choice's scores, or of scores summed within clusters times G / (G - 1) where every row
-    names one; the inverse of the Hessian with `rules.errors = "classical"`. Raises InputError for what cannot be
-    fitted.
+    Errors: the sandwich of the scores of all who chose, or of scores summed within clusters times G / (G - 1) where
+    every row names one; the inverse of the Hessian with `rules.errors = "classical"`. Raises InputError for what cannot
+    be fitted.
     """
     design = choice_design(choices, rules)
-    scale = np.sqrt(np.mean(_centred(design, design.x) ** 2, axis=0))
-    refuse_collinear(_centred(design, design.x), TABLE, design.names)
-    scaled = replace(design, x=design.x / scale)
-    values, inverse = _search(scaled)
-    scores = _derivatives(scaled, values)[0]
+    apart = _centred(design, design.x)
+    refuse_collinear(apart, TABLE)
+    # Columns that are uncorrelated within choices and of size 1: neither unit nor origin of a column matters then.
+    whiten = np.linalg.inv(np.linalg.qr(apart, mode="r")) * np.sqrt(len(apart))
+    white = replace(design, x=apart @ whiten)
+    values, inverse = _search(white, whiten * np.sqrt(np.mean(apart**2, axis=0))[:, None])
     covariance = inverse
-    clusters = 0
     if rules.errors != "classical":
-        if len(design.cluster):
-            clusters = int(design.cluster.max()) + 1
-            summed = np.zeros((clusters, len(scale)))
-            np.add.at(summed, design.cluster, scores)
-            scores = summed * np.sqrt(clusters / (clusters - 1))
+        scores = _each(white, values)
         covariance = inverse @ (scores.T @ scores) @ inverse
     return ChoiceFit(
         design=design,
-        values=values / scale,
-        covariance=covariance / np.outer(scale, scale),
-        log_likelihood=_likelihood(scaled, values),
-        equal_chances=_likelihood(scaled, np.zeros(len(scale))),
+        values=whiten @ values,
+        covariance=np.asarray(whiten @ covariance @ whiten.T, dtype=np.float64),
+        log_likelihood=_likelihood(white, values),
+        equal_chances=_likelihood(white, np.zeros(len(values))),
         n=float(design.weight.sum()),
-        clusters=clusters,
+        clusters=int(design.cluster.max()) + 1 if len(design.cluster) else 0,
     )
 
 
-def _search(design: ChoiceDesign) -> tuple[Numbers, Numbers]:
-    """Parameters of the largest likelihood, and the inverse of the negative Hessian there; columns of like size.
+def _search(design: ChoiceDesign, loadings: Numbers) -> tuple[Numbers, Numbers]:
+    """Parameters of the largest likelihood, and the inverse of the negative Hessian there; of whitened columns, whose
+    directions are the named parameters by `loadings[K, K]`.
 
     Raises InputError where a term tells perfectly what is chosen: its parameter would grow for ever.
     """
     every = np.arange(design.x.shape[1])
     values, settled = _climbed(design, np.zeros(len(every)), every)
-    inverse = np.linalg.pinv(_derivatives(design, values)[1])
-    error = np.sqrt(np.maximum(np.diag(inverse), 0.0))
-    far = (error > LOOSE) | (error == 0.0) | (not settled)
-    if far.any():
-        names = [name for name, is_far in zip(design.names, far, strict=True) if is_far]
+    size, axes = np.linalg.eigh(_derivatives(design, values)[1])
+    if size[0] * LOOSE**2 < 1.0 or not settled:
+        weight = np.abs(loadings @ axes[:, 0])
+        names = [name for name, own in zip(design.names, weight, strict=True) if own > MOSTLY * weight.max()]
         message = f"the search did not settle: what is chosen hardly bounds {', '.join(names[:5])}"
         remedy = "leave out what tells perfectly what is chosen, or join alternatives and segments"
         raise InputError([Fault(TABLE, message, remedy, code="not_converged")])
-    return values, np.asarray(inverse, dtype=np.float64)
+    return values, np.asarray((axes / size) @ axes.T, dtype=np.float64)
 
 
 def _climbed(design: ChoiceDesign, values: Numbers, free: Indices) -> tuple[Numbers, bool]:
@@ -327,6 +324,14 @@ def _derivatives(design: ChoiceDesign, values: Numbers) -> tuple[Numbers, Number
     mean = np.add.reduceat(chance[:, None] * design.x, design.begins)
     apart = design.x - mean[design.of_choice]
     return scores, np.asarray((apart * expected[:, None]).T @ apart, dtype=np.float64)
+
+
+def _each(design: ChoiceDesign, values: Numbers) -> Numbers:
+    """Scores whose products add to the middle of the sandwich: of a row so many alike as chose it, or of clusters."""
+    pull, _ = _pulls(design, values)
+    chance = pull / np.add.reduceat(pull, design.begins)[design.of_choice]
+    mean = np.add.reduceat(chance[:, None] * design.x, design.begins)
+    return design.summed(design.x - mean[design.of_choice])
 
 
 def _centred(design: ChoiceDesign, x: Numbers) -> Numbers:

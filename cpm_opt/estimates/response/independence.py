@@ -15,6 +15,7 @@ from cpm_opt.estimates.response.choices import ChoiceFit
 
 Numbers = NDArray[np.float64]
 
+NOTHING = 1e-9  # of the squares of a score, that the parameters leave of it
 LEVEL = 0.01  # of all pairs together, so that about one in a hundred sound tables is doubted
 
 
@@ -65,12 +66,11 @@ def _score(fit: ChoiceFit, pair: tuple[int, int]) -> float:
     inner = np.where(within, chance / np.where(total > 0.0, total, 1.0), 0.0)
     mean = np.add.reduceat(inner * utility, d.begins)[d.of_choice]
     x = np.where(within, utility - mean, 0.0)
-    expected = chance * d.weight[d.of_choice]
-    scores = np.add.reduceat((d.chosen - expected) * x, d.begins)
     apart = x - np.add.reduceat(chance * x, d.begins)[d.of_choice]
     # What the parameters take of it, being fitted to the same choices.
-    moved = scores - fit.influence() @ ((apart * expected) @ d.x)
-    if len(d.cluster):
-        moved = np.bincount(d.cluster, weights=moved).astype(np.float64)
-    error = float(np.sqrt((moved**2).sum()))
-    return float(scores.sum()) / error if error > 0.0 else 0.0
+    taken = (apart * chance * d.weight[d.of_choice]) @ d.x
+    own = d.summed(apart)
+    moved = own - fit.influence() @ taken
+    error, whole = float((moved**2).sum()), float((own**2).sum())
+    # Of alternatives whose prices never move, x is a sum of constants: nothing is left to be judged by.
+    return float(d.chosen @ apart) / float(np.sqrt(error)) if error > NOTHING * whole else 0.0

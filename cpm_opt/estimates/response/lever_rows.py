@@ -134,6 +134,19 @@ def without_data(rules: LeverRules, missing: list[str], table: str) -> tuple[str
     return (f"lever {rules.lever}: {text}",)
 
 
+def not_in_plan(rows: pd.DataFrame, segments: pd.DataFrame, table: str) -> tuple[Lint, ...]:
+    """Doubts about rows of a raw table whose segment the plan has not (a slip, often), where it names segments."""
+    counts = rows["segment"].value_counts().sort_index()
+    if set(counts.index) == {""}:
+        return ()
+    told = []
+    for name, count in counts[~counts.index.isin(segments["segment"])].items():
+        who = f"segment {name}, which the plan has not" if name else "no segment, where others name one"
+        text = f"{count} rows are of {who}: they make no effect, and still weigh in what slopes are shrunk to"
+        told.append(Lint("not-in-plan", table, "segment", text))
+    return tuple(told)
+
+
 def without_revenue(rules: LeverRules, free: list[str]) -> tuple[str, ...]:
     """The note on segments of the plan that pay nothing which a price could change."""
     if not free:

@@ -103,7 +103,9 @@ class LeverRules(BaseModel):
                 f"has fit = poisson, which is for a constant elasticity and not for {self.curve}"
             )
         if self.alternative is not None and self.alternative in self.own_alternatives:
-            raise ValueError(f"has own_alternatives with {self.alternative}, which is the lever's own")
+            raise ValueError(
+                f"has own_alternatives with {self.alternative}, which is the lever's own: name the others there"
+            )
         return self
 
 

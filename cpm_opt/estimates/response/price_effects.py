@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cpm_opt.estimates.estimate_lint import lint_demand
 from cpm_opt.estimates.response.lever_rows import (
     LeverRows,
+    not_in_plan,
     options_of,
     plan_segments,
     price_steps_of,
@@ -58,7 +59,8 @@ def price_point_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: 
     if rules.base_price is None:
         raise refused(rules, "base_price", "is missing", "write the price of the lever's base")
     steps = price_steps_of(own, rules)
-    whole = fit_demand(rows_of_lever(frames[TABLE], rules.lever, TABLE), rules)
+    points = rows_of_lever(frames[TABLE], rules.lever, TABLE)
+    whole = fit_demand(points, rules)
     fit = shrink_demand(whole) if rules.shrink else whole
     place = {name: s for s, name in enumerate(fit.segments)}
     told, missing, free = [], [], []
@@ -80,7 +82,8 @@ def price_point_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: 
     for segment, s in told:
         rows += _rows(segment, own, steps, ratio[s], spread[s], rules, VOLUME in tables.info.measures)
     notes = (*without_data(rules, missing, TABLE), *without_revenue(rules, free))
-    return LeverRows(effects=tuple(rows), notes=notes, doubts=lint_demand(whole))
+    doubts = (*lint_demand(whole), *not_in_plan(points, segments, TABLE))
+    return LeverRows(effects=tuple(rows), notes=notes, doubts=doubts)
 
 
 def stated_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: LeverRules) -> LeverRows:

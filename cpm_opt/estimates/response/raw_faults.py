@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
 LINE = "line"
+FEW = 0.1  # of all choices, that look like a slip and not like counts
 # Table -> the column by which it is fitted in parts, each of which may have clusters or none.
 CLUSTERED: Mapping[str, str] = {
     "offers": "",
@@ -82,6 +83,15 @@ def _unlike_rows(choices: pd.DataFrame) -> list[Fault]:
             Fault("choices", f"of choice {name} {message}{others}", remedy, row=line, column=what,
                   code=f"choice-{what}")
         )  # fmt: skip
+    several = groups["chosen"].sum() > 1.0
+    if choices["chosen"].max() <= 1.0 and 0 < several.sum() <= FEW * len(several):
+        first = choices[choices["choice"].map(several)].drop_duplicates("choice")
+        name, line = shown(str(first["choice"].iloc[0])), int(first[LINE].iloc[0])
+        text = f"{len(first)} choices have several alternatives chosen, where others have one; the first is {name}"
+        remedy = "mark one, unless as many people chose"
+        told.append(
+            Fault("choices", text, remedy, row=line, column="chosen", code="several-chosen", warning=True)
+        )
     return told
 
 

@@ -16,8 +16,8 @@ Numbers = NDArray[np.float64]
 Indices = NDArray[np.int64]
 
 
-STEPS = 200  # values of tau over which errors are averaged
-WIDEST = 20.0  # of the largest spread of estimates and errors, beyond which no tau is looked at
+STEPS = 300  # values of tau over which errors are averaged
+WIDEST = 1e4  # of the largest spread of estimates and errors: the tail beyond it no longer counts
 
 
 @dataclass(frozen=True)
@@ -145,9 +145,9 @@ def _possible(own: Numbers, variance: Numbers) -> tuple[Numbers, Numbers]:
 
     V = 1 / sum_s 1 / (error_s^2 + tau^2), times a prior that is flat, as Gelman advises from three segments on (2006,
     "Prior distributions for variance parameters in hierarchical models", Bayesian Analysis 1(3)); of two segments, of
-    which a flat one would make no distribution, the half-Cauchy of the errors' own size.
+    which a flat one would make no distribution, the half-Cauchy of the size of the larger error.
     """
-    size = 1.0 / np.sqrt(np.mean(1.0 / variance))
+    size = 1.0 / np.sqrt(np.mean(1.0 / variance))  # of the finest step
     if len(own) < 2:
         return np.zeros(1), np.ones(1)
     widest = WIDEST * max(float(np.ptp(own)), float(np.sqrt(variance.max())))
@@ -160,7 +160,7 @@ def _possible(own: Numbers, variance: Numbers) -> tuple[Numbers, Numbers]:
     log -= 0.5 * (precision * (own - mean[:, None]) ** 2).sum(axis=1)
     log += np.log(np.diff(ends))
     if len(own) == 2:
-        log -= np.log1p((tau / size) ** 2)
+        log -= np.log1p(tau**2 / variance.max())
     chance = np.exp(log - log.max())
     return tau, np.asarray(chance / chance.sum(), dtype=np.float64)
 
