@@ -131,7 +131,7 @@ def _examine(
 ) -> tuple[Problem | None, list[Fault], list[Fault]]:
     """The problem where there is one, and the faults and warnings of everything that could be looked at.
 
-    With `doubts` the effects are looked at too (`planning_lint`), which a study of many plans need not pay for.
+    With `doubts` the effects are looked at too (`estimates.lint`), which a study of many plans need not pay for.
     """
     from cpm_opt.costing import costing_faults
     from cpm_opt.estimates import estimate
@@ -183,8 +183,8 @@ def _examine(
 def _with_doubts(
     tables: Tables, frames: Mapping[str, DataFrame], warnings: Sequence[Fault], faults: Sequence[Fault]
 ) -> list[Fault]:
-    from cpm_opt.estimates.doubts import each_once
-    from cpm_opt.estimates.planning_lint import planning_warnings
+    from cpm_opt.estimates.lint.doubts import each_once
+    from cpm_opt.estimates.lint.plans import planning_warnings
 
     return each_once([*warnings, *planning_warnings(tables, frames)], faults)
 

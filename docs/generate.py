@@ -166,8 +166,8 @@ def _instance_keys() -> str:
         rows.append((f"`{name}`", default, _or_words(key.get("enum", ()))))
     found = _grid(("key of `[instance]`", "required, or the default", "values"), rows)
     return (
-        f"{found}\n`[measures]` declares further numbers per customer, each with `title` and `unit`. A sum over customers "
-        "is told in what stands before `per`: in `rand` where `unit` is `rand per offer`.\n"
+        f"{found}\n`[measures]` declares further numbers per customer, each with `title` and `unit`. A sum over "
+        "customers is told in what stands before `per`: in `rand` where `unit` is `rand per offer`.\n"
     )
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
-from cpm_opt.estimates.doubts import as_warning, each_once, told
+from cpm_opt.estimates.lint.doubts import as_warning, each_once, told
 from cpm_opt.estimates.value.model_estimate import Lint
 from cpm_opt.report.answer_tables import answer_facts, answer_sections
 from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Explanation, Section, Table

@@ -10,7 +10,7 @@ import pytest
 import statsmodels.api as sm
 from statsmodels.discrete.conditional_models import ConditionalLogit
 
-from cpm_opt.estimates.estimate_lint import lint_choices, lint_doubles
+from cpm_opt.estimates.lint.fits import lint_choices, lint_doubles
 from cpm_opt.estimates.response.choices import ChoiceFit, fit_choices, shrink_choices
 from cpm_opt.estimates.response.fitted_curves import choice_curves
 from cpm_opt.estimates.response.independence import doubles

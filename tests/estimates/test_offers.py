@@ -10,7 +10,7 @@ import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
-from cpm_opt.estimates.estimate_lint import lint_offers
+from cpm_opt.estimates.lint.fits import lint_offers
 from cpm_opt.estimates.response.offer_tables import (
     TariffPlan,
     change_errors,

@@ -10,7 +10,7 @@ import pytest
 import statsmodels.api as sm
 import statsmodels.formula.api as smf
 
-from cpm_opt.estimates.estimate_lint import lint_demand
+from cpm_opt.estimates.lint.fits import lint_demand
 from cpm_opt.estimates.moves.hazard import fit_hazard
 from cpm_opt.estimates.response.effort import fit_effort
 from cpm_opt.estimates.response.fitted_curves import (

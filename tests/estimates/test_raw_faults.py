@@ -11,7 +11,7 @@ import pytest
 from scipy.optimize import brentq
 
 from cpm_opt.estimates.estimate import Estimates, estimate, with_response
-from cpm_opt.estimates.estimate_lint import lint_choices
+from cpm_opt.estimates.lint.fits import lint_choices
 from cpm_opt.estimates.moves.answer_rules import ScenarioRules
 from cpm_opt.estimates.response import shrinkage
 from cpm_opt.estimates.response.choices import fit_choices

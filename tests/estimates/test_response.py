@@ -12,10 +12,10 @@ import statsmodels.formula.api as smf
 from scipy.stats import ttest_ind
 
 from cpm_opt.estimates.estimate import estimate, with_response
-from cpm_opt.estimates.estimate_lint import lint_elasticities
+from cpm_opt.estimates.lint.fits import lint_elasticities
+from cpm_opt.estimates.lint.plans import lint_tables
 from cpm_opt.estimates.moves.hazard import fit_hazard
 from cpm_opt.estimates.moves.moves import count_moves
-from cpm_opt.estimates.planning_lint import lint_tables
 from cpm_opt.estimates.response.elasticity import fit_elasticities
 from cpm_opt.estimates.response.response import Response
 from cpm_opt.estimates.response.trials import arm_effects

@@ -6,7 +6,7 @@ import doctest
 import re
 from pathlib import Path
 
-from cpm_opt.estimates.doubts import REMEDIES
+from cpm_opt.estimates.lint.doubts import REMEDIES
 from cpm_opt.estimates.moves.answer_rules import AcquisitionRules, ScenarioRules
 from cpm_opt.estimates.response.lever_rules import LeverRules
 from cpm_opt.estimates.settings import ResponseRules
@@ -27,7 +27,7 @@ ROOMS = ROOT / "cpm_opt" / "estimates"
 
 def test_every_lint_and_key_is_described() -> None:
     text = PAGE.read_text(encoding="utf-8")
-    names = ("*_lint.py", "lint_words.py", "response.py", "transitions.py")
+    names = ("lint/*.py", "response.py", "transitions.py")
     sources = "".join(path.read_text(encoding="utf-8") for name in names for path in ROOMS.rglob(name))
     codes = set(re.findall(r'Lint\(\s*"([a-z-]+)"', sources))
     names = ("move_doubts.py", "panel_tables.py", "lever_terms.py", "with_scenarios.py")

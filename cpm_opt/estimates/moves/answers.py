@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpm_opt.estimates.estimate_lint import (
+from cpm_opt.estimates.lint.fits import (
     lint_choices,
     lint_demand,
     lint_doubles,
@@ -19,7 +19,7 @@ from cpm_opt.estimates.estimate_lint import (
     lint_offer_rows,
     lint_offers,
 )
-from cpm_opt.estimates.planning_lint import planned_prices
+from cpm_opt.estimates.lint.plans import planned_prices
 from cpm_opt.estimates.response.choices import (
     ChoiceFit,
     ShareElasticity,

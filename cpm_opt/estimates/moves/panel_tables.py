@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cpm_opt.estimates.doubts import REMEDIES, as_warning
+from cpm_opt.estimates.lint.doubts import REMEDIES, as_warning
 from cpm_opt.estimates.moves.hazard import fit_hazard
 from cpm_opt.estimates.moves.move_doubts import (
     base_doubts,

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cpm_opt.estimates.estimate_lint import lint_choices
+from cpm_opt.estimates.lint.fits import lint_choices
 from cpm_opt.estimates.response.choice_design import TABLE
 from cpm_opt.estimates.response.choices import ChoiceFit, fit_choices, shrink_choices, slopes_of, spread_of
 from cpm_opt.estimates.response.lever_rows import (

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpm_opt.estimates.estimate_lint import lint_effort
+from cpm_opt.estimates.lint.fits import lint_effort
 from cpm_opt.estimates.response.effort import FORMS, EffortFit, envelope_gaps, fit_effort
 from cpm_opt.estimates.response.lever_rows import (
     LeverRows,

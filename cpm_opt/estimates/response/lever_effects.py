@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cpm_opt.estimates.doubts import as_warning
+from cpm_opt.estimates.lint.doubts import as_warning
 from cpm_opt.estimates.response.choice_effects import choice_rows
 from cpm_opt.estimates.response.effort_effects import effort_rows
 from cpm_opt.estimates.response.lever_rows import RETENTION, LeverRows, refused

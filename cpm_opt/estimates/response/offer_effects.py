@@ -12,8 +12,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cpm_opt.estimates.doubts import as_warning
-from cpm_opt.estimates.estimate_lint import lint_offer_rows, lint_offers
+from cpm_opt.estimates.lint.doubts import as_warning
+from cpm_opt.estimates.lint.fits import lint_offer_rows, lint_offers
 from cpm_opt.estimates.response.break_even import of_accepted
 from cpm_opt.estimates.response.lever_rows import LeverRows, options_of, price_steps_of, refused
 from cpm_opt.estimates.response.lever_rules import LeverRules

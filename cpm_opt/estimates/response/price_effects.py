@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cpm_opt.estimates.estimate_lint import lint_demand
+from cpm_opt.estimates.lint.fits import lint_demand
 from cpm_opt.estimates.response.lever_rows import (
     LeverRows,
     not_in_plan,

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from cpm_opt.estimates.doubts import with_known_rows
-from cpm_opt.estimates.estimate_lint import lint_arms, lint_model, lint_panel
+from cpm_opt.estimates.lint.doubts import with_known_rows
+from cpm_opt.estimates.lint.fits import lint_arms, lint_model, lint_panel
+from cpm_opt.estimates.lint.plans import lint_gross_margins, lint_stated, lint_tables, lint_unasked
 from cpm_opt.estimates.moves.answers import (
     CHOICES,
     EFFORTS,
@@ -27,7 +28,6 @@ from cpm_opt.estimates.moves.attraction import Attraction, fit_attraction
 from cpm_opt.estimates.moves.hazard import Hazard, fit_hazard
 from cpm_opt.estimates.moves.moves import Moves, count_moves
 from cpm_opt.estimates.moves.panel_design import seen, usable
-from cpm_opt.estimates.planning_lint import lint_gross_margins, lint_stated, lint_tables, lint_unasked
 from cpm_opt.estimates.response.break_even import PriceEffect, price_effects
 from cpm_opt.estimates.response.choices import ShareElasticity
 from cpm_opt.estimates.response.fitted_curves import FittedCurve, churn_curves

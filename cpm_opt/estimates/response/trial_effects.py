@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
-from cpm_opt.estimates.estimate_lint import lint_arms
+from cpm_opt.estimates.lint.fits import lint_arms
 from cpm_opt.estimates.response.lever_rows import (
     RETENTION,
     LeverRows,

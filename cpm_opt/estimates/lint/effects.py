@@ -9,8 +9,8 @@ from collections.abc import Hashable, Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from cpm_opt.estimates.doubts import LINE
-from cpm_opt.estimates.lint_words import TOLERANCE, WEAK, weak
+from cpm_opt.estimates.lint.doubts import LINE
+from cpm_opt.estimates.lint.words import TOLERANCE, WEAK, weak
 from cpm_opt.estimates.value.model_estimate import Lint
 
 if TYPE_CHECKING:

@@ -9,8 +9,8 @@ import pytest
 from typer.testing import CliRunner
 
 from cpm_opt.cli import app
-from cpm_opt.estimates.doubts import with_known_rows
 from cpm_opt.estimates.estimate import estimate, with_response
+from cpm_opt.estimates.lint.doubts import with_known_rows
 from cpm_opt.estimates.value.model_estimate import Lint
 from cpm_opt.pipeline import check_instance, read_problem
 from cpm_opt.report.estimation import estimation, lint_of

@@ -23,8 +23,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cpm_opt.estimates.doubts import LINE
-from cpm_opt.estimates.lint_words import PERCENT, WEAK, beyond, weak
+from cpm_opt.estimates.lint.doubts import LINE
+from cpm_opt.estimates.lint.words import PERCENT, WEAK, beyond, weak
 from cpm_opt.estimates.response.choices import ChoiceFit
 from cpm_opt.estimates.response.effort import EffortFit
 from cpm_opt.estimates.response.elasticity import Elasticity

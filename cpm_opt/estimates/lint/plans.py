@@ -1,6 +1,6 @@
 """Doubts about planning tables, stated or estimated: told, and never repaired. Nothing is fitted here.
 
-In: frames of planning tables. Out: `Lint`s, with codes of `estimate_lint`; or as warnings of `cpm check`.
+In: frames of planning tables. Out: `Lint`s, with codes of `fits`; or as warnings of `cpm check`.
 """
 
 from __future__ import annotations
@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
-from cpm_opt.estimates.cost_lint import counted_twice
-from cpm_opt.estimates.doubts import LINE, as_warning, with_known_rows
-from cpm_opt.estimates.effect_lint import few_customers, impossible_rates, weak_effects
-from cpm_opt.estimates.fraction_lint import percents
-from cpm_opt.estimates.lint_words import NEAR, PERCENT, TOLERANCE, all_steps, beyond, steps_of
+from cpm_opt.estimates.lint.costs import counted_twice
+from cpm_opt.estimates.lint.doubts import LINE, as_warning, with_known_rows
+from cpm_opt.estimates.lint.effects import few_customers, impossible_rates, weak_effects
+from cpm_opt.estimates.lint.fractions import percents
+from cpm_opt.estimates.lint.words import NEAR, PERCENT, TOLERANCE, all_steps, beyond, steps_of
 from cpm_opt.estimates.value.model_estimate import Lint
 
 if TYPE_CHECKING:
@@ -124,7 +124,7 @@ def planning_warnings(tables: Tables, frames: Mapping[str, pd.DataFrame]) -> lis
     told = list(lint_tables(frames, tables.info))
     panel = tables.frames.get("panel")
     if panel is not None and len(panel):
-        from cpm_opt.estimates.estimate_lint import lint_panel
+        from cpm_opt.estimates.lint.fits import lint_panel
 
         told += lint_panel(panel)
     rules = None

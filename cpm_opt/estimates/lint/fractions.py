@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cpm_opt.estimates.doubts import LINE
-from cpm_opt.estimates.lint_words import NEAR, PERCENT, steps_of
+from cpm_opt.estimates.lint.doubts import LINE
+from cpm_opt.estimates.lint.words import NEAR, PERCENT, steps_of
 from cpm_opt.estimates.value.model_estimate import Lint
 
 if TYPE_CHECKING:

@@ -15,8 +15,8 @@ from __future__ import annotations
 from collections.abc import Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from cpm_opt.estimates.doubts import LINE
-from cpm_opt.estimates.lint_words import NEAR, TOLERANCE
+from cpm_opt.estimates.lint.doubts import LINE
+from cpm_opt.estimates.lint.words import NEAR, TOLERANCE
 from cpm_opt.estimates.value.model_estimate import Lint
 
 if TYPE_CHECKING:
