@@ -142,7 +142,7 @@ def not_in_plan(rows: pd.DataFrame, segments: pd.DataFrame, table: str) -> tuple
     told = []
     for name, count in counts[~counts.index.isin(segments["segment"])].items():
         who = f"segment {name}, which the plan has not" if name else "no segment, where others name one"
-        text = f"{count} rows are of {who}: they make no effect, and still weigh in what slopes are shrunk to"
+        text = f"{count} rows are of {who}: they make no effect, and move others by shrinkage alone"
         told.append(Lint("not-in-plan", table, "segment", text))
     return tuple(told)
 
