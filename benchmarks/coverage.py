@@ -3,7 +3,8 @@
     python benchmarks/coverage.py [--sets 2000]
 
 Prints for each estimator (unshrunken; at least 40 clusters) how often its interval held the truth; wanted are 93.5 to
-96.5 %. tests/estimates hold short versions.
+96.5 %. At the end the same of shrunken values, of which docs/response.md tells what to expect. tests/estimates hold
+short versions.
 """
 
 from __future__ import annotations
@@ -28,6 +29,7 @@ from cpm_opt.estimates.response.lever_rules import LeverRules
 from cpm_opt.estimates.response.lever_terms import LeverTerms, OptionTerms
 from cpm_opt.estimates.response.offers import fit_offers
 from cpm_opt.estimates.response.price_points import fit_demand
+from cpm_opt.estimates.response.shrinkage import shrink
 from cpm_opt.estimates.response.trials import arm_effects
 from tests.estimates.test_choices import made as choices_made
 from tests.estimates.test_choices import rules as choice_rules
@@ -164,6 +166,18 @@ def programme(seed: int) -> Hits:
     yield "programme", found.low <= 0.1 <= found.high
 
 
+def shrunken(seed: int) -> Hits:
+    """Values of segments that were drawn about one mean, once shrunken to it: by how many there are and how unlike."""
+    rng = np.random.default_rng(seed)
+    for segments in (2, 5, 20):
+        for spread in (0.0, 1.0, 3.0):
+            error = rng.uniform(0.5, 1.6, segments)
+            true = rng.normal(5, spread, segments)
+            found = shrink(true + rng.normal(0, error), error)
+            for hit in np.abs(found.values - true) <= 1.96 * found.errors:
+                yield f"shrunken, {segments} segments that differ by {spread:g} errors", bool(hit)
+
+
 def main() -> None:
     """Prints a line an estimator."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -180,6 +194,7 @@ def main() -> None:
         leaving_effect,
         moves,
         programme,
+        shrunken,
     )
     for estimator in estimators:
         held: dict[str, list[bool]] = {}

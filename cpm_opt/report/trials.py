@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from cpm_opt.estimates.value.model_estimate import NORMAL_95
 from cpm_opt.formulation.audit import RuleRow
 from cpm_opt.report.explanation import NUMBER, SHARE, Cell, Column, Explanation, Section, Table
 from cpm_opt.report.limits import SENSES
@@ -14,7 +15,7 @@ from cpm_opt.report.ways_out import ways_out
 from cpm_opt.report.words import Units, amount, counted, names, percent
 from cpm_opt.runs.money import unit_words
 from cpm_opt.study.tariff_trial import Outcome, Trial
-from cpm_opt.study.trial_error import NORMAL_95, even_margin, gain_error
+from cpm_opt.study.trial_error import even_margin, gain_error
 
 # A resource is strained from this share of what is usable on.
 STRAINED = 0.95

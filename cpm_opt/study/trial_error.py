@@ -15,9 +15,6 @@ import numpy as np
 from cpm_opt.portfolio.portfolio import Numbers
 from cpm_opt.study.tariff_trial import Outcome, Trial
 
-# Standard errors to each side of a 95 % interval.
-NORMAL_95 = 1.959963984540054
-
 
 class GainError(NamedTuple):
     """The standard error of the gain, money of today: for independent errors, and the most that it can be."""

@@ -15,18 +15,9 @@ from cpm_opt.estimates.response.choices import fit_choices, shrink_choices
 from cpm_opt.faults import InputError
 from cpm_opt.pipeline import solve_instance
 from tests.estimates.test_choices import made, rules
+from tests.estimates.test_lever_effects import HEAD
+from tests.estimates.test_lever_effects import TABLES as LEVER_TABLES
 
-HEAD = """[instance]
-name = "brands"
-title = "Brands"
-currency = "EUR"
-period = "month"
-source = "made"
-licence = "none"
-default_model = "tariff-plan"
-[measures]
-volume = { title = "Volume", unit = "units" }
-"""
 FEE = """[[estimates.response.levers]]
 lever = "fee"
 from = "choices"
@@ -38,7 +29,7 @@ own_alternatives = { plain = 0.4 }
 covariates = ["shelf"]
 """
 TABLES = {
-    "segments": "segment,customers,margin,revenue,volume,kind\na,100,40,100,10,\nb,50,30,80,8,\ngone,0,0,0,0,lost\n",
+    "segments": LEVER_TABLES["segments"],
     "levers": "lever,choice\nfee,single\n",
     "options": "lever,option,base,price_change\nfee,now,true,\nfee,up,false,0.1\nfee,down,false,-0.1\n",
 }
@@ -102,7 +93,7 @@ def test_rows_that_reach_no_effect_or_look_like_a_slip_are_doubted(tmp_path: Pat
     _, found = estimate_instance(instance(tmp_path / "i", rows))
     told = {fault.code: fault for fault in found.faults if fault.warning}
     assert "of segment ghost, which the plan has not" in told["not-in-plan"].message
-    assert "1 choices have several" in told["several-chosen"].message
+    assert "in choice 'k00007' several alternatives are chosen, where" in told["several-chosen"].message
     assert told["several-chosen"].row is not None
 
 

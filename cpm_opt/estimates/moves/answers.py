@@ -278,7 +278,7 @@ def _demand_model(fit: DemandFit | ChoiceFit, name: str) -> ModelEstimate:
         parameters=dict(zip(fit.names, fit.values.tolist(), strict=True)),
         standard_errors=dict(zip(fit.names, errors.tolist(), strict=True)),
         log_likelihood=fit.log_likelihood,
-        n=int(fit.n),
+        n=round(fit.n),
         converged=True,
     )
 
@@ -293,7 +293,7 @@ def _demand_slopes(fit: DemandFit | ChoiceFit, name: str) -> ModelEstimate:
         parameters={whole: mean, **dict(zip(names, values, strict=True))},
         standard_errors={whole: mean_se, **dict(zip(names, errors, strict=True))},
         log_likelihood=float("nan"),
-        n=int(fit.n),
+        n=round(fit.n),
         converged=True,
     )
 

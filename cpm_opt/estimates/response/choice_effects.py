@@ -49,9 +49,9 @@ def choice_rows(tables: Tables, frames: Mapping[str, pd.DataFrame], rules: Lever
     """
     own = options_of(frames, rules, TABLE)
     segments = plan_segments(frames, rules, TABLE)
+    _refuse(rules)
     whole = fit_choices(frames[TABLE], rules)
     fit = shrink_choices(whole) if rules.shrink else whole
-    _refuse(rules, own)
     _refuse_free(fit, rules)
     measured = VOLUME in tables.info.measures
     now = choice_figures(fit, segments, own, rules, measured, fit.values[None])
@@ -138,15 +138,11 @@ def _refuse_free(fit: ChoiceFit, rules: LeverRules) -> None:
         raise refused(rules, "base_price", message, "write the price of the lever's base")
 
 
-def _refuse(rules: LeverRules, options: pd.DataFrame) -> None:
+def _refuse(rules: LeverRules) -> None:
     """What the effects need of the rules."""
     if rules.alternative is None:
         remedy = "name the alternative of table choices whose price the lever is"
         raise refused(rules, "alternative", "is missing", remedy)
-    if (options["price_change"] < -1.0).any():
-        raise refused(
-            rules, "base_price", "leaves an option with a price below 0", "correct price_change of it"
-        )
     parts = rules.revenue_share + sum(rules.own_alternatives.values())
     if rules.own_alternatives and parts > 1.0 + 1e-9:
         message = f"has parts that with revenue_share add to {parts:g}, more than all revenue"

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from cpm_opt.estimates.response.choice_design import TABLE, ChoiceDesign, choice_design
 from cpm_opt.estimates.response.explanatory import refuse_collinear
 from cpm_opt.estimates.response.lever_rules import LeverRules
+from cpm_opt.estimates.response.separation import LOOSE
 from cpm_opt.estimates.response.shrinkage import Shrunken, following, shrink_slopes_of
 from cpm_opt.faults import Fault, InputError
 
@@ -27,7 +28,6 @@ STEP = 1e-5  # of a standard error, for slopes of the shares by the parameters
 MOST_STEPS = 100
 SETTLED = 1e-10  # of the log-likelihood: what another step of the search could still gain
 LEAST_STEP = 1e-9
-LOOSE = 5.0  # error of a parameter, of a column of size 1, that data with an answer never leave
 MOSTLY = 0.2  # of the largest part in a direction, from which a parameter is named
 FARTHEST = 600.0  # of a utility against the best one's, so that its exponential is a number
 

@@ -87,7 +87,8 @@ def _unlike_rows(choices: pd.DataFrame) -> list[Fault]:
     if choices["chosen"].max() <= 1.0 and 0 < several.sum() <= FEW * len(several):
         first = choices[choices["choice"].map(several)].drop_duplicates("choice")
         name, line = shown(str(first["choice"].iloc[0])), int(first[LINE].iloc[0])
-        text = f"{len(first)} choices have several alternatives chosen, where others have one; the first is {name}"
+        others = f", as in {len(first) - 1} more" if len(first) > 1 else ""
+        text = f"in choice {name} several alternatives are chosen{others}, where all others have one"
         remedy = "mark one, unless as many people chose"
         told.append(
             Fault("choices", text, remedy, row=line, column="chosen", code="several-chosen", warning=True)
