@@ -12,10 +12,10 @@ from cpm_opt.report.explanation import Explanation, Section
 
 # Codes of doubts about estimates, the gravest first: a plan follows a wrong sign or unit whatever its size.
 GRAVEST = (
-    "positive-price-effect", "far-off", "percent", "percent-not-fraction", "no-price-effect", "outside-range",
-    "counted-twice", "gross-margin", "impossible-rate", "impossible-combination", "never-varies", "counts-off-base",
-    "last-period", "near-doubles", "thin-cell", "repeated-customers", "few-observations", "few-clusters", "no-error",
-    "blank-figures", "weak-estimate",
+    "positive-price-effect", "far-off", "percent", "percent-not-fraction", "no-price-effect", "not-in-plan",
+    "outside-range", "counted-twice", "gross-margin", "impossible-rate", "impossible-combination", "never-varies",
+    "counts-off-base", "last-period", "near-doubles", "thin-cell", "repeated-customers", "few-observations",
+    "few-clusters", "no-error", "several-chosen", "blank-figures", "weak-estimate",
 )  # fmt: skip
 
 

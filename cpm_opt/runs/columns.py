@@ -70,7 +70,7 @@ MEANINGS = {
     "share": "fraction of the segment's customers",
     "rules.share": "the fraction that the plan has, of a rule on a share; blank where the total is not positive",
     "share_limit": "the share that the rule states",
-    "mean": "of a rule on a mean: what the plan has a customer, in the row's unit",
+    "mean": "of a rule on a mean: what the plan has per customer, in the row's unit",
     "mean_limit": "the mean that the rule states",
     "margin": "money of the period, before resources, fixed and change costs",
     "cash": "money of the period",
